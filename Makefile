@@ -1,0 +1,57 @@
+# `make demo` and `make test` are all that a newcomer needs; both set up what they use.
+# Needs git, make and Python 3.11 to 3.13; no root, no containers.
+
+PYTHON ?= python3
+UV := .tools/bin/uv
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format bench lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed ## Install the locked development environment into .venv
+
+$(UV): requirements/uv.txt
+	@$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info < (3, 14), "Python 3.11 to 3.13 is needed; name one with make PYTHON=…"'
+	$(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install --quiet --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(VENV)/.installed: requirements/dev.txt pyproject.toml | $(UV)
+	$(UV) venv --quiet --clear --python $(PYTHON) $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: setup ## Build a small shop five times against the server: what is reused, what is rebuilt, and why
+	$(BIN)/python example_project/demo.py
+
+test: setup ## Run every test: pure, contract, and end to end with the real client on a real PostgreSQL
+	$(BIN)/python -m pytest
+
+lint: setup ## Formatting, lint, types and import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests bench example_project
+	$(BIN)/lint-imports
+
+format: setup ## Rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## Measure the hot path as ratios within one run
+	$(BIN)/python bench/hot_path.py
+
+lock: | $(UV) ## Resolve the dependencies anew and rewrite requirements/*.txt with their hashes
+	$(UV) pip compile --quiet --upgrade pyproject.toml --extra server --group dev $(LOCK) -o requirements/dev.txt
+	$(UV) pip compile --quiet pyproject.toml --extra server --group demo $(LOCK) -c requirements/dev.txt -o requirements/demo.txt
+	$(UV) pip compile --quiet pyproject.toml --extra server $(LOCK) -c requirements/dev.txt -o requirements/server.txt
+
+LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+clean: ## Remove what the other commands installed and cached
+	rm -rf .venv .tools .envs .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,1 @@
+"""The place of authentication: tokens in, principal out. Without it there is one fixed organization."""

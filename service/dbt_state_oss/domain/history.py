@@ -1,0 +1,122 @@
+"""A target's executions, newest first, and how two accounts of them become one (section 7).
+
+Stored by the application's codec; judged by the rules. Merging is commutative, associative and idempotent, so that confirms
+may come late, twice, out of order and from several replicas (rule W2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from dbt_state_oss.domain.fingerprint import Fingerprint
+from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.submission import ExecutionType, NodeHashes
+
+HISTORY_LENGTH = 8
+"""Executions kept for a target. Only the latest can justify a skip; the others tell A→B→A and full refreshes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logic:
+    """What an execution does (rule L1): equal logic on equal inputs leaves equal content."""
+
+    dialect: str
+    execution_type: ExecutionType
+    fingerprint: Fingerprint
+    extras: Mapping[str, str]
+    """Semantic extras: key to a digest of the canonical value (rule L6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A leaf table as it was when the execution was decided."""
+
+    epoch: Epoch | None
+    lineage: str | None
+    """The lineage of the execution that had written it; None where no record of ours tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestResults:
+    """What a data test's count query returned (rule F8)."""
+
+    failures: int
+    should_warn: bool
+    should_error: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CloneOrigin:
+    """Where a cloned execution's content was copied from (rule C4)."""
+
+    execution_id: str
+    relation: Relation
+    chain_depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One confirmed build of a target. Times are Unix milliseconds."""
+
+    id: str
+    logic: Logic
+    inputs: Mapping[Relation, Input]
+    epoch: Epoch | None
+    """The target's own epoch as confirmed; None for data tests."""
+    built_at: int
+    """When the server learned of the data-bearing build (rule F5); a clone has its source's."""
+    decided_at: int
+    """When the server was asked; its UTC date is the one that a daily function saw (rule L9)."""
+    raw_digest: str
+    """Digest of the raw code (`raw_digest`): equal digests need no parsing."""
+    lineage: str
+    """Digest of the logic and of the lineages of its inputs: equal while no upstream logic of ours changed."""
+    node_id: str
+    resource_type: str
+    hashes: NodeHashes
+    runtime_ms: int = 0
+    table_type: str | None = None
+    results: TestResults | None = None
+    full_refresh: bool = False
+    """A full refresh of an incremental (rule T8)."""
+    unproven: str | None = None
+    """Why this record can never justify a skip, though it is the target's latest."""
+    data_identity: str | None = None
+    """A name for the content (section 5); None where none was given."""
+    origin: CloneOrigin | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A target's newest executions, newest first."""
+
+    executions: tuple[Execution, ...] = field(default=())
+
+    @property
+    def latest(self) -> Execution | None:
+        """The execution with the greatest confirmed epoch, ties by `built_at`: what is in the table now."""
+        return self.executions[0] if self.executions else None
+
+    def merged(self, others: Iterable[Execution]) -> History:
+        """This history with `others`: union by id, newest first, trimmed to `HISTORY_LENGTH`."""
+        by_id = {execution.id: execution for execution in self.executions}
+        for other in others:
+            known = by_id.get(other.id)
+            by_id[other.id] = other if known is None else _joined(known, other)
+        newest = sorted(by_id.values(), key=_age_order, reverse=True)
+        return History(tuple(newest[:HISTORY_LENGTH]))
+
+
+def _age_order(execution: Execution) -> tuple[int, int, str]:
+    return (-1 if execution.epoch is None else execution.epoch, execution.built_at, execution.id)
+
+
+def _joined(one: Execution, other: Execution) -> Execution:
+    """Two accounts of one execution: the higher epoch (rule W5), the earlier `built_at` (a repeated confirm is younger)."""
+    epochs = [epoch for epoch in (one.epoch, other.epoch) if epoch is not None]
+    return replace(
+        min(one, other, key=lambda execution: (execution.built_at, repr(execution))),
+        epoch=max(epochs, default=None),
+        built_at=min(one.built_at, other.built_at),
+    )

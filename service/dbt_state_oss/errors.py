@@ -1,0 +1,46 @@
+"""Every error that this project raises. The class says what whoever catches it should do.
+
+Messages are shown to users as they are: no secret, no SQL text.
+"""
+
+from __future__ import annotations
+
+
+class DbtStateError(Exception):
+    """Any error of this project."""
+
+
+class InvalidRequest(DbtStateError):
+    """The caller must mend the request; sending it again unchanged is of no use."""
+
+
+class InvalidTicket(InvalidRequest):
+    """A request id that this organization's servers did not issue, or that has expired (rule W3). Nothing was recorded."""
+
+
+class InvalidSettings(DbtStateError):
+    """The settings have faults; all of them are in the message. The operator must mend them before the server starts."""
+
+
+class NotSupportedYet(DbtStateError):
+    """The server does not offer this; asking again is of no use (rule X4)."""
+
+
+class StoreError(DbtStateError):
+    """The store could not be asked."""
+
+
+class StoreUnavailable(StoreError):
+    """The store did not answer, or not in time. Trying again later may succeed; nothing is known to be written."""
+
+
+class StoreReadOnly(StoreError):
+    """The store refuses writes: read-only, full, or without permission. Somebody must mend it."""
+
+
+class Conflict(StoreError):
+    """A lost compare-and-set race: read again, merge, and try again. Not a failure."""
+
+
+class Overloaded(DbtStateError):
+    """Too much work waits already; this one was not taken."""

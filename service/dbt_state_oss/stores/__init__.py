@@ -1,0 +1,1 @@
+"""Backends of the ObjectStore port, one file each. Only bootstrap imports them."""
