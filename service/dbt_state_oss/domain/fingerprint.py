@@ -1,11 +1,14 @@
-"""The fingerprint of a query: equal for texts that mean the same, different wherever that is not certain (section 2)."""
+"""The fingerprint of a query: equal for texts that mean the same, different wherever that is uncertain (section 2)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from hashlib import sha256
+from itertools import chain
 
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.submission import Code, SeedValues
 
 FINGERPRINT_VERSION = 1
 """Part of every digest: a record of another version never matches (rule L1)."""
@@ -58,3 +61,42 @@ class Fingerprint:
     volatility: Volatility = Volatility.STABLE
     star_relations: tuple[Relation, ...] = ()
     """Relations under a `*` that the text alone cannot expand (rule T5)."""
+    views_digest: str = ""
+    """Digest of the canonical definitions of the views read, which `digest` covers too; empty where none is read."""
+
+
+def raw_digest(code: Code | SeedValues) -> str:
+    """Digest (64 hex digits) of everything that a fingerprint is made of, as it was sent; views in any order.
+
+    Equal digests mean equal fingerprints, so that a byte-identical query needs no parsing. Costs microseconds.
+    """
+    match code:
+        case SeedValues(dialect, values_hash):
+            return _digest_of("seed", dialect.name, values_hash)
+        case Code(dialect, sql, default_catalog, default_schema, target, views):
+            described = sorted((view.relation, view.default_catalog, view.default_schema, view.text) for view in views)
+            return _digest_of(
+                "code",
+                dialect.name,
+                dialect.sqlglot or "",
+                sql,
+                default_catalog,
+                default_schema,
+                "" if target is None else f"={target}",
+                *chain.from_iterable(described),
+            )
+
+
+def seed_fingerprint(values: SeedValues) -> Fingerprint:
+    """The fingerprint of a seed: the hash of its file (rule L10)."""
+    return Fingerprint(FingerprintKind.VALUES, _digest_of("values", values.dialect.name, values.values_hash))
+
+
+def _digest_of(*parts: str) -> str:
+    """Digest of the parts, each preceded by its length so that no two lists of parts run together."""
+    digest = sha256(b"%d" % FINGERPRINT_VERSION)
+    for part in parts:
+        data = part.encode(errors="surrogatepass")
+        digest.update(b"\n%d:" % len(data))
+        digest.update(data)
+    return digest.hexdigest()

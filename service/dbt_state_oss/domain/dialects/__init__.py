@@ -2,6 +2,80 @@
 
 from __future__ import annotations
 
-from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock
+from dataclasses import replace
+from functools import lru_cache
 
-__all__ = ["CaseRule", "Dialect", "EpochClock"]
+from sqlglot.dialects.dialect import Dialect as SqlglotDialect
+from sqlglot.dialects.dialect import NormalizationStrategy
+
+from dbt_state_oss.domain.dialects.bigquery import BIGQUERY
+from dbt_state_oss.domain.dialects.databricks import DATABRICKS
+from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock
+from dbt_state_oss.domain.dialects.postgres import POSTGRES
+from dbt_state_oss.domain.dialects.redshift import REDSHIFT
+from dbt_state_oss.domain.dialects.snowflake import SNOWFLAKE
+
+__all__ = ["CaseRule", "Dialect", "EpochClock", "dialect_named"]
+
+_WAREHOUSES = {warehouse.name: warehouse for warehouse in (BIGQUERY, DATABRICKS, POSTGRES, REDSHIFT, SNOWFLAKE)}
+_LONGEST_NAME = 256
+
+_CASES = {
+    NormalizationStrategy.LOWERCASE: (CaseRule.LOWER, CaseRule.PRESERVE),
+    NormalizationStrategy.UPPERCASE: (CaseRule.UPPER, CaseRule.PRESERVE),
+    NormalizationStrategy.CASE_SENSITIVE: (CaseRule.PRESERVE, CaseRule.PRESERVE),
+    NormalizationStrategy.CASE_INSENSITIVE: (CaseRule.LOWER, CaseRule.LOWER),
+    NormalizationStrategy.CASE_INSENSITIVE_UPPERCASE: (CaseRule.UPPER, CaseRule.UPPER),
+}
+"""What becomes of unquoted and of quoted names under each of sqlglot's strategies."""
+
+
+def dialect_named(wire_name: str) -> Dialect:
+    """The dialect that a request names: `postgres`, or `redshift, normalization_strategy = lowercase`.
+
+    Letter case does not matter. Never raises: a name that is not one of ours gets a conservative dialect, whose names
+    keep their case and whose epochs must match exactly.
+    """
+    return _dialect(wire_name[:_LONGEST_NAME].strip().lower())
+
+
+@lru_cache(maxsize=256)
+def _dialect(wire_name: str) -> Dialect:
+    name, _, settings = (piece.strip() for piece in wire_name.partition(","))
+    known_to_sqlglot = _sqlglot(wire_name)
+    warehouse = _WAREHOUSES.get(name)
+    if warehouse is None or known_to_sqlglot is None:
+        return _unknown(name, None if known_to_sqlglot is None else wire_name)
+    strategy = known_to_sqlglot.normalization_strategy
+    if not settings or strategy is SqlglotDialect.get_or_raise(name).normalization_strategy:
+        return replace(warehouse, sqlglot=wire_name)
+    unquoted, quoted = _CASES[strategy]
+    return replace(warehouse, sqlglot=wire_name, unquoted_case=unquoted, quoted_case=quoted)
+
+
+def _sqlglot(wire_name: str) -> SqlglotDialect | None:
+    if not wire_name:
+        return None
+    try:
+        return SqlglotDialect.get_or_raise(wire_name)
+    except ValueError:
+        return None
+
+
+def _unknown(name: str, sqlglot: str | None) -> Dialect:
+    return Dialect(
+        name=name,
+        sqlglot=sqlglot,
+        unquoted_case=CaseRule.PRESERVE,
+        quoted_case=CaseRule.PRESERVE,
+        clock=EpochClock.EXACT,
+        default_schema=None,
+        identifier_quotes='"`',
+        date_functions=_all("date_functions"),
+        volatile_functions=_all("volatile_functions"),
+        bare_functions=_all("bare_functions"),
+    )
+
+
+def _all(functions: str) -> frozenset[str]:
+    return frozenset(name for warehouse in _WAREHOUSES.values() for name in getattr(warehouse, functions))

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
+from string import ascii_lowercase, ascii_uppercase
+
+from dbt_state_oss.domain.dialects.spelling import NamePart, default_part, parts_of_name, split_dots
+from dbt_state_oss.domain.relation import Relation
+
+_LONGEST_REMEMBERED_NAME = 1024
+_REMEMBERED_NAMES = 16_384
+_TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+_TO_UPPER = str.maketrans(ascii_lowercase, ascii_uppercase)
 
 
 class CaseRule(Enum):
@@ -29,7 +40,8 @@ class Dialect:
     """One warehouse's traits.
 
     `name` is the wire's first word ("postgres"), `sqlglot` the dialect expression for sqlglot or None where sqlglot
-    knows none (then SQL is compared as text, rule L8). Function names are lower case.
+    knows none (then SQL is compared as text, rule L8). The case rules are those of relation names. Function names are
+    lower case.
     """
 
     name: str
@@ -41,7 +53,65 @@ class Dialect:
     identifier_quotes: str = '"'
     dotted_quoted_names: bool = False
     """A quoted identifier may hold a whole dotted path (BigQuery's back-ticked names)."""
+    ascii_case_only: bool = True
+    """Only A to Z have a case; other letters are kept."""
     date_functions: frozenset[str] = field(default=frozenset())
     """Functions whose value changes once a day (rule L9)."""
     volatile_functions: frozenset[str] = field(default=frozenset())
     """Functions whose value may change at each call (rule L9)."""
+    bare_functions: frozenset[str] = field(default=frozenset())
+    """Those of the two sets above that are called without parentheses too."""
+    date_literals: frozenset[str] = field(default=frozenset())
+    """Texts of literals that a cast turns into a moment relative to today, in lower case (Postgres's 'yesterday')."""
+    volatile_literals: frozenset[str] = field(default=frozenset())
+    """Texts of literals that a cast turns into the current moment, in lower case (Postgres's 'now')."""
+
+    def relation(self, text: str, *, default_catalog: str | None = None, default_schema: str | None = None) -> Relation:
+        """The relation that `text` names, in canonical spelling (rule L11); missing leading parts are filled in.
+
+        Takes unquoted and quoted spellings alike. A text that is no dotted name is kept whole as one quoted part:
+        it never raises and never matches a name that was understood. Canonical spellings are left as they are.
+        """
+        if len(text) > _LONGEST_REMEMBERED_NAME:
+            return self._relation(text, default_catalog, default_schema)
+        return _remembered(self, text, default_catalog, default_schema)
+
+    def relation_of(
+        self, parts: Iterable[NamePart], *, default_catalog: str | None = None, default_schema: str | None = None
+    ) -> Relation:
+        """The relation with these parts, outermost first; missing leading parts are filled in as in `relation`."""
+        named = list(split_dots(parts) if self.dotted_quoted_names else parts)
+        if len(named) == 1 and default_schema:
+            named.insert(0, default_part(default_schema))
+        if len(named) == 2 and default_catalog:
+            named.insert(0, default_part(default_catalog))
+        return Relation(".".join('"' + self._spelled(part).replace('"', '""') + '"' for part in named))
+
+    def folded(self, name: str, rule: CaseRule) -> str:
+        """`name` in the letter case that `rule` gives it."""
+        match rule:
+            case CaseRule.LOWER:
+                return name.translate(_TO_LOWER) if self.ascii_case_only else name.lower()
+            case CaseRule.UPPER:
+                return name.translate(_TO_UPPER) if self.ascii_case_only else name.upper()
+            case CaseRule.PRESERVE:
+                return name
+
+    def _relation(self, text: str, default_catalog: str | None, default_schema: str | None) -> Relation:
+        parts = parts_of_name(text, quotes=self.identifier_quotes, skipped_part=self.default_schema)
+        if parts is None:
+            return Relation('"' + self.folded(text, self.quoted_case).replace('"', '""') + '"')
+        return self.relation_of(parts, default_catalog=default_catalog, default_schema=default_schema)
+
+    def _spelled(self, part: NamePart) -> str:
+        return self.folded(part.text, self.quoted_case if part.quote else self.unquoted_case)
+
+
+def function_names(listing: str) -> frozenset[str]:
+    """The names in a listing that white space separates."""
+    return frozenset(listing.split())
+
+
+@lru_cache(maxsize=_REMEMBERED_NAMES)
+def _remembered(dialect: Dialect, text: str, default_catalog: str | None, default_schema: str | None) -> Relation:
+    return dialect._relation(text, default_catalog, default_schema)

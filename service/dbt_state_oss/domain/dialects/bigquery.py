@@ -1,0 +1,27 @@
+"""BigQuery, from its GoogleSQL reference: lexical structure, date and time functions, security functions."""
+
+from __future__ import annotations
+
+from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock, function_names
+
+BIGQUERY = Dialect(
+    name="bigquery",
+    sqlglot="bigquery",
+    unquoted_case=CaseRule.PRESERVE,
+    quoted_case=CaseRule.PRESERVE,
+    clock=EpochClock.EXACT,
+    default_schema=None,
+    identifier_quotes="`",
+    dotted_quoted_names=True,
+    date_functions=frozenset({"current_date"}),
+    volatile_functions=function_names("""
+        current_datetime current_time current_timestamp
+        generate_uuid rand
+        encrypt new_keyset new_wrapped_keyset rotate_keyset rotate_wrapped_keyset
+        session_user
+        external_query
+        generate generate_bool generate_double generate_embedding generate_int generate_table generate_text
+        ml_generate_text
+        """),
+    bare_functions=function_names("current_date current_datetime current_time current_timestamp"),
+)

@@ -1,0 +1,34 @@
+"""Databricks SQL, from its language manual: names, built-in functions."""
+
+from __future__ import annotations
+
+from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock, function_names
+
+DATABRICKS = Dialect(
+    name="databricks",
+    sqlglot="databricks",
+    unquoted_case=CaseRule.LOWER,
+    quoted_case=CaseRule.LOWER,
+    clock=EpochClock.EXACT,
+    default_schema=None,
+    identifier_quotes="`",
+    ascii_case_only=False,
+    date_functions=frozenset({"curdate", "current_date"}),
+    # `unix_timestamp` without arguments is the current moment; `uniform` and `randstr` may lack a seed.
+    volatile_functions=function_names("""
+        current_time current_timestamp getdate localtimestamp now unix_timestamp
+        monotonically_increasing_id rand randn random randstr shuffle spark_partition_id uniform uuid
+        current_catalog current_database current_metastore current_oauth_custom_identity_claim current_recipient
+        current_schema current_timezone current_user current_version is_account_group_member is_member session_user
+        user version
+        aes_encrypt secret try_secret
+        input_file_block_length input_file_block_start input_file_name
+        http_request java_method read_files read_kafka read_kinesis read_pubsub read_pulsar reflect remote_query
+        try_reflect
+        ai_analyze_sentiment ai_classify ai_extract ai_fix_grammar ai_forecast ai_gen ai_generate_text ai_mask
+        ai_parse_document ai_query ai_similarity ai_summarize ai_translate vector_search
+        """),
+    bare_functions=function_names(
+        "current_date current_time current_timestamp current_user localtimestamp session_user user"
+    ),
+)

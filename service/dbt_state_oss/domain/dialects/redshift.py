@@ -1,0 +1,34 @@
+"""Amazon Redshift, from its documentation's chapters on names, date functions and leader-node functions."""
+
+from __future__ import annotations
+
+from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock, function_names
+
+REDSHIFT = Dialect(
+    name="redshift",
+    sqlglot="redshift",
+    unquoted_case=CaseRule.LOWER,
+    # Unless enable_case_sensitive_identifier is on; a client then names its setting with the dialect.
+    quoted_case=CaseRule.LOWER,
+    clock=EpochClock.STAMPED,
+    default_schema="public",
+    date_functions=frozenset({"age", "current_date"}),
+    date_literals=frozenset({"today", "tomorrow", "yesterday"}),
+    volatile_literals=frozenset({"now"}),
+    volatile_functions=function_names("""
+        clock_timestamp current_time current_timestamp getdate localtime localtimestamp now statement_timestamp sysdate
+        timeofday transaction_timestamp
+        random gen_random_uuid uuid_generate_v4
+        current_aws_account current_catalog current_database current_namespace current_role current_schema
+        current_schemas current_session_arn current_setting current_user current_user_id default_iam_role session_user
+        set_config user user_is_member_of role_is_member_of slice_num version
+        has_assumerole_privilege has_database_privilege has_schema_privilege has_table_privilege
+        pg_backend_pid pg_get_session_roles pg_last_copy_count pg_last_copy_id pg_last_query_id pg_last_unload_count
+        pg_last_unload_id txid_current
+        """),
+    bare_functions=function_names("""
+        current_aws_account current_catalog current_date current_namespace current_role current_schema
+        current_session_arn current_time current_timestamp current_user current_user_id default_iam_role localtime
+        localtimestamp session_user sysdate user
+        """),
+)

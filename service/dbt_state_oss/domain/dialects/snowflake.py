@@ -1,0 +1,37 @@
+"""Snowflake, from its SQL reference: identifiers, context functions, data generation, sequences."""
+
+from __future__ import annotations
+
+from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock, function_names
+
+SNOWFLAKE = Dialect(
+    name="snowflake",
+    sqlglot="snowflake",
+    unquoted_case=CaseRule.UPPER,
+    quoted_case=CaseRule.PRESERVE,
+    clock=EpochClock.STAMPED,
+    default_schema="public",
+    ascii_case_only=False,
+    date_functions=frozenset({"current_date"}),
+    volatile_functions=function_names("""
+        current_time current_timestamp getdate localtime localtimestamp sysdate systimestamp
+        random randstr seq1 seq2 seq4 seq8 uuid_string
+        currval getnextval nextval
+        all_user_names current_account current_account_name current_available_roles current_client current_database
+        current_ip_address current_organization_name current_organization_user current_region current_role
+        current_role_type current_schema current_schemas current_secondary_roles current_session current_statement
+        current_transaction current_user current_version current_warehouse getvariable invoker_role invoker_share
+        is_application_role_in_session is_database_role_in_session is_granted_to_invoker_role
+        is_instance_role_in_session is_organization_user is_role_in_session is_user_imported last_query_id
+        last_transaction sys_context
+        encrypt encrypt_raw
+        build_scoped_file_url get_presigned_url result_scan
+        ai_agg ai_classify ai_complete ai_extract ai_filter ai_parse_document ai_sentiment ai_summarize_agg
+        ai_transcribe ai_translate try_complete
+        """),
+    bare_functions=function_names("""
+        current_account current_client current_database current_date current_ip_address current_region current_role
+        current_schema current_schemas current_session current_statement current_time current_timestamp
+        current_transaction current_user current_version current_warehouse currval localtime localtimestamp nextval
+        """),
+)

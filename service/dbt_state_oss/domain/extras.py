@@ -1,0 +1,73 @@
+"""Semantic extras in a form that can be compared: digests of their canonical values (rule L6)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from hashlib import blake2b
+from typing import NamedTuple
+
+_DIGEST_BYTES = 16
+
+
+class _Number(NamedTuple):
+    """A JSON number as it was written: exact, and 1 is not 1.0."""
+
+    text: str
+
+
+def canonical_extras(extras: Mapping[str, str]) -> dict[str, str]:
+    """Each key with a digest (32 hex digits) of its canonical value.
+
+    A value that is JSON counts as parsed, so that white space and the order of keys do not matter; any other counts as
+    its exact text. Never raises.
+    """
+    return {key: _digest(value) for key, value in extras.items()}
+
+
+def _digest(value: str) -> str:
+    digest = blake2b(digest_size=_DIGEST_BYTES)
+    try:
+        parsed = json.loads(value, parse_int=_Number, parse_float=_Number, parse_constant=_not_json)
+    except (ValueError, RecursionError):
+        pieces: Iterator[str] = iter(("text ", value))
+    else:
+        pieces = _canonical(parsed)
+    for piece in pieces:
+        digest.update(piece.encode(errors="surrogatepass"))
+    return digest.hexdigest()
+
+
+def _not_json(constant: str) -> object:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _canonical(value: object) -> Iterator[str]:
+    """The value's pieces in an unambiguous order; walks without recursion, since values may be nested deeply."""
+    yield "json "
+    waiting: list[object] = [value]
+    while waiting:
+        match waiting.pop():
+            case _Piece(text):
+                yield text
+            case _Number(text):
+                yield f"{text} "
+            case str(text):
+                yield json.dumps(text)
+            case dict(members):
+                waiting.append(_Piece("}"))
+                for key in sorted(members, reverse=True):
+                    waiting += (members[key], _Piece(json.dumps(key) + ":"))
+                waiting.append(_Piece("{"))
+            case list(items):
+                waiting.append(_Piece("]"))
+                waiting += reversed(items)
+                waiting.append(_Piece("["))
+            case constant:
+                yield f"{json.dumps(constant)} "
+
+
+class _Piece(NamedTuple):
+    """Text that is ready to be given out."""
+
+    text: str
