@@ -1,0 +1,203 @@
+"""The SQLite file of the local store: how it is made, recognized, locked and opened.
+
+`local` and `group_commit` use it. No document and no event loop comes in here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from dbt_state_oss.errors import StoreReadOnly, StoreUnavailable
+from dbt_state_oss.stores.sqlite_errors import explain
+
+FileIdentity = tuple[int, int] | None
+"""Device and inode; None where there is no file."""
+
+FILE_NAME = "state.sqlite3"
+APPLICATION_ID = 0x64627374
+"""SQLite's `application_id` of our files ("dbst"): another program's database is refused, not written to."""
+SCHEMA_VERSION = 1
+LOCK_TIMEOUT = 5.0
+"""Seconds to wait for another process's transaction before the store counts as unavailable."""
+
+_LOCK_POLL = 0.001
+_PAGE_SIZE = 4096
+_JOURNAL_LIMIT = 64 << 20
+_SCHEMA = "CREATE TABLE documents (key TEXT PRIMARY KEY NOT NULL, version TEXT NOT NULL, data BLOB NOT NULL) STRICT"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDatabase:
+    """One connection; for one thread at a time."""
+
+    connection: sqlite3.Connection
+    path: Path
+    identity: FileIdentity
+
+    def is_current(self) -> bool:
+        """Whether the file is still the one at the path. Whoever removes the directory of a running server wants an
+        empty state, not writes into a file without a name."""
+        return _identity(self.path) == self.identity
+
+    def close(self) -> None:
+        """Let go of the file, rolling back what is open."""
+        self.connection.close()
+
+
+class Database:
+    """`state.sqlite3` in `directory`, shared by all the server processes of this host.
+
+    *Durability.* WAL with `synchronous=FULL`: by SQLite's documentation of that pragma, FULL adds a sync of the WAL
+    after each commit, which is what carries a transaction over a loss of power; NORMAL keeps the file consistent but
+    may lose the last commits. Readers see a commit only after that sync.
+
+    *Exclusion.* SQLite's own locks keep writers apart. On top, every transaction and every checkpoint (which happens
+    within COMMIT) runs under an advisory lock on the directory: a waiting process takes over within a millisecond or
+    two instead of SQLite's growing naps, and a checkpoint never meets another process's write, which SQLite before
+    3.51.3 does not always survive (https://sqlite.org/wal.html#walresetbug).
+
+    *Layout.* A rowid table with an index on the key, in pages of 4 KiB: for documents of 2 to 20 kB it writes half to
+    four fifths of the WAL of a WITHOUT ROWID table and lists keys six to twenty times as fast, because no document lies
+    between the keys.
+    """
+
+    def __init__(self, directory: Path, *, vfs: str | None = None, lock_timeout: float = LOCK_TIMEOUT) -> None:
+        """`vfs` names a SQLite VFS other than the default; `lock_timeout` is in seconds."""
+        self.path = directory / FILE_NAME
+        self._directory = directory
+        self._query = "mode=rw" if vfs is None else f"mode=rw&vfs={vfs}"
+        self._lock_timeout = lock_timeout
+
+    @property
+    def lock_timeout(self) -> float:
+        return self._lock_timeout
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the directory's lock, among all processes and all stores of this one. Makes the directory if need be.
+
+        Raises `StoreUnavailable` when the lock is not free within the time-out, `StoreReadOnly` or `StoreUnavailable`
+        where the directory cannot be had. The system frees the lock of a process that died.
+        """
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise explain(error, self.path) from error
+        try:
+            self._take_lock(descriptor)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def connect(self, *, busy_timeout: float) -> OpenDatabase:
+        """Open the file, making it if there is none; the caller is inside `exclusive`.
+
+        A file that is not ours, damaged, or of a newer version is left as it is and refused. `busy_timeout` is in
+        seconds.
+        Raises `StoreReadOnly` or `StoreUnavailable`, with the path and what to do.
+        """
+        try:
+            self._create_file()
+            connection = self._open(busy_timeout)
+        except (sqlite3.Error, OSError) as error:
+            raise explain(error, self.path) from error
+        return OpenDatabase(connection, self.path, _identity(self.path))
+
+    def _take_lock(self, descriptor: int) -> None:
+        deadline = time.monotonic() + self._lock_timeout
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise StoreUnavailable(f"{self._directory} is locked by another process for too long") from None
+                time.sleep(random.uniform(0.5, 1.5) * _LOCK_POLL)  # noqa: S311 - spreads waiters, guards nothing
+            else:
+                return
+
+    def _create_file(self) -> None:
+        """Private to the owner from the first moment, and in the directory for good before anything is acknowledged."""
+        if self.path.exists():
+            return
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        for directory in (self._directory, self._directory.parent):
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _open(self, busy_timeout: float) -> sqlite3.Connection:
+        for needed in (self._directory, self.path):
+            if not os.access(needed, os.W_OK):
+                raise StoreReadOnly(f"{needed} is read-only; the server needs to write to it")
+        connection = sqlite3.connect(
+            f"file:{quote(str(self.path))}?{self._query}",
+            uri=True,
+            timeout=self._lock_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            self._check_origin(connection)
+            self._set_up(connection)
+            connection.execute(f"PRAGMA busy_timeout = {int(busy_timeout * 1000)}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _check_origin(self, connection: sqlite3.Connection) -> None:
+        """Refuse a database that another program or a newer version made; writes nothing."""
+        application_id = _pragma(connection, "application_id")
+        version = _pragma(connection, "user_version")
+        [(tables,)] = connection.execute("SELECT count(*) FROM sqlite_schema")
+        if (application_id, version, tables) == (0, 0, 0):
+            return
+        if application_id != APPLICATION_ID:
+            raise StoreUnavailable(f"{self.path} is another program's database; name another directory for the state")
+        if not isinstance(version, int) or version > SCHEMA_VERSION:
+            raise StoreUnavailable(
+                f"{self.path} was written by a newer version of this server (format {version}, known is "
+                f"{SCHEMA_VERSION}); upgrade the server or name another directory"
+            )
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
+        connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
+        mode = _pragma(connection, "journal_mode = WAL")
+        if mode != "wal":
+            raise StoreUnavailable(
+                f"{self.path} lies on a file system without the shared memory that SQLite's write-ahead log needs "
+                f"(journal mode stays {mode}), as network file systems do; name a directory on a local disk"
+            )
+        for setting in ("synchronous = FULL", "fullfsync = ON", f"journal_size_limit = {_JOURNAL_LIMIT}"):
+            connection.execute(f"PRAGMA {setting}").close()
+        if _pragma(connection, "user_version") == 0:
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {_SCHEMA}; PRAGMA application_id = {APPLICATION_ID}; "
+                f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"
+            )
+
+
+def _identity(path: Path) -> FileIdentity:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _pragma(connection: sqlite3.Connection, text: str) -> object:
+    with closing(connection.execute(f"PRAGMA {text}")) as cursor:
+        (value,) = cursor.fetchone()
+    return value

@@ -1,0 +1,28 @@
+"""Which keys a store takes. Every backend asks here first, so that all refuse the same ones and none needs escaping."""
+
+from __future__ import annotations
+
+import re
+
+from dbt_state_oss.errors import InvalidRequest
+
+KEY_LENGTH = 512
+"""The longest key, in characters."""
+
+_SEGMENT = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._=-]+"
+_KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
+_PREFIX = re.compile(r"[A-Za-z0-9._=/-]*")
+
+
+def check_key(key: str) -> None:
+    """Raise `InvalidRequest` unless `key` is a path as the port allows: no empty segment, no `.` and no `..`."""
+    if len(key) > KEY_LENGTH:
+        raise InvalidRequest(f"a store key has {len(key)} characters; at most {KEY_LENGTH} are allowed: {key[:40]}…")
+    if not _KEY.fullmatch(key):
+        raise InvalidRequest(f"not a store key: {key!r}; allowed are segments of A-Z a-z 0-9 . _ = - joined by /")
+
+
+def check_prefix(prefix: str) -> None:
+    """Raise `InvalidRequest` unless a key could start with `prefix`; the empty prefix names every key."""
+    if len(prefix) > KEY_LENGTH or not _PREFIX.fullmatch(prefix):
+        raise InvalidRequest(f"not the beginning of a store key: {prefix[:80]!r}")
