@@ -66,8 +66,9 @@ class Execution:
     """The target's own epoch as confirmed; None for data tests."""
     built_at: int
     """When the server learned of the data-bearing build (rule F5); a clone has its source's."""
-    decided_at: int
-    """When the server was asked; its UTC date is the one that a daily function saw (rule L9)."""
+    decided_at: int | None
+    """When the server was asked, before the build: its UTC date is not later than the one that a daily function saw (rule L9);
+    None where the server only heard of the build afterwards."""
     raw_digest: str
     """Digest of the raw code (`raw_digest`): equal digests need no parsing."""
     lineage: str

@@ -1,0 +1,68 @@
+"""From a submission to a case: the reads and the parsing that the rules ask for, and no more.
+
+An unchanged target costs one read and no parsing: its history holds the digest of the raw code beside the fingerprint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from dbt_state_oss.application.ledger import Ledger
+from dbt_state_oss.application.ports import Fingerprinter
+from dbt_state_oss.domain.extras import canonical_extras
+from dbt_state_oss.domain.case import Case
+from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest, seed_fingerprint
+from dbt_state_oss.domain.history import History
+from dbt_state_oss.domain.rules import upstream_needed
+from dbt_state_oss.domain.submission import SeedValues, Submission
+
+
+class Gathering:
+    """Builds cases. Raises `StoreError` where the store cannot be read."""
+
+    def __init__(self, ledger: Ledger, fingerprinter: Fingerprinter, build_on: BuildOn) -> None:
+        self._ledger = ledger
+        self._fingerprinter = fingerprinter
+        self._build_on = build_on
+
+    async def known(self, organization: str, submission: Submission, now: int) -> Case:
+        """The case with all that the ledger knows and that the decision depends on."""
+        history = await self._ledger.history(organization, submission.key)
+        case = await self._case(submission, history, now)
+        needed = upstream_needed(case)
+        return await self._with_upstream(organization, case, needed) if needed else case
+
+    async def unknown(self, submission: Submission, now: int) -> Case:
+        """The case as it stands where the ledger cannot be read (rule X1)."""
+        return await self._case(submission, History(), now)
+
+    async def for_record(self, organization: str, case: Case) -> Case:
+        """The same case with the upstream histories that its record has to hold."""
+        missing = case.leaves_read() - case.upstream.keys()
+        return await self._with_upstream(organization, case, case.leaves_read()) if missing else case
+
+    async def _case(self, submission: Submission, history: History, now: int) -> Case:
+        digest = raw_digest(submission.code)
+        return Case(
+            submission=submission,
+            history=history,
+            fingerprint=await self._fingerprint(submission, history, digest),
+            raw_digest=digest,
+            extras=canonical_extras(submission.extras),
+            now=now,
+            build_on=self._build_on,
+        )
+
+    async def _fingerprint(self, submission: Submission, history: History, digest: str) -> Fingerprint:
+        for execution in history.executions:
+            if execution.raw_digest == digest:
+                return execution.logic.fingerprint
+        if isinstance(submission.code, SeedValues):
+            return seed_fingerprint(submission.code)
+        return await self._fingerprinter.fingerprint(submission.code)
+
+    async def _with_upstream(self, organization: str, case: Case, needed: frozenset[str]) -> Case:
+        relations = [relation for relation in case.leaves_read() if relation in needed]
+        histories = await self._ledger.histories(organization, case.submission.key.namespace, relations)
+        return replace(case, upstream=histories)

@@ -1,0 +1,69 @@
+"""Where documents are kept: every key starts with the organization (design section 5).
+
+Names that come from outside go into keys only as digests, or as they are where they are harmless.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from hashlib import blake2b
+
+from dbt_state_oss.domain.submission import TargetKey
+
+TICKET_KEYS = "_server/ticket-keys"
+"""The key ring's document, shared by every replica on one store."""
+
+NODE_SHARDS = 32
+"""Parts of a project's node states in one target: 10,000 nodes are read with this many reads."""
+
+_HARMLESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_EXECUTION_ID = re.compile(r"([A-Za-z0-9=_-]{1,64})\.([0-9a-f]{40})\.[A-Za-z0-9-]{1,64}")
+
+
+def target_prefix(organization: str) -> str:
+    """The prefix of all target documents of an organization."""
+    return f"{_part(organization)}/targets/"
+
+
+@lru_cache(maxsize=16_384)
+def target_key(organization: str, target: TargetKey) -> str:
+    """The key of a target's document."""
+    return f"{target_prefix(organization)}{_part(target.namespace)}/{_digest(target.name)}"
+
+
+def execution_id(target: TargetKey, request_id: str) -> str:
+    """An execution's id: it names its target, so that the id alone leads to the document (rule W5)."""
+    return f"{_part(target.namespace)}.{_digest(target.name)}.{request_id}"
+
+
+def target_key_of(organization: str, execution: str) -> str | None:
+    """The key of the target that an execution id names; None where it is no id of ours."""
+    match = _EXECUTION_ID.fullmatch(execution)
+    return None if match is None else f"{target_prefix(organization)}{match[1]}/{match[2]}"
+
+
+def node_shard_key(organization: str, project: str, target_name: str, unique_id: str) -> str:
+    """The key of the document that holds a node's last seen state (rule W7)."""
+    shard = int(_digest(unique_id)[:8], 16) % NODE_SHARDS
+    return f"{_part(organization)}/nodes/{_part(project)}/{_part(target_name)}/{shard:02d}"
+
+
+def aside_key(key: str, data: bytes) -> str:
+    """Where a broken document is set aside (rule X3)."""
+    return f"{key}.broken-{blake2b(data, digest_size=8).hexdigest()}"
+
+
+def is_aside(key: str) -> bool:
+    """Whether a key holds a broken document that was set aside."""
+    return ".broken-" in key
+
+
+def _part(name: str) -> str:
+    if not name:
+        return "="
+    return name if _HARMLESS.fullmatch(name) else f"={_digest(name)}"
+
+
+def _digest(name: str) -> str:
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=20).hexdigest()

@@ -1,0 +1,103 @@
+"""The ledger: what is known of every target's executions, kept in the store (design section 3)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable
+from dataclasses import dataclass, replace
+
+from dbt_state_oss.application.codec import TargetDocument, decode_target, encode
+from dbt_state_oss.application.documents import DocumentCache
+from dbt_state_oss.application.keys import is_aside, target_key, target_key_of, target_prefix
+from dbt_state_oss.application.ports import ObjectStore
+from dbt_state_oss.domain.history import Execution, History
+from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.submission import TargetKey
+
+_CONCURRENT_READS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class TargetAccount:
+    """One stored target, for people (`dbt-state-oss state`)."""
+
+    key: str
+    target: TargetKey
+    history: History
+
+
+class Ledger:
+    """Histories by target. Every method raises `StoreError` where the store fails; nothing is half written."""
+
+    def __init__(self, store: ObjectStore, *, cache_bytes: int) -> None:
+        self._store = store
+        self._documents: DocumentCache[TargetDocument] = DocumentCache(
+            store, decode=decode_target, encode=encode, cache_bytes=cache_bytes
+        )
+
+    async def history(self, organization: str, target: TargetKey) -> History:
+        """The target's history, empty where nothing is known. One conditional read, however long the history."""
+        document = await self._documents.read(target_key(organization, target))
+        if document is None or document.target != target:
+            return History()
+        return History(document.executions)
+
+    async def histories(
+        self, organization: str, namespace: str, relations: Collection[Relation]
+    ) -> dict[Relation, History]:
+        """The histories of several relations of one namespace, read side by side."""
+        limit = asyncio.Semaphore(_CONCURRENT_READS)
+
+        async def one(relation: Relation) -> History:
+            async with limit:
+                return await self.history(organization, TargetKey(namespace, relation))
+
+        async with asyncio.TaskGroup() as group:
+            tasks = {relation: group.create_task(one(relation)) for relation in relations}
+        return {relation: task.result() for relation, task in tasks.items()}
+
+    async def add(self, organization: str, target: TargetKey, executions: Iterable[Execution]) -> None:
+        """Add executions to a target's history; durable on return (rule W1), idempotent by execution id (rule W2)."""
+        new = tuple(executions)
+
+        def merged(document: TargetDocument | None) -> TargetDocument | None:
+            known = document.executions if document is not None and document.target == target else ()
+            history = History(known).merged(new).executions
+            return None if history == known else TargetDocument(organization, target, history)
+
+        await self._documents.update(target_key(organization, target), merged)
+
+    async def raise_epoch(self, organization: str, execution_id: str, epoch: int) -> bool:
+        """Raise the epoch of an execution if it is its target's latest (rule W5); false where it is not."""
+        key = target_key_of(organization, execution_id)
+        if key is None:
+            return False
+        raised = False
+
+        def change(document: TargetDocument | None) -> TargetDocument | None:
+            nonlocal raised
+            raised = False
+            if document is None or not document.executions or document.executions[0].id != execution_id:
+                return None
+            latest = document.executions[0]
+            if latest.epoch is None or epoch <= latest.epoch:
+                return None
+            raised = True
+            history = History(document.executions).merged([replace(latest, epoch=epoch)])
+            return replace(document, executions=history.executions)
+
+        await self._documents.update(key, change)
+        return raised
+
+    async def accounts(self, organization: str) -> AsyncIterator[TargetAccount]:
+        """Every readable target of an organization, in the order of their keys."""
+        async for key in self._store.list(target_prefix(organization)):
+            if is_aside(key):
+                continue
+            document = await self._documents.read(key)
+            if document is not None:
+                yield TargetAccount(key, document.target, History(document.executions))
+
+    async def forget(self, account: TargetAccount) -> bool:
+        """Delete a target's history, so that its next run builds; false where it was gone already."""
+        return await self._documents.delete(account.key)

@@ -1,0 +1,71 @@
+"""Record: builds that the client made without asking (write-only mode, untracked builds)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.confirm import Outcome, completed
+from dbt_state_oss.application.gathering import Gathering
+from dbt_state_oss.application.keys import execution_id
+from dbt_state_oss.application.ledger import Ledger
+from dbt_state_oss.application.node_states import NodeStates
+from dbt_state_oss.application.ports import Clock
+from dbt_state_oss.domain.case import draft_execution
+from dbt_state_oss.domain.history import Execution, Input
+from dbt_state_oss.domain.submission import ExecutionType, Submission
+
+_MICROBATCH_UNPROVEN = "it was recorded without a question, which a microbatch is even if some of its batches failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One build that has happened, as the client tells it."""
+
+    submission: Submission
+    outcome: Outcome
+    from_speculative_submit: bool = False
+
+
+class Record:
+    """Records builds after the fact."""
+
+    def __init__(self, *, gathering: Gathering, ledger: Ledger, node_states: NodeStates, clock: Clock) -> None:
+        self._gathering = gathering
+        self._ledger = ledger
+        self._node_states = node_states
+        self._clock = clock
+
+    async def __call__(self, caller: Caller, records: Sequence[Recorded]) -> int:
+        """How many were recorded: all, once they are durable. Raises `StoreError`; what was written before stays."""
+        for number, recorded in enumerate(records):
+            submission, now = recorded.submission, self._clock.now()
+            case = await self._gathering.known(caller.organization, submission, now)
+            case = await self._gathering.for_record(caller.organization, case)
+            identity = execution_id(submission.key, f"{caller.request_id}-{number}")
+            draft = draft_execution(case, execution_id=identity, decided_at=None)
+            execution = _as_provable(completed(draft, recorded.outcome, built_at=now), recorded)
+            await self._ledger.add(caller.organization, submission.key, [execution])
+            self._node_states.note(caller.organization, submission)
+        return len(records)
+
+
+def _as_provable(execution: Execution, recorded: Recorded) -> Execution:
+    """The record, less what it cannot prove (rule W8 and section 2.6 of the protocol)."""
+    if recorded.submission.execution_type is ExecutionType.MICROBATCH:
+        return replace(execution, unproven=_MICROBATCH_UNPROVEN)
+    if not recorded.from_speculative_submit:
+        return execution
+    # The epochs were read again after the build: what may have changed during it was perhaps not seen by it.
+    runtime = recorded.outcome.runtime_ms
+    start = execution.epoch - runtime if execution.epoch is not None and runtime else None
+    inputs = {
+        relation: known if start is not None and known.epoch is not None and known.epoch < start else _unknown(known)
+        for relation, known in execution.inputs.items()
+    }
+    return replace(execution, inputs=inputs)
+
+
+def _unknown(known: Input) -> Input:
+    return replace(known, epoch=None)

@@ -1,0 +1,86 @@
+"""Submit: may this node be left as it is? (sections 2 to 4, 8)"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from uuid import uuid4
+
+import structlog
+
+from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.gathering import Gathering
+from dbt_state_oss.application.keys import execution_id
+from dbt_state_oss.application.node_states import NodeStates
+from dbt_state_oss.application.ports import Clock
+from dbt_state_oss.application.tickets import Tickets
+from dbt_state_oss.domain.case import Case, draft_execution
+from dbt_state_oss.domain.decide import build_unasked, decide
+from dbt_state_oss.domain.decision import Decision, Skip
+from dbt_state_oss.domain.submission import Submission
+from dbt_state_oss.errors import StoreError
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The decision, a name for it, and for a build the ticket to confirm it with (empty for a skip)."""
+
+    decision: Decision
+    decision_id: str
+    ticket: str
+
+
+class Submit:
+    """Decides a submission. Stores nothing but the node's looks (rules W3, W7), so it may be repeated at will (rule W6)."""
+
+    def __init__(
+        self,
+        *,
+        gathering: Gathering,
+        tickets: Tickets,
+        node_states: NodeStates,
+        clock: Clock,
+        read_timeout_seconds: float,
+    ) -> None:
+        self._gathering = gathering
+        self._tickets = tickets
+        self._node_states = node_states
+        self._clock = clock
+        self._read_timeout = read_timeout_seconds
+
+    async def __call__(self, caller: Caller, submission: Submission) -> Answer:
+        """The answer. State that cannot be read in time means a build that says so, never an error (rule X1)."""
+        now = self._clock.now()
+        case, decision = await self._decided(caller, submission, now)
+        self._node_states.note(caller.organization, submission)
+        if isinstance(decision, Skip):
+            return Answer(decision, uuid4().hex, "")
+        draft = draft_execution(case, execution_id=execution_id(submission.key, caller.request_id), decided_at=now)
+        return Answer(decision, uuid4().hex, self._tickets.seal(caller.organization, submission.key, draft))
+
+    async def _decided(self, caller: Caller, submission: Submission, now: int) -> tuple[Case, Decision]:
+        try:
+            async with asyncio.timeout(self._read_timeout):
+                case = await self._gathering.known(caller.organization, submission, now)
+                decision = decide(case)
+                if not isinstance(decision, Skip):
+                    case = await self._gathering.for_record(caller.organization, case)
+                return case, decision
+        except (StoreError, ExceptionGroup, TimeoutError) as error:
+            cause = _cause(error)
+            _log.error("state_not_read", node=submission.node.unique_id, cause=cause)
+        case = await self._gathering.unknown(submission, now)
+        return case, build_unasked(submission, f"the recorded state could not be read: {cause}")
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "the store did not answer in time"
+    if isinstance(error, ExceptionGroup):
+        stores, others = error.split(StoreError)
+        if others is not None:
+            raise error
+        return str(stores.exceptions[0]) if stores is not None else str(error)
+    return str(error)

@@ -1,0 +1,103 @@
+"""Everything that one decision is made from: gathered by the application, judged by the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.dialects import Dialect, EpochClock
+from dbt_state_oss.domain.fingerprint import Fingerprint
+from dbt_state_oss.domain.history import Execution, History, Input, Logic
+from dbt_state_oss.domain.lineage import lineage_at, lineage_of
+from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.submission import ExecutionType, Submission
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A submission with what the ledger knows of its target and, where it is needed, of the tables that it reads."""
+
+    submission: Submission
+    history: History
+    fingerprint: Fingerprint
+    raw_digest: str
+    extras: Mapping[str, str]
+    """Canonical semantic extras (rule L6)."""
+    now: int
+    """Unix milliseconds."""
+    build_on: BuildOn = BuildOn.CONFIGS
+    upstream: Mapping[Relation, History] = field(default_factory=dict)
+    """Histories of the tables read; empty while nothing depends on them (see `rules.upstream_needed`)."""
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.submission.code.dialect
+
+    @property
+    def clock(self) -> EpochClock:
+        return self.dialect.clock
+
+    @property
+    def logic(self) -> Logic:
+        return Logic(self.dialect.name, self.submission.execution_type, self.fingerprint, self.extras)
+
+    @property
+    def is_view(self) -> bool:
+        return self.submission.execution_type is ExecutionType.VIEW
+
+    @property
+    def is_snapshot(self) -> bool:
+        submission = self.submission
+        return submission.execution_type is ExecutionType.SNAPSHOT or submission.node.resource_type == "snapshot"
+
+    @property
+    def is_full_refresh(self) -> bool:
+        """A FULL request of a node that has run incrementally from the same source (rule T8)."""
+        if self.submission.execution_type is not ExecutionType.FULL:
+            return False
+        hashes = self.submission.node.hashes
+        if hashes.body is None:
+            return False
+        return any(
+            (execution.logic.execution_type.incremental or execution.full_refresh)
+            and (execution.hashes.body, execution.hashes.configs) == (hashes.body, hashes.configs)
+            for execution in self.history.executions
+        )
+
+    def leaves_read(self) -> frozenset[Relation]:
+        """Every table that the build's content or shape depends on; for a view those under a `*` (rule T5)."""
+        if self.is_view:
+            return frozenset(self.fingerprint.star_relations)
+        in_slots = (leaf for slot in self.fingerprint.slots for leaf in slot.leaves)
+        return frozenset(self.submission.inputs).union(in_slots)
+
+    def input_now(self, relation: Relation) -> Input:
+        """A table as it is reported now; its lineage as far as `upstream` was gathered."""
+        epoch = self.submission.inputs.get(relation)
+        history = self.upstream.get(relation)
+        return Input(epoch, None if history is None else lineage_at(history, epoch, self.clock))
+
+
+def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) -> Execution:
+    """The execution that a build of this case would leave, to be completed when it is confirmed (rule W3).
+
+    Its `upstream` must have been gathered. `epoch`, `built_at` and the outcome are still empty.
+    """
+    logic = case.logic
+    inputs = {relation: case.input_now(relation) for relation in case.leaves_read()}
+    node = case.submission.node
+    return Execution(
+        id=execution_id,
+        logic=logic,
+        inputs=inputs,
+        epoch=None,
+        built_at=0,
+        decided_at=decided_at,
+        raw_digest=case.raw_digest,
+        lineage=lineage_of(logic, inputs),
+        node_id=node.unique_id,
+        resource_type=node.resource_type,
+        hashes=node.hashes,
+        full_refresh=case.is_full_refresh,
+    )

@@ -1,0 +1,56 @@
+"""The answers that a submission can have. A clone joins them with section 6."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+from dbt_state_oss.domain.explanation import ExplainLine
+from dbt_state_oss.domain.history import Execution
+
+
+class RejectionReason(IntEnum):
+    """Why nothing was skipped or cloned; the wire's numbers."""
+
+    NO_FINGERPRINT_MATCH = 0
+    TARGET_TABLE_MISMATCH = 1
+    EXECUTION_TYPE_MISMATCH = 2
+    EXECUTION_TYPE_NOT_FULL = 3
+    TARGET_TABLE_DOES_NOT_EXIST = 4
+    FORCED_NOT_ELIGIBLE = 5
+    NO_SUITABLE_MATCH_FOUND = 6
+    TARGET_TABLE_MATCH = 7
+    LATEST_QUERY_HASH_NOT_MATCH = 8
+    OUTSIDE_TIME_TRAVEL_WINDOW = 9
+    CLONE_CHAIN_LIMIT_EXCEEDED = 10
+
+
+class BuildOn(Enum):
+    """Which changes outside logic and extras build a node (rule L6a)."""
+
+    CONFIGS = "configs"
+    CONFIGS_AND_MACROS = "configs+macros"
+    IGNORE = "ignore"
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """The target is provably what a build would make; `stale` where only the lag tolerance allows it (rule F6)."""
+
+    execution: Execution
+    description: str
+    explanation: tuple[ExplainLine, ...]
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Something is not proven equal, so dbt builds."""
+
+    skip_rejection: RejectionReason
+    clone_rejection: RejectionReason
+    description: str
+    explanation: tuple[ExplainLine, ...] = ()
+
+
+Decision = Skip | Build

@@ -1,0 +1,55 @@
+"""Lineage: a digest of a build's logic and, through its inputs, of all upstream logic that we recorded.
+
+It tells data that moved from logic that changed: lag tolerance may hide the former, never the latter (rule F5), and a
+view's `*` may be trusted only while it stands still (rule T5). Tables that are not ours have no lineage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import blake2b
+
+from dbt_state_oss.domain.dialects import EpochClock
+from dbt_state_oss.domain.history import History, Input, Logic
+from dbt_state_oss.domain.relation import Epoch, Relation
+
+
+def lineage_of(logic: Logic, inputs: Mapping[Relation, Input]) -> str:
+    """The lineage (32 hex digits) of a build with `logic` on `inputs`."""
+    digest = blake2b(digest_size=16)
+    parts = [logic.dialect, logic.execution_type.value, logic.fingerprint.kind.value, logic.fingerprint.digest]
+    for key in sorted(logic.extras):
+        parts += [key, logic.extras[key]]
+    for relation in _in_slot_order(logic, inputs):
+        lineage = inputs[relation].lineage
+        parts += ["upstream", lineage] if lineage is not None else ["table", relation]
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(len(data).to_bytes(8, "big"))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def lineage_at(history: History, epoch: Epoch | None, clock: EpochClock) -> str | None:
+    """The lineage of what stood in a table at `epoch` (rule I3): that of the execution which the epoch falls to.
+
+    A later epoch than any of ours is somebody else's write on top of the latest. None where the table is not ours; a name that
+    equals no lineage where the epoch falls to no execution that is still known.
+    """
+    latest = history.latest
+    if latest is None:
+        return None
+    if epoch is None or latest.epoch is None or epoch > latest.epoch:
+        return latest.lineage
+    known = [execution for execution in history.executions if execution.epoch is not None]
+    if clock is EpochClock.EXACT:
+        fitting = [execution for execution in known if execution.epoch == epoch]
+        return fitting[0].lineage if fitting else f"unknown at {epoch}"
+    not_below = [execution for execution in known if execution.epoch is not None and execution.epoch >= epoch]
+    return not_below[-1].lineage
+
+
+def _in_slot_order(logic: Logic, inputs: Mapping[Relation, Input]) -> Iterable[Relation]:
+    leaves = (leaf for slot in logic.fingerprint.slots for leaf in slot.leaves)
+    in_slots = [leaf for leaf in dict.fromkeys(leaves) if leaf in inputs]
+    return [*in_slots, *sorted(inputs.keys() - set(in_slots))]

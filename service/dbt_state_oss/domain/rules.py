@@ -1,0 +1,303 @@
+"""The questions that stand between a submission and a skip, in the order of section 8: one small function each.
+
+A rule returns None where its question does not arise, else a `Finding`: the line for the account and, if the answer forbids a
+skip, why. The first such answer ends the chain. A new rule is one function, one line in `RULES` and its cases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dbt_state_oss.domain.case import Case
+from dbt_state_oss.domain.decision import BuildOn, RejectionReason
+from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, Section, ago_text, duration_text
+from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
+from dbt_state_oss.domain.freshness import ChangeKind, compare_inputs, stands_as_recorded
+from dbt_state_oss.domain.history import Execution
+from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.submission import ExecutionType
+
+_NOTHING_SUITABLE = (RejectionReason.NO_SUITABLE_MATCH_FOUND, RejectionReason.NO_SUITABLE_MATCH_FOUND)
+_NO_SUCH_LOGIC = (RejectionReason.NO_FINGERPRINT_MATCH, RejectionReason.NO_FINGERPRINT_MATCH)
+_OLDER_LOGIC = (RejectionReason.LATEST_QUERY_HASH_NOT_MATCH, RejectionReason.TARGET_TABLE_MATCH)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why there is no skip: the rest of the sentence "model was executed because …" and the wire's reasons."""
+
+    because: str
+    reasons: tuple[RejectionReason, RejectionReason] = _NOTHING_SUITABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The answer to one question."""
+
+    section: Section
+    line: ExplainLine
+    rejection: Rejection | None = None
+    skip_because: str | None = None
+    """The rest of the sentence "model was skipped because …", where this answer has one of its own."""
+    within_tolerance: bool = False
+    """A skip rests on the lag tolerance (rule F6)."""
+
+
+Rule = Callable[[Case], Finding | None]
+
+
+def _yes(section: Section, text: str, badge: Badge = Badge.UNSPECIFIED) -> Finding:
+    return Finding(section, ExplainLine(text, Marker.SUCCESS, badge))
+
+
+def _no(
+    section: Section,
+    because: str,
+    reasons: tuple[RejectionReason, RejectionReason] = _NOTHING_SUITABLE,
+    *,
+    text: str | None = None,
+    badge: Badge = Badge.UNSPECIFIED,
+    children: tuple[ExplainLine, ...] = (),
+) -> Finding:
+    line = ExplainLine(text or because, Marker.FAIL, badge, children)
+    return Finding(section, line, Rejection(because, reasons))
+
+
+def execution_type_is_known(case: Case) -> Finding | None:
+    """A newer client's way of writing a table is built, not guessed at (client-protocol section 8)."""
+    if case.submission.execution_type is not ExecutionType.UNKNOWN:
+        return None
+    return _no(Section.TABLE, "this server does not know its way of being built", _NO_SUCH_LOGIC)
+
+
+def own_table_exists(case: Case) -> Finding | None:
+    """Rule T1."""
+    if case.submission.relation is None:
+        return None
+    if case.submission.own_epoch is None:
+        return _no(
+            Section.TABLE,
+            "its table did not exist or is empty" if _empty_looks_missing(case) else "its table did not exist",
+        )
+    return _yes(Section.TABLE, "its table exists", Badge.TARGET_TABLE_EXISTS)
+
+
+def _empty_looks_missing(case: Case) -> bool:
+    return case.dialect.name == "postgres" and case.history.latest is not None
+
+
+def stored_failures_can_be_skipped(case: Case) -> Finding | None:
+    """Rule T7: the client cannot digest a skip of a test's stored failures on Postgres."""
+    submission = case.submission
+    if submission.relation is None or submission.node.resource_type != "test" or case.dialect.name != "postgres":
+        return None
+    return _no(Section.TABLE, "stored failures are always written anew on Postgres")
+
+
+def no_full_refresh_was_asked_for(case: Case) -> Finding | None:
+    """Rule T8."""
+    return _no(Section.QUERY, "a full refresh was asked for") if case.is_full_refresh else None
+
+
+def an_execution_is_known(case: Case) -> Finding | None:
+    """Rule T2: without a record there is nothing to compare with."""
+    if case.history.latest is None:
+        return _no(Section.QUERY, "no build of it is on record yet", _NO_SUCH_LOGIC)
+    return None
+
+
+def latest_execution_is_proof(case: Case) -> Finding | None:
+    """A record that cannot vouch for what it left behind justifies nothing (rules W8, and section 2.6 of the protocol)."""
+    latest = _latest(case)
+    return None if latest.unproven is None else _no(Section.TABLE, f"its last build proves nothing: {latest.unproven}")
+
+
+def logic_is_unchanged(case: Case) -> Finding | None:
+    """Rules T2 and L1 to L8: only the latest execution counts."""
+    latest = _latest(case)
+    if same_logic(case, latest):
+        return _yes(Section.QUERY, "its query has not changed", Badge.NODE_QUERY_UNCHANGED)
+    if same_template(case, latest):
+        return _yes(Section.QUERY, "its code before rendering has not changed", Badge.NODE_QUERY_UNCHANGED)
+    older = next((one for one in case.history.executions[1:] if same_logic(case, one)), None)
+    if older is not None:
+        when = ago_text(older.built_at, case.now)
+        because = f"its query has changed since its last build (it is that of an earlier one, {when})"
+        return _no(Section.QUERY, because, _OLDER_LOGIC, badge=Badge.NODE_QUERY_CHANGED)
+    because = f"its query has changed: {_logic_difference(case, latest)}"
+    return _no(Section.QUERY, because, _NO_SUCH_LOGIC, badge=Badge.NODE_QUERY_CHANGED)
+
+
+def same_logic(case: Case, execution: Execution) -> bool:
+    """Rule L1, the slots' relations left to the inputs; what only one record carries counts as changed (rule L13)."""
+    then = execution.logic
+    return (
+        then.dialect == case.dialect.name
+        and then.execution_type is case.submission.execution_type
+        and then.fingerprint.kind is case.fingerprint.kind
+        and then.fingerprint.digest == case.fingerprint.digest
+        and then.extras == case.extras
+    )
+
+
+def same_template(case: Case, execution: Execution) -> bool:
+    """Rule L7. The template says nothing of the views that are read, nor of the extras that the client computes (`__…`)."""
+    now, then = case.submission.node.hashes, execution.hashes
+    return (
+        case.submission.compare_unrendered_code
+        and now.body is not None
+        and (now.body, now.configs, now.macros) == (then.body, then.configs, then.macros)
+        and execution.logic.dialect == case.dialect.name
+        and execution.logic.fingerprint.views_digest == case.fingerprint.views_digest
+        and _computed(execution.logic.extras) == _computed(case.extras)
+    )
+
+
+def _computed(extras: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in extras.items() if key.startswith("__")}
+
+
+def _logic_difference(case: Case, latest: Execution) -> str:
+    then = latest.logic
+    if then.execution_type is not case.submission.execution_type:
+        return f"it is built as {case.submission.execution_type.value}, the last time as {then.execution_type.value}"
+    keys = sorted({key for key, _ in then.extras.items() ^ case.extras.items()})
+    if keys:
+        return f"the configuration {', '.join(keys)} differs from that of its last build"
+    if then.fingerprint.kind is not case.fingerprint.kind:
+        return "it could be parsed at one time only, so the two can't be compared"
+    if then.fingerprint.views_digest != case.fingerprint.views_digest:
+        return "the definition of a view that it reads differs from that at its last build"
+    return "its SQL means something else than at its last build"
+
+
+def configuration_is_unchanged(case: Case) -> Finding | None:
+    """Rules L6a and L12: a changed configuration outside the extras may be a hook, whose effect a skip would lose."""
+    if case.build_on is BuildOn.IGNORE and not case.is_snapshot:
+        return None
+    now, then = case.submission.node.hashes, _latest(case).hashes
+    if now.configs != then.configs:
+        return _no(Section.QUERY, "its configuration has changed (a hook, perhaps) though its query has not")
+    if case.build_on is BuildOn.CONFIGS_AND_MACROS and now.macros != then.macros:
+        return _no(Section.QUERY, "a macro that it calls has changed though its query has not")
+    return None if now.configs is None else _yes(Section.QUERY, "its configuration has not changed")
+
+
+def query_is_deterministic(case: Case) -> Finding | None:
+    """Rule L9, asked only where volatile SQL is to be evaluated."""
+    if case.submission.tolerate_nondeterminism:
+        return None
+    if case.fingerprint.volatility is Volatility.VOLATILE:
+        return _no(Section.QUERY, "its query calls a function whose value changes at every run")
+    if case.fingerprint.volatility is Volatility.DAILY and _utc_date(_latest(case).decided_at) != _utc_date(case.now):
+        return _no(Section.QUERY, "its query depends on the date, which is another one than at its last build")
+    return _yes(Section.QUERY, "its query depends on nothing but its inputs")
+
+
+def _utc_date(milliseconds: int | None) -> str | None:
+    return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC).date().isoformat()
+
+
+def nobody_else_wrote_to_it(case: Case) -> Finding | None:
+    """Rules T3, T4 and T6."""
+    submission = case.submission
+    if submission.relation is None:
+        return None
+    latest = _latest(case)
+    if stands_as_recorded(latest.epoch, submission.own_epoch, case.clock):
+        return _yes(Section.TABLE, "nobody else has written to it since its last build")
+    if submission.ignore_external_modifications:
+        return _yes(Section.TABLE, "somebody else has written to it, which is to be ignored")
+    assert submission.own_epoch is not None
+    when = ago_text(submission.own_epoch, case.now)
+    return _no(Section.TABLE, f"somebody else has written to its table since its last build: it is from {when}")
+
+
+def view_reads_what_it_read(case: Case) -> Finding | None:
+    """Rule T5: a view stands on the same relations, and a `*` only on relations of ours whose logic has not changed."""
+    if not case.is_view:
+        return None
+    if case.fingerprint.kind is not FingerprintKind.PARSED:
+        return _no(Section.QUERY, "its definition can't be parsed, so what it reads is not known")
+    latest = _latest(case)
+    now, then = ([slot.relation for slot in one.slots] for one in (case.fingerprint, latest.logic.fingerprint))
+    if now != then:
+        return _no(Section.QUERY, "it reads other relations than at its last build")
+    for relation in case.fingerprint.star_relations:
+        recorded = latest.inputs.get(relation)
+        if recorded is None or recorded.lineage is None or recorded.lineage != case.input_now(relation).lineage:
+            return _no(Section.QUERY, f"it selects * from {relation}, whose columns may have changed")
+    return _yes(Section.QUERY, "what it reads has the columns that it had at its last build")
+
+
+def results_are_complete(case: Case) -> Finding | None:
+    """Rule F8: without all three results there is nothing to return."""
+    if case.submission.is_data_test and _latest(case).results is None:
+        return _no(Section.TABLE, "the results of its last run are not on record")
+    return None
+
+
+def inputs_are_fresh(case: Case) -> Finding | None:
+    """Rules F1 to F7; a view's upstream data never matters (rule T5)."""
+    if case.is_view:
+        return None
+    latest = _latest(case)
+    report = compare_inputs(case, latest)
+    changes = report.changes
+    if not changes:
+        return _yes(Section.FRESHNESS, "its inputs are what they were at its last build", Badge.FRESH)
+    lines = tuple(ExplainLine(change.cause, Marker.INFO) for change in changes)
+    changed_logic = next((change for change in changes if change.kind is ChangeKind.LOGIC), None)
+    if changed_logic is not None:
+        badge = Badge.UPSTREAM_QUERY_CHANGED
+        return _no(Section.FRESHNESS, changed_logic.cause, text="its inputs have changed", badge=badge, children=lines)
+    if not report.stale_by(case.submission.stale_upstream_policy):
+        text = "some of its inputs have changed, but it waits until all of them have"
+        return Finding(Section.FRESHNESS, ExplainLine(text, Marker.SUCCESS, Badge.FRESH, lines), skip_because=text)
+    age, tolerance = case.now - latest.built_at, case.submission.lag_tolerance_seconds * 1000
+    if tolerance > 0 and age <= tolerance:
+        text = f"its last build, {duration_text(age)} old, is within its lag tolerance of {duration_text(tolerance)}"
+        line = ExplainLine(text, Marker.SUCCESS, Badge.WITHIN_TOLERANCE, lines)
+        because = f"its changed inputs are within the lag tolerance: {changes[0].cause}"
+        return Finding(Section.FRESHNESS, line, skip_because=because, within_tolerance=True)
+    because = f"its inputs have changed since its last build: {changes[0].cause}"
+    return _no(Section.FRESHNESS, because, text="its inputs have changed", badge=Badge.OUTDATED, children=lines)
+
+
+RULES: tuple[Rule, ...] = (
+    execution_type_is_known,
+    own_table_exists,
+    stored_failures_can_be_skipped,
+    an_execution_is_known,
+    latest_execution_is_proof,
+    no_full_refresh_was_asked_for,
+    logic_is_unchanged,
+    configuration_is_unchanged,
+    query_is_deterministic,
+    nobody_else_wrote_to_it,
+    view_reads_what_it_read,
+    results_are_complete,
+    inputs_are_fresh,
+)
+
+
+def upstream_needed(case: Case) -> frozenset[Relation]:
+    """The tables whose histories the decision, or the record of a build after it, depends on.
+
+    Empty where nothing has moved and the logic is the same: an unchanged target costs no further read.
+    """
+    latest = case.history.latest
+    if latest is not None and same_logic(case, latest):
+        if case.is_view and not case.fingerprint.star_relations:
+            return frozenset()
+        if not case.is_view and not compare_inputs(case, latest).changes:
+            return frozenset()
+    return case.leaves_read()
+
+
+def _latest(case: Case) -> Execution:
+    latest = case.history.latest
+    assert latest is not None, "asked after an_execution_is_known"
+    return latest
