@@ -1,0 +1,108 @@
+"""The server under test, as a real process on a port of its own."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+START_SECONDS = 30
+STOP_SECONDS = 40
+LAUNCHER = Path(__file__).with_name("server_with_clock.py")
+PORTS = range(20000, 30000)
+"""Below the range that systems hand out by themselves, so that nobody takes the port while a server restarts."""
+
+
+class StateServer:
+    """`dbt-state-oss serve --store local`, which may be killed and started again on the same port and directory."""
+
+    def __init__(
+        self, directory: Path, *, settings: Mapping[str, str] | None = None, controllable_clock: bool = False
+    ) -> None:
+        """Keep everything in `directory`; `settings` are environment variables of the server."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self.state = directory / "state"
+        self.log = directory / "server.log"
+        self.port = _free_port()
+        self._environment = {"PATH": os.environ["PATH"], **(settings or {})}
+        self._clock = directory / "clock_offset_ms"
+        self._clock.write_text("0")
+        self._program = [str(LAUNCHER), str(self._clock)] if controllable_clock else ["-m", "dbt_state_oss"]
+        self._process = self._spawn()
+        self.wait_until_ready()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        arguments = ["serve", "--store", "local", "--dir", str(self.state), "--port", str(self.port)]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, *self._program, *arguments],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_until_ready(self) -> None:
+        """Wait until somebody listens; raises `RuntimeError` with the log where the server ends instead."""
+        deadline = time.monotonic() + START_SECONDS
+        while self.running and time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.02)
+        raise RuntimeError(f"the server did not start: {self.log.read_text()}")
+
+    def start(self) -> None:
+        """Start again, with the state and the port of before."""
+        self._process = self._spawn()
+        self.wait_until_ready()
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to tidy up."""
+        self._process.kill()
+        self._process.wait(STOP_SECONDS)
+
+    def terminate(self) -> int:
+        """SIGTERM, then wait for the drain; the exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(STOP_SECONDS)
+
+    def restart(self) -> None:
+        """An orderly stop and a new start."""
+        self.terminate()
+        self.start()
+
+    def advance_clock(self, *, seconds: float) -> None:
+        """Let the server's clock jump ahead; it needs a controllable one."""
+        offset = int(self._clock.read_text()) + int(seconds * 1000)
+        self._clock.write_text(str(offset))
+
+    def stop(self) -> None:
+        """End the process, however it is."""
+        if self.running:
+            self.kill()
+
+
+def _free_port() -> int:
+    while True:
+        port = random.choice(PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

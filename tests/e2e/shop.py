@@ -1,0 +1,173 @@
+"""The dbt project under test: a few models over two source tables, in a folder and a database of its own.
+
+Every build may be made twice: with the client, and as plain dbt would make it, into a twin schema. Whatever the
+server decided, both must hold the same rows: this is what proves that nothing was skipped wrongly.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+
+from psycopg2 import sql
+from tests.e2e.build import Build, read_build
+from tests.e2e.dbt_process import DbtProcess, Run
+from tests.e2e.postgres import Database, Row
+from tests.e2e.server import StateServer
+
+TEMPLATE = Path(__file__).with_name("project")
+TARGET = "prod"
+TWIN = "vanilla"
+SNAPSHOT_STAMPS = frozenset({"dbt_scd_id", "dbt_updated_at", "dbt_valid_from"})
+"""Columns of a snapshot that hold when dbt ran. Of `dbt_valid_to` it counts whether it is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A dbt run that has begun beside the scenario."""
+
+    shop: Shop
+    run: Run
+
+    def wait(self) -> Build:
+        """Let it end, whatever the outcome."""
+        return self.shop.finished(self.run)
+
+
+class Shop:
+    """A project, its database, the server that it asks, and the dbt that runs it."""
+
+    def __init__(self, directory: Path, *, database: Database, server: StateServer, client: DbtProcess) -> None:
+        self.directory = directory
+        self.database = database
+        self.server = server
+        self.client = client
+        self.environment: dict[str, str] = {"RUN_CACHE_FRESHNESS_TOLERANCE": "0s"}
+        """Variables of every run; scenarios about lag tolerance take the tolerance out."""
+        shutil.copytree(TEMPLATE, directory, dirs_exist_ok=True)
+        self.write("profiles.yml", _profiles(database))
+
+    def write(self, path: str, text: str) -> None:
+        """Create or replace a file of the project; `text` may be indented as a block."""
+        file = self.directory / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(dedent(text).lstrip("\n"))
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace the only occurrence of `old` in a file of the project."""
+        file = self.directory / path
+        text = file.read_text()
+        assert text.count(old) == 1, f"{path} holds {old!r} {text.count(old)} times"
+        file.write_text(text.replace(old, new))
+
+    def remove(self, path: str) -> None:
+        """Delete a file of the project."""
+        (self.directory / path).unlink()
+
+    def sql(self, statement: str, *values: object) -> list[Row]:
+        """Run SQL in the shop's database, past dbt."""
+        return self.database.sql(statement, *values)
+
+    def dbt(self, *arguments: str, clean: bool = True, environment: Mapping[str, str] | None = None) -> Build:
+        """Run dbt with the client in the target `prod`. `clean`: the client must not complain of anything."""
+        build = self.start(*arguments, environment=environment).wait()
+        if clean:
+            build.assert_clean_log()
+        return build
+
+    def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Running:
+        """Begin a dbt run and come back at once."""
+        return Running(self, self._start(self.client, arguments, TARGET, environment or {}))
+
+    def build(self, *arguments: str, clean: bool = True, environment: Mapping[str, str] | None = None) -> Build:
+        """`dbt build` with the client, and without it into the twin schema; both must agree in outcome and content."""
+        build = self.dbt("build", *arguments, clean=clean, environment=environment)
+        twin = self.vanilla("build", *arguments)
+        assert build.exit_code == twin.exit_code, build.output + twin.output
+        assert build.statuses == twin.statuses, build.output + twin.output
+        self.assert_as_vanilla()
+        return build
+
+    def vanilla(self, *arguments: str) -> Build:
+        """Run dbt without the client into the twin schema."""
+        run = self._start(self.client, arguments, TWIN, {"RUN_CACHE_DISABLED": "true"})
+        return self.finished(run)
+
+    def _start(self, client: DbtProcess, arguments: Sequence[str], target: str, environment: Mapping[str, str]) -> Run:
+        traces = self.directory / "runs" / target
+        shutil.rmtree(traces / "logs", ignore_errors=True)
+        (traces / "target" / "run_results.json").unlink(missing_ok=True)
+        (traces / "output").unlink(missing_ok=True)
+        traces.mkdir(parents=True, exist_ok=True)
+        variables = {
+            "RUN_CACHE_API_URL": self.server.address,
+            "DBT_PROFILES_DIR": str(self.directory),
+            "DBT_TARGET_PATH": str(traces / "target"),
+            "DBT_LOG_PATH": str(traces / "logs"),
+            "DBT_LOG_FORMAT_FILE": "json",
+            "DBT_USE_COLORS": "false",
+            **self.environment,
+            **environment,
+        }
+        return client.start(
+            [*arguments, "--target", target],
+            directory=self.directory,
+            environment=client.environment(variables),
+            output_path=traces / "output",
+        )
+
+    def finished(self, run: Run) -> Build:
+        """Wait for a run and read what it left."""
+        exit_code = run.wait()
+        return read_build(run.output_path.parent, exit_code=exit_code, output=run.output_path.read_text())
+
+    def table(self, name: str, *, schema: str = TARGET) -> list[Row]:
+        """A relation's rows, sorted."""
+        query = sql.SQL("select * from {}.{}").format(sql.Identifier(schema), sql.Identifier(name))
+        return sorted(self.database.sql(query), key=repr)
+
+    def contents(self, schema: str = TARGET) -> dict[str, list[str]]:
+        """Every relation of a schema: its columns, then its rows as text, sorted; a snapshot's time stamps left out."""
+        return {name: self._content(schema, name) for name in self._relations(schema)}
+
+    def _relations(self, schema: str) -> list[str]:
+        query = "select table_name::text from information_schema.tables where table_schema = %s order by 1"
+        return [name for (name,) in self.sql(query, schema)]
+
+    def _content(self, schema: str, name: str) -> list[str]:
+        query = """
+            select column_name::text from information_schema.columns
+            where table_schema = %s and table_name = %s and column_name <> all(%s) order by ordinal_position
+        """
+        columns = [column for (column,) in self.sql(query, schema, name, list(SNAPSHOT_STAMPS))]
+        values = [_COLUMN.get(column, "{}").format(f'"{column}"') for column in columns]
+        rows = self.sql(f'select row({", ".join(values)})::text from "{schema}"."{name}"')
+        return [", ".join(columns), *sorted(row for (row,) in rows)]
+
+    def assert_as_vanilla(self, *, without: Collection[str] = ()) -> None:
+        """Both schemas hold the same relations with the same rows, the named relations aside."""
+        ours, theirs = self.contents(), self.contents(TWIN)
+        for name in without:
+            ours.pop(name, None)
+            theirs.pop(name, None)
+        assert ours == theirs
+
+
+_COLUMN = {"dbt_valid_to": "{} is null"}
+
+
+def _profiles(database: Database) -> str:
+    connection = (
+        f"type: postgres, host: {database.server.host}, port: {database.server.port}, dbname: {database.name}, "
+        f"user: postgres, password: unused, threads: 2"
+    )
+    return dedent(f"""\
+        shop:
+          target: {TARGET}
+          outputs:
+            {TARGET}: {{{connection}, schema: {TARGET}}}
+            {TWIN}: {{{connection}, schema: {TWIN}}}
+    """)

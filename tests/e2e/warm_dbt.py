@@ -1,0 +1,88 @@
+"""A process that has dbt imported and forks a child for each run: dbt's start-up costs seconds, a fork a moment.
+
+Started as `python warm_dbt.py SOCKET PROJECT` by the interpreter of the environment under test; stands alone, since that
+environment holds nothing of this project. Parses the dbt project PROJECT once, so that dbt has built what it builds lazily
+(schemas, serializers, its adapter). Parsing opens no gRPC channel: every child makes its own, as a fresh dbt would.
+
+One connection is one run. The caller sends one JSON line with `arguments` (after the word dbt), `directory`, `environment` (the
+whole of it) and `output` (the file that takes stdout and stderr). The answer is two lines: the run's process id when it starts,
+and when it has ended its exit code, negative where a signal ended it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+PLUGINS = ("dbt_state", "dbt_run_cache")
+"""The client's package, by generation."""
+PRELOADED = ("dbt.adapters.postgres", "dbt.task.build", "agate", "psycopg2.extras", "sqlglot.generators")
+
+
+def main() -> None:
+    """Import, parse, listen, and fork a supervisor for each connection."""
+    _, address, project = sys.argv
+    plugins = [f"{name}.runner" for name in PLUGINS if importlib.util.find_spec(name)]
+    for name in (*PRELOADED, *plugins):
+        importlib.import_module(name)
+    _parse(project)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(address)
+    listener.listen()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        connection, _ = listener.accept()
+        if os.fork() == 0:
+            listener.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            with connection:
+                supervise(connection)
+            os._exit(0)
+        connection.close()
+
+
+def _parse(project: str) -> None:
+    from dbt.cli.main import dbtRunner
+
+    os.chdir(project)
+    result = dbtRunner().invoke(["parse", "--profiles-dir", project])
+    if not result.success:
+        raise SystemExit(f"the first parse failed: {result.exception}")
+
+
+def supervise(connection: socket.socket) -> None:
+    """Fork the run itself, and tell its process id and exit code."""
+    with connection.makefile("r") as requests:
+        request = json.loads(requests.readline())
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        run(request)
+    connection.sendall(f"{pid}\n".encode())
+    _, status = os.waitpid(pid, 0)
+    connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+
+
+def run(request: dict[str, Any]) -> None:
+    """Become the dbt of this request; ends the process the ordinary way, so that exit handlers run."""
+    output = os.open(request["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    for stream in (1, 2):
+        os.dup2(output, stream)
+    os.chdir(request["directory"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    sys.argv = ["dbt", *request["arguments"]]
+    from dbt.cli.main import cli
+
+    sys.exit(cli())
+
+
+if __name__ == "__main__":
+    main()
