@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+DEFAULT_ORGANIZATION = "default"
+"""The one organization of a server without authentication, whatever header the caller sends."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One call's origin. Without authentication every caller is of the one organization "default"."""
+    """One call's origin. Without authentication every caller is of `DEFAULT_ORGANIZATION`."""
 
     organization: str
     request_id: str

@@ -8,7 +8,7 @@ from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.ports import Clock
 from dbt_state_oss.application.tickets import Tickets
-from dbt_state_oss.domain.history import Execution, TestResults
+from dbt_state_oss.domain.history import DataTestResults, Execution
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Outcome:
 
     epoch: int | None
     table_type: str | None = None
-    results: TestResults | None = None
+    results: DataTestResults | None = None
     runtime_ms: int | None = None
 
 

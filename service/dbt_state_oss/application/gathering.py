@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.ports import Fingerprinter
-from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest, seed_fingerprint
 from dbt_state_oss.domain.history import History
 from dbt_state_oss.domain.rules import upstream_needed

@@ -38,7 +38,7 @@ class Input:
 
 
 @dataclass(frozen=True, slots=True)
-class TestResults:
+class DataTestResults:
     """What a data test's count query returned (rule F8)."""
 
     failures: int
@@ -78,7 +78,7 @@ class Execution:
     hashes: NodeHashes
     runtime_ms: int = 0
     table_type: str | None = None
-    results: TestResults | None = None
+    results: DataTestResults | None = None
     full_refresh: bool = False
     """A full refresh of an incremental (rule T8)."""
     unproven: str | None = None
