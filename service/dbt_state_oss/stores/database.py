@@ -32,7 +32,7 @@ LOCK_TIMEOUT = 5.0
 _LOCK_POLL = 0.001
 _PAGE_SIZE = 4096
 _JOURNAL_LIMIT = 64 << 20
-_SCHEMA = "CREATE TABLE documents (key TEXT PRIMARY KEY NOT NULL, version TEXT NOT NULL, data BLOB NOT NULL) STRICT"
+_SCHEMA = "CREATE TABLE documents (key TEXT PRIMARY KEY NOT NULL, version TEXT NOT NULL, data BLOB NOT NULL)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ class Database:
 
     def __init__(self, directory: Path, *, vfs: str | None = None, lock_timeout: float = LOCK_TIMEOUT) -> None:
         """`vfs` names a SQLite VFS other than the default; `lock_timeout` is in seconds."""
-        self.path = directory / FILE_NAME
-        self._directory = directory
+        self._directory = directory.absolute()
+        self.path = self._directory / FILE_NAME
         self._query = "mode=rw" if vfs is None else f"mode=rw&vfs={vfs}"
         self._lock_timeout = lock_timeout
 
@@ -97,14 +97,14 @@ class Database:
             self._take_lock(descriptor)
             yield
         finally:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing alone would leave it to a child forked meanwhile
             os.close(descriptor)
 
     def connect(self, *, busy_timeout: float) -> OpenDatabase:
         """Open the file, making it if there is none; the caller is inside `exclusive`.
 
-        A file that is not ours, damaged, or of a newer version is left as it is and refused. `busy_timeout` is in
-        seconds.
-        Raises `StoreReadOnly` or `StoreUnavailable`, with the path and what to do.
+        A file that is not ours, damaged, or of a newer version is refused and left as it is. `busy_timeout`: seconds
+        to wait for SQLite's own locks. Raises `StoreReadOnly` or `StoreUnavailable`, with the path and what to do.
         """
         try:
             self._create_file()

@@ -110,7 +110,7 @@ class GroupCommit:
             self._transact(batch)
         except DbtStateError as error:
             _fail(batch, error)
-        except (sqlite3.Error, OSError, MemoryError, OverflowError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             self._drop_connection()
             if len(batch) > 1:
                 for request in batch:

@@ -10,6 +10,7 @@ from dbt_state_oss.errors import StoreError, StoreReadOnly, StoreUnavailable
 
 _REFUSALS = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT}
 _PRIMARY_CODE = 0xFF
+_FAILED_WRITES = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -25,9 +26,13 @@ def explain(error: Exception, path: Path) -> StoreError:
         return StoreUnavailable(f"{path}: {error!r}")
     if is_busy(error):
         return StoreUnavailable(f"{path} has been locked by another process for too long")
+    if _extended_code(error) in _FAILED_WRITES:
+        return StoreReadOnly(
+            f"{path} cannot be written: {error}; look at the space, the quota and the health of the disk"
+        )
     match _code(error):
         case sqlite3.SQLITE_FULL:
-            return StoreReadOnly(f"{path}: no space left; free some on its file system")
+            return StoreReadOnly(f"{path} cannot be written: no space left; free some on its file system")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
             return StoreReadOnly(f"{path} is read-only; the server needs to write to it and to its directory")
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
@@ -39,9 +44,13 @@ def explain(error: Exception, path: Path) -> StoreError:
             return StoreUnavailable(f"{path}: {error}")
 
 
-def _code(error: sqlite3.Error) -> int:
+def _extended_code(error: sqlite3.Error) -> int:
     code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-    return code & _PRIMARY_CODE
+    return code
+
+
+def _code(error: sqlite3.Error) -> int:
+    return _extended_code(error) & _PRIMARY_CODE
 
 
 def _explain_system(error: OSError, directory: Path) -> StoreError:

@@ -1,0 +1,46 @@
+"""The stores that the contract suite runs against, and the local store's directories."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.stores.backings import BACKINGS, Backing
+
+from dbt_state_oss.application.ports import ObjectStore
+from dbt_state_oss.stores.local import LocalStore
+
+
+@pytest.fixture(params=BACKINGS.values(), ids=[store.__name__ for store in BACKINGS])
+def backing(request: pytest.FixtureRequest, tmp_path: Path) -> Backing:
+    made: Backing = request.param(tmp_path / "state")
+    return made
+
+
+@pytest.fixture
+async def store(backing: Backing) -> AsyncIterator[ObjectStore]:
+    opened = await backing.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def other_store(backing: Backing) -> AsyncIterator[ObjectStore]:
+    """A second store on the documents of `store`."""
+    opened = await backing.open()
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+@pytest.fixture
+async def local(directory: Path) -> AsyncIterator[LocalStore]:
+    """A local store that gives up a lock soon."""
+    opened = await LocalStore.open(directory, lock_timeout=0.05)
+    yield opened
+    await opened.close()

@@ -1,0 +1,26 @@
+"""A store class that the contract suite does not run against fails the build."""
+
+from __future__ import annotations
+
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+
+from tests.stores.backings import BACKINGS
+
+import dbt_state_oss.stores
+
+PORT = {"get", "put", "delete", "list", "close"}
+
+
+def store_classes() -> Iterator[type]:
+    for module in pkgutil.walk_packages(dbt_state_oss.stores.__path__, "dbt_state_oss.stores."):
+        for _, found in inspect.getmembers(import_module(module.name), inspect.isclass):
+            if found.__module__ == module.name and all(callable(getattr(found, name, None)) for name in PORT):
+                yield found
+
+
+def test_every_store_class_has_a_backing_in_the_contract_suite() -> None:
+    untested = {found.__qualname__ for found in set(store_classes()) - set(BACKINGS)}
+    assert not untested, f"add to BACKINGS in tests/stores/backings.py: {sorted(untested)}"
