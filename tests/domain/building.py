@@ -42,7 +42,7 @@ CASE = Case(SUBMISSION, History(), FINGERPRINT, raw_digest="r1", extras={"grants
 def execution(case: Case = CASE, **changes: Any) -> Execution:
     """A confirmed build of `case`, then changed."""
     built = draft_execution(case, execution_id="ns.t.x1", decided_at=BUILT - MINUTE)
-    return replace(built, **{"epoch": case.submission.own_epoch, "built_at": BUILT, **changes})
+    return replace(built, **{"epoch": case.submission.own_epoch, "built_at": BUILT, "confirmed_at": BUILT, **changes})
 
 
 def built_before(case: Case = CASE, *older: Execution, **changes: Any) -> Case:

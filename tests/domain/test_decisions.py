@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.domain.building import (
@@ -85,6 +86,15 @@ def with_upstream(case: Case, *, recorded: str | None, now: str | None) -> Case:
     return replace(case, history=History((replace(latest, inputs=inputs),)), upstream={ORDERS: upstream})
 
 
+def overlapping(epoch: int, case: Case = SAME, **changes: Any) -> Case:
+    """The case with one more build in its history, of other logic unless changed, begun before the latest was confirmed."""
+    different = replace(case, fingerprint=CHANGED).logic
+    began, confirmed = BUILT - 2 * MINUTE, BUILT - 1
+    fields = {"logic": different, "decided_at": began, "confirmed_at": confirmed, **changes}
+    other = execution(case, id="ns.t.x0", epoch=epoch, **fields)
+    return replace(case, history=case.history.merged([other]))
+
+
 SKIPS: dict[str, Case] = {
     "nothing changed": SAME,
     "nothing changed, and the tolerance is zero": asked(SAME, lag_tolerance_seconds=0),
@@ -135,6 +145,11 @@ SKIPS: dict[str, Case] = {
             execution_type=ExecutionType.VALUES,
         )
     ),
+    "the same build overlapped": overlapping(BUILT, logic=SAME.logic),
+    "a different build overlapped, but left an older epoch": overlapping(BUILT - 1),
+    "a different build of the same epoch came before (no row was written)": overlapping(
+        BUILT, confirmed_at=BUILT - MINUTE
+    ),
     "unparsable SQL is the same to the letter": built_before(
         replace(CASE, fingerprint=Fingerprint(FingerprintKind.TEXT, "t1"))
     ),
@@ -142,9 +157,6 @@ SKIPS: dict[str, Case] = {
 
 TOLERATED: dict[str, Case] = {
     "fresh data within the tolerance": asked(SAME, inputs=ALL_FRESH, lag_tolerance_seconds=2 * 3600),
-    "an input emptied within the tolerance": asked(
-        SAME, inputs={**ALL_FRESH, ORDERS: None}, lag_tolerance_seconds=7201
-    ),
     "an upstream of ours was rebuilt with the same logic within the tolerance": with_upstream(
         asked(SAME, inputs=ORDERS_FRESH, lag_tolerance_seconds=7201), recorded="l1", now="l1"
     ),
@@ -380,6 +392,37 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
             asked(SAME, inputs=ORDERS_FRESH, stale_upstream_policy=StaleUpstreamPolicy.ALL), recorded="l1", now="l2"
         ),
         "rebuilt with changed logic",
+        NOTHING,
+    ),
+    "an input emptied within the tolerance": (
+        asked(SAME, inputs={**ALL_FRESH, ORDERS: None}, lag_tolerance_seconds=DAY),
+        "is not known",
+        NOTHING,
+    ),
+    "an upstream of ours emptied within the tolerance": (
+        with_upstream(
+            asked(SAME, inputs={**ALL_FRESH, ORDERS: None}, lag_tolerance_seconds=DAY), recorded="l1", now="l1"
+        ),
+        "is not known",
+        NOTHING,
+    ),
+    "an upstream of ours was written by others within the tolerance": (
+        with_upstream(
+            asked(SAME, inputs={ORDERS: BUILT + HOUR + 1, CUSTOMERS: T0}, lag_tolerance_seconds=DAY),
+            recorded="l1",
+            now="l1",
+        ),
+        "what is on no record",
+        NOTHING,
+    ),
+    "a different build overlapped, and both read the same epoch back": (
+        overlapping(BUILT),
+        "two different builds of it overlapped",
+        NOTHING,
+    ),
+    "a different build overlapped on snowflake": (
+        overlapping(BUILT - 1, on("snowflake", CASE)),
+        "two different builds of it overlapped",
         NOTHING,
     ),
     "an upstream became ours within the tolerance": (

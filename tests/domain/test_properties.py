@@ -24,7 +24,7 @@ EPOCHS = st.integers(min_value=1, max_value=2**45)
 RELATIONS = st.lists(st.sampled_from([Relation(f'"d"."s"."t{n}"') for n in range(6)]), unique=True, min_size=1)
 
 EXECUTIONS = st.builds(
-    lambda number, epoch, built_at: execution(id=f"ns.t.x{number}", epoch=epoch, built_at=built_at),
+    lambda number, epoch, learned: execution(id=f"ns.t.x{number}", epoch=epoch, built_at=learned, confirmed_at=learned),
     st.integers(0, 12),
     st.none() | st.integers(1, 5),
     st.integers(1, 5),

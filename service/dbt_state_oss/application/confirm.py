@@ -36,17 +36,18 @@ class Confirm:
         be written (rule X2).
         """
         promise = self._tickets.open(caller.organization, ticket)
-        execution = completed(promise.draft, outcome, built_at=self._clock.now())
+        execution = completed(promise.draft, outcome, at=self._clock.now())
         await self._ledger.add(caller.organization, promise.target, [execution])
         return execution.id
 
 
-def completed(draft: Execution, outcome: Outcome, *, built_at: int) -> Execution:
+def completed(draft: Execution, outcome: Outcome, *, at: int) -> Execution:
     """The draft with its outcome: the same record from Confirm and from Record (rule W1)."""
     return replace(
         draft,
         epoch=outcome.epoch,
-        built_at=built_at,
+        built_at=at,
+        confirmed_at=at,
         runtime_ms=outcome.runtime_ms or 0,
         table_type=outcome.table_type,
         results=outcome.results,

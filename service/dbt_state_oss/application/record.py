@@ -45,7 +45,7 @@ class Record:
             case = await self._gathering.for_record(caller.organization, case)
             identity = execution_id(submission.key, f"{caller.request_id}-{number}")
             draft = draft_execution(case, execution_id=identity, decided_at=None)
-            execution = _as_provable(completed(draft, recorded.outcome, built_at=now), recorded)
+            execution = _as_provable(completed(draft, recorded.outcome, at=now), recorded)
             await self._ledger.add(caller.organization, submission.key, [execution])
             self._node_states.note(caller.organization, submission)
         return len(records)

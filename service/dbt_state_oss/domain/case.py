@@ -9,7 +9,7 @@ from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.dialects import Dialect, EpochClock
 from dbt_state_oss.domain.fingerprint import Fingerprint
 from dbt_state_oss.domain.history import Execution, History, Input, Logic
-from dbt_state_oss.domain.lineage import lineage_at, lineage_of
+from dbt_state_oss.domain.lineage import latest_lineage, lineage_at, lineage_of
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import ExecutionType, Submission
 
@@ -75,14 +75,16 @@ class Case:
     def input_now(self, relation: Relation) -> Input:
         """A table as it is reported now; its lineage as far as `upstream` was gathered."""
         epoch = self.submission.inputs.get(relation)
-        history = self.upstream.get(relation)
-        return Input(epoch, None if history is None else lineage_at(history, epoch, self.clock))
+        history = self.upstream.get(relation, History())
+        if self.is_view:
+            return Input(None, latest_lineage(history))
+        return Input(epoch, lineage_at(history, epoch, self.clock))
 
 
 def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) -> Execution:
     """The execution that a build of this case would leave, to be completed when it is confirmed (rule W3).
 
-    Its `upstream` must have been gathered. `epoch`, `built_at` and the outcome are still empty.
+    Its `upstream` must have been gathered. Epoch, times and outcome are still empty.
     """
     logic = case.logic
     inputs = {relation: case.input_now(relation) for relation in case.leaves_read()}
@@ -93,6 +95,7 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         inputs=inputs,
         epoch=None,
         built_at=0,
+        confirmed_at=0,
         decided_at=decided_at,
         raw_digest=case.raw_digest,
         lineage=lineage_of(logic, inputs),

@@ -11,6 +11,7 @@ from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.explanation import ago_text
 from dbt_state_oss.domain.history import Execution, Input
+from dbt_state_oss.domain.lineage import UNKNOWN_LINEAGE, same_lineage
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import StaleUpstreamPolicy
 
@@ -29,6 +30,8 @@ class ChangeKind(Enum):
     """Its data moved on; lag tolerance may wait with it (rule F5)."""
     LOGIC = "logic"
     """What builds it, or which table is read, is not what it was; nothing may hide that (rule F5)."""
+    UNKNOWN = "unknown"
+    """What became of it is not known, so it is not taken for data that may wait (rule F3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,11 @@ class Change:
     kind: ChangeKind
     relation: Relation
     cause: str
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether policy and lag tolerance have a say (rules F4, F5)."""
+        return self.kind is ChangeKind.DATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +108,24 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
         return None
     reported = case.input_now(now)
     if was != now:
-        if recorded.lineage is None or recorded.lineage != reported.lineage:
+        if recorded.lineage is None or not same_lineage(recorded.lineage, reported.lineage):
             return Change(ChangeKind.LOGIC, now, f"{now} is read where the last build read {was}")
         return Change(ChangeKind.DATA, now, f"{now}, of the same logic, is read where the last build read {was}")
     return _moved(case, now, recorded, reported)
 
 
 def _moved(case: Case, relation: Relation, recorded: Input, reported: Input) -> Change:
-    if recorded.lineage != reported.lineage:
-        return Change(ChangeKind.LOGIC, relation, f"upstream {relation} was rebuilt with changed logic")
     if reported.epoch is None:
-        return Change(ChangeKind.DATA, relation, f"when upstream {relation} was last updated is not known")
+        return Change(ChangeKind.UNKNOWN, relation, f"when upstream {relation} was last updated is not known")
     if recorded.epoch is None:
-        return Change(
-            ChangeKind.DATA, relation, f"when upstream {relation} had been updated was not known at the last build"
-        )
+        cause = f"when upstream {relation} had been updated was not known at the last build"
+        return Change(ChangeKind.UNKNOWN, relation, cause)
     when = ago_text(reported.epoch, case.now)
+    if not same_lineage(recorded.lineage, reported.lineage):
+        if UNKNOWN_LINEAGE in (recorded.lineage, reported.lineage):
+            cause = f"upstream {relation} holds, from {when}, what is on no record"
+            return Change(ChangeKind.UNKNOWN, relation, cause)
+        return Change(ChangeKind.LOGIC, relation, f"upstream {relation} was rebuilt with changed logic {when}")
     if reported.epoch < recorded.epoch:
         return Change(
             ChangeKind.DATA, relation, f"upstream {relation} lost its newest rows; what is left is from {when}"

@@ -66,6 +66,8 @@ class Execution:
     """The target's own epoch as confirmed; None for data tests."""
     built_at: int
     """When the server learned of the data-bearing build (rule F5); a clone has its source's."""
+    confirmed_at: int
+    """When the server learned of this execution."""
     decided_at: int | None
     """When the server was asked, before the build: its UTC date is not later than the one that a daily function saw (rule L9);
     None where the server only heard of the build afterwards."""
@@ -87,6 +89,16 @@ class Execution:
     """A name for the content (section 5); None where none was given."""
     origin: CloneOrigin | None = None
 
+    def overlapped(self, other: Execution) -> bool:
+        """Whether the two may have been under way at once; they may where it is not known when one began."""
+        if self.decided_at is None or other.decided_at is None:
+            return True
+        return self.decided_at < other.confirmed_at and other.decided_at < self.confirmed_at
+
+    def left_the_same(self, other: Execution) -> bool:
+        """Whether both did the same to the same inputs."""
+        return self.logic == other.logic and self.inputs == other.inputs
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -96,7 +108,7 @@ class History:
 
     @property
     def latest(self) -> Execution | None:
-        """The execution with the greatest confirmed epoch, ties by `built_at`: what is in the table now."""
+        """The execution with the greatest confirmed epoch, ties by `confirmed_at`: what is in the table now."""
         return self.executions[0] if self.executions else None
 
     def merged(self, others: Iterable[Execution]) -> History:
@@ -110,14 +122,15 @@ class History:
 
 
 def _age_order(execution: Execution) -> tuple[int, int, str]:
-    return (-1 if execution.epoch is None else execution.epoch, execution.built_at, execution.id)
+    return (-1 if execution.epoch is None else execution.epoch, execution.confirmed_at, execution.id)
 
 
 def _joined(one: Execution, other: Execution) -> Execution:
-    """Two accounts of one execution: the higher epoch (rule W5), the earlier `built_at` (a repeated confirm is younger)."""
+    """Two accounts of one execution: the higher epoch (rule W5), the earlier times (a repeated confirm comes later)."""
     epochs = [epoch for epoch in (one.epoch, other.epoch) if epoch is not None]
     return replace(
-        min(one, other, key=lambda execution: (execution.built_at, repr(execution))),
+        min(one, other, key=lambda execution: (execution.confirmed_at, repr(execution))),
         epoch=max(epochs, default=None),
         built_at=min(one.built_at, other.built_at),
+        confirmed_at=min(one.confirmed_at, other.confirmed_at),
     )

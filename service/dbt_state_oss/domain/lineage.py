@@ -30,23 +30,40 @@ def lineage_of(logic: Logic, inputs: Mapping[Relation, Input]) -> str:
     return digest.hexdigest()
 
 
-def lineage_at(history: History, epoch: Epoch | None, clock: EpochClock) -> str | None:
-    """The lineage of what stood in a table at `epoch` (rule I3): that of the execution which the epoch falls to.
+UNKNOWN_LINEAGE = "unknown"
+"""The lineage of a table of ours that holds what no record of ours accounts for. Equal to no lineage, not even itself."""
 
-    A later epoch than any of ours is somebody else's write on top of the latest. None where the table is not ours; a name that
-    equals no lineage where the epoch falls to no execution that is still known.
+
+def latest_lineage(history: History) -> str | None:
+    """The lineage of a table's latest execution; None where the table is not ours."""
+    return None if history.latest is None else history.latest.lineage
+
+
+def lineage_at(history: History, epoch: Epoch | None, clock: EpochClock) -> str | None:
+    """The lineage of what stood in a table at `epoch`: that of the execution which the epoch falls to (rule I3).
+
+    None where the table is not ours; `UNKNOWN_LINEAGE` where it is, but the epoch falls to no execution on record: somebody
+    else wrote to it, or a build of it is not confirmed.
     """
     latest = history.latest
     if latest is None:
         return None
-    if epoch is None or latest.epoch is None or epoch > latest.epoch:
-        return latest.lineage
-    known = [execution for execution in history.executions if execution.epoch is not None]
-    if clock is EpochClock.EXACT:
-        fitting = [execution for execution in known if execution.epoch == epoch]
-        return fitting[0].lineage if fitting else f"unknown at {epoch}"
-    not_below = [execution for execution in known if execution.epoch is not None and execution.epoch >= epoch]
-    return not_below[-1].lineage
+    if epoch is None:
+        return UNKNOWN_LINEAGE
+    fitting = [
+        execution
+        for execution in history.executions
+        if execution.epoch is not None
+        and (execution.epoch == epoch if clock is EpochClock.EXACT else execution.epoch >= epoch)
+    ]
+    if not fitting:
+        return UNKNOWN_LINEAGE
+    return (fitting[0] if clock is EpochClock.EXACT else fitting[-1]).lineage
+
+
+def same_lineage(one: str | None, other: str | None) -> bool:
+    """Whether the logic upstream is the same; two tables that are not ours have none to differ in."""
+    return one == other and one != UNKNOWN_LINEAGE
 
 
 def _in_slot_order(logic: Logic, inputs: Mapping[Relation, Input]) -> Iterable[Relation]:

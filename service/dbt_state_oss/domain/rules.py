@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn, RejectionReason
+from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, Section, ago_text, duration_text
 from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
 from dbt_state_oss.domain.freshness import ChangeKind, compare_inputs, stands_as_recorded
 from dbt_state_oss.domain.history import Execution
+from dbt_state_oss.domain.lineage import same_lineage
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import ExecutionType
 
@@ -114,6 +116,22 @@ def latest_execution_is_proof(case: Case) -> Finding | None:
     return None if latest.unproven is None else _no(Section.TABLE, f"its last build proves nothing: {latest.unproven}")
 
 
+def no_other_build_overlapped(case: Case) -> Finding | None:
+    """Rule T9: of two builds at once that did different things, it is not known whose work the table holds.
+
+    A client reads a table's epoch after its build, so it may read what the other build left. On an exact clock only builds of
+    one epoch can be taken for each other; a stamped one may be later than the other build's work.
+    """
+    latest = _latest(case)
+    if case.submission.relation is None:
+        return None
+    for other in case.history.executions[1:]:
+        mistakable = other.epoch == latest.epoch or case.clock is EpochClock.STAMPED
+        if mistakable and latest.overlapped(other) and not latest.left_the_same(other):
+            return _no(Section.TABLE, "two different builds of it overlapped, and whose work it holds is not known")
+    return None
+
+
 def logic_is_unchanged(case: Case) -> Finding | None:
     """Rules T2 and L1 to L8: only the latest execution counts."""
     latest = _latest(case)
@@ -123,7 +141,7 @@ def logic_is_unchanged(case: Case) -> Finding | None:
         return _yes(Section.QUERY, "its code before rendering has not changed", Badge.NODE_QUERY_UNCHANGED)
     older = next((one for one in case.history.executions[1:] if same_logic(case, one)), None)
     if older is not None:
-        when = ago_text(older.built_at, case.now)
+        when = ago_text(older.confirmed_at, case.now)
         because = f"its query has changed since its last build (it is that of an earlier one, {when})"
         return _no(Section.QUERY, because, _OLDER_LOGIC, badge=Badge.NODE_QUERY_CHANGED)
     because = f"its query has changed: {_logic_difference(case, latest)}"
@@ -227,7 +245,8 @@ def view_reads_what_it_read(case: Case) -> Finding | None:
         return _no(Section.QUERY, "it reads other relations than at its last build")
     for relation in case.fingerprint.star_relations:
         recorded = latest.inputs.get(relation)
-        if recorded is None or recorded.lineage is None or recorded.lineage != case.input_now(relation).lineage:
+        now_at = case.input_now(relation).lineage
+        if recorded is None or now_at is None or not same_lineage(recorded.lineage, now_at):
             return _no(Section.QUERY, f"it selects * from {relation}, whose columns may have changed")
     return _yes(Section.QUERY, "what it reads has the columns that it had at its last build")
 
@@ -249,10 +268,11 @@ def inputs_are_fresh(case: Case) -> Finding | None:
     if not changes:
         return _yes(Section.FRESHNESS, "its inputs are what they were at its last build", Badge.FRESH)
     lines = tuple(ExplainLine(change.cause, Marker.INFO) for change in changes)
-    changed_logic = next((change for change in changes if change.kind is ChangeKind.LOGIC), None)
-    if changed_logic is not None:
-        badge = Badge.UPSTREAM_QUERY_CHANGED
-        return _no(Section.FRESHNESS, changed_logic.cause, text="its inputs have changed", badge=badge, children=lines)
+    pressing = next((change for change in changes if not change.may_wait), None)
+    if pressing is not None:
+        badge = Badge.UPSTREAM_QUERY_CHANGED if pressing.kind is ChangeKind.LOGIC else Badge.OUTDATED
+        because = f"its inputs have changed since its last build: {pressing.cause}"
+        return _no(Section.FRESHNESS, because, text="its inputs have changed", badge=badge, children=lines)
     if not report.stale_by(case.submission.stale_upstream_policy):
         text = "some of its inputs have changed, but it waits until all of them have"
         return Finding(Section.FRESHNESS, ExplainLine(text, Marker.SUCCESS, Badge.FRESH, lines), skip_because=text)
@@ -272,6 +292,7 @@ RULES: tuple[Rule, ...] = (
     stored_failures_can_be_skipped,
     an_execution_is_known,
     latest_execution_is_proof,
+    no_other_build_overlapped,
     no_full_refresh_was_asked_for,
     logic_is_unchanged,
     configuration_is_unchanged,
