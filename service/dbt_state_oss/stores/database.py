@@ -161,8 +161,8 @@ class Database:
         """Refuse a database that another program or a newer version made; writes nothing."""
         application_id = _pragma(connection, "application_id")
         version = _pragma(connection, "user_version")
-        [(tables,)] = connection.execute("SELECT count(*) FROM sqlite_schema")
-        if (application_id, version, tables) == (0, 0, 0):
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+        if not (application_id or version or names):
             return
         if application_id != APPLICATION_ID:
             raise StoreUnavailable(f"{self.path} is another program's database; name another directory for the state")
@@ -171,6 +171,8 @@ class Database:
                 f"{self.path} was written by a newer version of this server (format {version}, known is "
                 f"{SCHEMA_VERSION}); upgrade the server or name another directory"
             )
+        if "documents" not in names:
+            raise StoreUnavailable(f"{self.path} is damaged: its documents are gone; move it away or restore a backup")
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")

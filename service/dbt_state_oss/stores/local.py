@@ -113,8 +113,10 @@ class LocalStore:
         self._closed = True
         if self._opening is not None:
             await asyncio.wait([self._opening])
-        self._drop_reader()
         await self._writer.close()
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await asyncio.to_thread(reader.close)
 
     async def _read(self, statement: str, arguments: tuple[object, ...]) -> Rows:
         deadline = time.monotonic() + self._database.lock_timeout
