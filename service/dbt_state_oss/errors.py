@@ -22,6 +22,10 @@ class InvalidSettings(DbtStateError):
     """The settings have faults; all of them are in the message. The operator must mend them before the server starts."""
 
 
+class CannotListen(DbtStateError):
+    """The address to serve on is not to be had. The operator must free it or name another."""
+
+
 class NotSupportedYet(DbtStateError):
     """The server does not offer this; asking again is of no use (rule X4)."""
 

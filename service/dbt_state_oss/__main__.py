@@ -1,0 +1,26 @@
+"""Entry point of the command `dbt-state-oss` and of `python -m dbt_state_oss`."""
+
+from __future__ import annotations
+
+import sys
+
+EXIT_INCOMPLETE = 1
+
+
+def main() -> int:
+    """Run the command; returns its exit code."""
+    try:
+        from dbt_state_oss.cli.command import run
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] == "dbt_state_oss":
+            raise
+        sys.stderr.write(
+            f"dbt-state-oss: the package {error.name} is missing; "
+            "install the server's packages with: pip install 'dbt-state-oss[server]'\n"
+        )
+        return EXIT_INCOMPLETE
+    return run(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""The only place where objects are built and joined; signals and the drain."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+
+import structlog
+
+from dbt_state_oss import __version__
+from dbt_state_oss.application.confirm import Confirm
+from dbt_state_oss.application.gathering import Gathering
+from dbt_state_oss.application.ledger import Ledger
+from dbt_state_oss.application.node_states import NodeStates
+from dbt_state_oss.application.parsing import PooledFingerprinter
+from dbt_state_oss.application.ports import Clock, KeyRing, ObjectStore
+from dbt_state_oss.application.record import Record
+from dbt_state_oss.application.submit import Submit
+from dbt_state_oss.application.tickets import Tickets, parse_key_ring, shared_key_ring
+from dbt_state_oss.application.update_metadata import UpdateMetadata
+from dbt_state_oss.errors import InvalidSettings
+from dbt_state_oss.protocol.client_telemetry import ClientTelemetryServicer, RecentEvents
+from dbt_state_oss.protocol.client_validation import ClientValidationServicer
+from dbt_state_oss.protocol.execution import ExecutionServicer
+from dbt_state_oss.protocol.health import follow_store
+from dbt_state_oss.protocol.server import Limits, Server
+from dbt_state_oss.protocol.sql import SqlServicer
+from dbt_state_oss.settings import Settings, StoreSettings, TicketSettings
+from dbt_state_oss.stores.local import LocalStore
+
+_READ_TIMEOUT_SHARE = 1 / 3
+"""Of a call's time for reading the state: enough is left to answer without it (rule X1)."""
+
+_PROBE_KEY = "_server/probe"
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+_log = structlog.get_logger(__name__)
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+async def serve(settings: Settings, *, clock: Clock | None = None, ready: Callable[[int], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. `ready` is called with the port once calls are taken.
+
+    A second signal ends the process at once. Raises InvalidSettings, CannotListen and StoreError from the start alone.
+    """
+    async with AsyncExitStack() as stack:
+        store = await open_store(settings.store)
+        stack.push_async_callback(store.close)
+        server = await _assemble(settings, store, clock or SystemClock(), stack)
+        port = await server.start(settings.listen.host, settings.listen.port)
+        stack.push_async_callback(server.drain, 0)
+        health = asyncio.create_task(follow_store(server.health, lambda: store.get(_PROBE_KEY)), name="health")
+        stack.push_async_callback(_cancelled, health)
+        _announce(settings, port)
+        if ready is not None:
+            ready(port)
+        name = await _stop_signal()
+        _log.info("draining", signal=name, seconds=settings.listen.drain_seconds)
+        await server.drain(settings.listen.drain_seconds)
+    _log.info("stopped")
+
+
+async def open_store(settings: StoreSettings) -> ObjectStore:
+    """The store that the settings name. Raises StoreError where it cannot be opened."""
+    return await LocalStore.open(settings.directory)
+
+
+async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack: AsyncExitStack) -> Server:
+    """The server with all that stands behind it; what has to be closed goes onto the stack."""
+    ring = await _key_ring(settings.tickets, store)
+    tickets = Tickets(ring, clock, lifetime_ms=settings.tickets.lifetime_ms)
+    fingerprinter = PooledFingerprinter(
+        workers=settings.parsing.workers, timeout_seconds=settings.parsing.timeout_seconds
+    )
+    stack.push_async_callback(fingerprinter.close)
+    node_states = NodeStates(store, clock)
+    stack.push_async_callback(node_states.close)
+    ledger = Ledger(store, cache_bytes=settings.store.cache_bytes)
+    gathering = Gathering(ledger, fingerprinter, settings.decisions.build_on)
+    submit = Submit(
+        gathering=gathering,
+        tickets=tickets,
+        node_states=node_states,
+        clock=clock,
+        read_timeout_seconds=settings.listen.call_timeout_seconds * _READ_TIMEOUT_SHARE,
+    )
+    execution = ExecutionServicer(
+        confirm=Confirm(ledger=ledger, tickets=tickets, clock=clock),
+        record=Record(gathering=gathering, ledger=ledger, node_states=node_states, clock=clock),
+        update_metadata=UpdateMetadata(ledger=ledger),
+    )
+    return Server(
+        {
+            "SQL": SqlServicer(submit).methods,
+            "Execution": execution.methods,
+            "ClientValidation": ClientValidationServicer(settings.decisions.client_versions).methods,
+            "ClientTelemetry": ClientTelemetryServicer(RecentEvents()).methods,
+        },
+        Limits(
+            max_request_bytes=settings.listen.max_request_bytes,
+            timeout_seconds=settings.listen.call_timeout_seconds,
+        ),
+    )
+
+
+async def _key_ring(settings: TicketSettings, store: ObjectStore) -> KeyRing:
+    if settings.keys_file is None:
+        return await shared_key_ring(store)
+    try:
+        text = settings.keys_file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidSettings(f"The ticket keys file {settings.keys_file} cannot be read: {error}.") from error
+    return parse_key_ring(text)
+
+
+async def _stop_signal() -> str:
+    """Wait for the signal that asks to end; from then on another one kills the process."""
+    loop = asyncio.get_running_loop()
+    asked: asyncio.Future[str] = loop.create_future()
+
+    def ask(number: signal.Signals) -> None:
+        for each in _STOP_SIGNALS:
+            loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
+        asked.set_result(number.name)
+
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, ask, number)
+    return await asked
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _announce(settings: Settings, port: int) -> None:
+    _log.info(
+        "listening",
+        address=f"{settings.listen.host}:{port}",
+        store=f"{settings.store.kind}:{settings.store.directory}",
+        version=__version__,
+    )
+    if not settings.listen.loopback:
+        _log.warning(
+            "open_to_the_network",
+            address=f"{settings.listen.host}:{port}",
+            cause="whoever reaches this address can read and write the state: there is no authentication",
+        )

@@ -1,0 +1,124 @@
+"""Stored targets as text for people and as JSON for machines. Pure: the time is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from dbt_state_oss.application.ledger import TargetAccount
+from dbt_state_oss.domain.explanation import ago_text
+from dbt_state_oss.domain.history import DataTestResults, Execution, Input
+
+_HEADINGS = ("TARGET", "EXECUTIONS", "LATEST BUILT", "AGE")
+_DIGEST_SHOWN = 12
+
+
+def table(accounts: Sequence[TargetAccount], now: int) -> str:
+    """A line for each target: name, executions kept, when the newest was built (UTC), how long ago."""
+    rows = [_HEADINGS, *(_row(account, now) for account in accounts)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def account_text(account: TargetAccount, now: int) -> str:
+    """Everything that is known of a target, newest execution first."""
+    executions = account.history.executions
+    lines = [
+        account.target.name,
+        f"  namespace   {account.target.namespace or '(none)'}",
+        f"  document    {account.key}",
+        f"  executions  {len(executions)}, newest first",
+    ]
+    for number, execution in enumerate(executions, start=1):
+        lines += ["", *_execution_lines(number, execution, now)]
+    return "\n".join(lines)
+
+
+def account_json(account: TargetAccount) -> dict[str, Any]:
+    """The same as plain values; times are Unix milliseconds."""
+    return {
+        "target": account.target.name,
+        "namespace": account.target.namespace,
+        "document": account.key,
+        "executions": [_execution_json(execution) for execution in account.history.executions],
+    }
+
+
+def time_text(milliseconds: int | None) -> str:
+    """A time in UTC, to the millisecond."""
+    if milliseconds is None:
+        return "unknown"
+    try:
+        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return f"{milliseconds} ms"
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d} UTC"
+
+
+def _row(account: TargetAccount, now: int) -> tuple[str, str, str, str]:
+    latest = account.history.latest
+    count = str(len(account.history.executions))
+    if latest is None:
+        return account.target.name, count, "-", "-"
+    return account.target.name, count, time_text(latest.built_at), ago_text(latest.built_at, now)
+
+
+def _execution_lines(number: int, execution: Execution, now: int) -> Iterator[str]:
+    logic = execution.logic
+    label = f"{number:>3}. "
+    facts = [
+        ("built", f"{time_text(execution.built_at)} ({ago_text(execution.built_at, now)})"),
+        ("took", f"{execution.runtime_ms / 1000:.3f} s"),
+        ("node", f"{execution.node_id or '(unnamed)'}"),
+        ("type", f"{logic.execution_type.value} on {logic.dialect}" + (", full refresh" * execution.full_refresh)),
+        ("epoch", time_text(execution.epoch)),
+        ("logic", f"{logic.fingerprint.digest[:_DIGEST_SHOWN]} ({logic.fingerprint.kind.value})"),
+        *_inputs(execution.inputs.items()),
+    ]
+    if execution.results is not None:
+        facts.append(("results", _results_text(execution.results)))
+    if execution.unproven is not None:
+        facts.append(("unproven", execution.unproven))
+    facts.append(("id", execution.id))
+    for name, value in facts:
+        yield f"{label}{name:<9}{value}"
+        label = " " * len(label)
+
+
+def _inputs(inputs: Iterable[tuple[str, Input]]) -> Iterator[tuple[str, str]]:
+    name = "inputs"
+    for relation, known in sorted(inputs):
+        yield name, f"{relation} at {time_text(known.epoch)}"
+        name = ""
+
+
+def _results_text(results: DataTestResults) -> str:
+    verdict = "error" if results.should_error else "warn" if results.should_warn else "pass"
+    return f"{results.failures} failures: {verdict}"
+
+
+def _execution_json(execution: Execution) -> dict[str, Any]:
+    logic, results = execution.logic, execution.results
+    return {
+        "id": execution.id,
+        "node": execution.node_id,
+        "execution_type": logic.execution_type.value,
+        "full_refresh": execution.full_refresh,
+        "dialect": logic.dialect,
+        "logic": logic.fingerprint.digest,
+        "logic_kind": logic.fingerprint.kind.value,
+        "built_at": execution.built_at,
+        "epoch": execution.epoch,
+        "runtime_ms": execution.runtime_ms,
+        "inputs": {relation: known.epoch for relation, known in execution.inputs.items()},
+        "results": None
+        if results is None
+        else {
+            "failures": results.failures,
+            "should_warn": results.should_warn,
+            "should_error": results.should_error,
+        },
+        "unproven": execution.unproven,
+    }

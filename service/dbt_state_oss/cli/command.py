@@ -1,0 +1,110 @@
+"""The command line: which commands there are, their help, and the exit codes that errors become."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from dbt_state_oss import __version__
+from dbt_state_oss.cli import serve, show_settings, state
+from dbt_state_oss.cli.flags import NAME, add_settings, settings_of
+from dbt_state_oss.errors import DbtStateError, InvalidSettings
+from dbt_state_oss.settings import SETTINGS
+
+EXIT_OK = 0
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+_DESCRIPTION = """\
+A decision server for dbt's dbt-state client: before dbt builds a node, the client asks here whether
+the table that is there already is provably the same, and skips the build if so. State is kept in your
+own storage; nothing leaves your machines."""
+
+_EPILOG = f"""\
+quick start:
+  1. {NAME} serve
+  2. in the shell that runs dbt (with the package dbt-state installed):
+       export RUN_CACHE_API_URL=localhost:50051
+       export RUN_CACHE_API_SECURE=false
+     in CI, and wherever there is no terminal, also any two words (they are never sent):
+       export RUN_CACHE_OAUTH_CLIENT_ID=none RUN_CACHE_OAUTH_CLIENT_SECRET=none
+  3. dbt build; dbt build      the second one reuses what has not changed
+
+Without a command the server is started: "{NAME} --port 6000" is "{NAME} serve --port 6000".
+Every setting is a flag and a variable: see "{NAME} serve --help".
+
+exit codes:
+  0    done; for serve: ended by a signal, after running calls were answered
+  1    failure at run time: the store cannot be opened, the port is taken, nothing matched
+  2    wrong usage or faults in the settings
+  130  interrupted with Ctrl-C"""
+
+_COMMANDS = ("serve", "state", "settings")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command with `arguments` (without the program's name); returns the exit code."""
+    try:
+        return _run(_with_command(arguments))
+    except InvalidSettings as error:
+        return _failed(error, EXIT_USAGE)
+    except DbtStateError as error:
+        return _failed(error, EXIT_FAILURE)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read standard output has gone, as `head` does: not our failure.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_OK
+
+
+def _run(arguments: Sequence[str]) -> int:
+    options, unknown = _parser().parse_known_args(arguments)
+    settings = settings_of(options, unknown, os.environ)
+    match options.command:
+        case "state":
+            return state.run(options, settings)
+        case "settings":
+            return show_settings.run(options)
+        case _:
+            return serve.run(settings)
+
+
+def _with_command(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the default command in front where there is none."""
+    first = arguments[0] if arguments else ""
+    if first in _COMMANDS or first in ("-h", "--help", "--version"):
+        return list(arguments)
+    if first and not first.startswith("-"):
+        return list(arguments)
+    return ["serve", *arguments]
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        NAME, description=_DESCRIPTION, epilog=_EPILOG, formatter_class=raw, allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"{NAME} {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", required=True)
+    serving = commands.add_parser(
+        "serve", help="start the server (the default)", description="Start the server.", allow_abbrev=False
+    )
+    add_settings(serving, SETTINGS)
+    state.add_parser(commands)
+    showing = commands.add_parser(
+        "settings",
+        help="show the settings in force",
+        description="Show the settings in force and where each comes from.",
+        allow_abbrev=False,
+    )
+    add_settings(showing, SETTINGS)
+    return parser
+
+
+def _failed(error: DbtStateError, code: int) -> int:
+    sys.stderr.write(f"{NAME}: {error}\n")
+    return code

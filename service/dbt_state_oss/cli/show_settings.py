@@ -1,0 +1,20 @@
+"""`dbt-state-oss settings`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from dbt_state_oss.cli.flags import flags_of
+from dbt_state_oss.settings import chosen, shown
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print each setting, its value, and whether a flag, the environment or the default gave it."""
+    choices = chosen(os.environ, flags_of(options))
+    name_width = max(len(setting.variable) for setting in choices)
+    text_width = max(len(shown(setting, choice.text)) for setting, choice in choices.items())
+    for setting, choice in choices.items():
+        text = shown(setting, choice.text) or "(none)"
+        print(f"{setting.variable:<{name_width}}  {text:<{text_width}}  {choice.source}")
+    return 0

@@ -1,0 +1,118 @@
+"""`dbt-state-oss state list|show|invalidate`: look at the recorded state, and undo it.
+
+Works on the store itself, beside servers that use it: they check every document before they rely on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+
+from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
+from dbt_state_oss.application.inspect import targets
+from dbt_state_oss.application.ledger import Ledger, TargetAccount
+from dbt_state_oss.cli.accounts import account_json, account_text, table
+from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
+from dbt_state_oss.settings import Settings
+
+EXIT_NOTHING_MATCHED = 1
+
+_PATTERN_HELP = (
+    "a shell-style pattern for the name with or without quotes (shop.prod.*), its last part (orders) "
+    "or the node's id (model.shop.orders); letter case counts"
+)
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `state` and what stands under it."""
+    state = commands.add_parser(
+        "state", help="list, show or invalidate what is recorded", description="Look at the recorded state, or undo it."
+    )
+    actions = state.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
+
+    listing = actions.add_parser("list", help="a line for each target", description="A line for each target.")
+    listing.add_argument("pattern", nargs="?", default="*", metavar="GLOB", help=_PATTERN_HELP)
+    listing.add_argument("--json", action="store_true", help="one JSON object a line, times in Unix milliseconds")
+
+    showing = actions.add_parser(
+        "show", help="all that is known of a target", description="The executions recorded for a target."
+    )
+    showing.add_argument("pattern", metavar="NAME", help=_PATTERN_HELP)
+    showing.add_argument("--json", action="store_true", help="one JSON object a line, times in Unix milliseconds")
+
+    invalidating = actions.add_parser(
+        "invalidate",
+        help="forget targets, so that the next run builds them",
+        description="Delete the history of matching targets, so that the next run builds them. No table is touched.",
+    )
+    invalidating.add_argument("pattern", metavar="GLOB", help=_PATTERN_HELP)
+    invalidating.add_argument("--yes", action="store_true", help="do not ask")
+    invalidating.add_argument("--dry-run", action="store_true", help="only tell what would be forgotten")
+
+    for parser in (listing, showing, invalidating):
+        add_settings(parser, STORE_SETTINGS)
+
+
+def run(options: argparse.Namespace, settings: Settings) -> int:
+    """Run the action; returns its exit code. Raises StoreError."""
+    return asyncio.run(_run(options, settings))
+
+
+async def _run(options: argparse.Namespace, settings: Settings) -> int:
+    from dbt_state_oss.bootstrap import open_store  # late, so that --help does not wait for gRPC to load
+
+    store = await open_store(settings.store)
+    try:
+        ledger = Ledger(store, cache_bytes=0)
+        found = [account async for account in targets(ledger, DEFAULT_ORGANIZATION, options.pattern)]
+        found.sort(key=lambda account: (account.target.name, account.target.namespace))
+        if not found and options.pattern != "*":
+            sys.stderr.write(f"nothing recorded matches {options.pattern}\n")
+            return EXIT_NOTHING_MATCHED
+        if options.action == "invalidate":
+            return await _invalidate(ledger, found, ask=not options.yes, dry_run=options.dry_run)
+        _print(found, options)
+        return 0
+    finally:
+        await store.close()
+
+
+def _print(found: list[TargetAccount], options: argparse.Namespace) -> None:
+    now = time.time_ns() // 1_000_000
+    if options.json:
+        for account in found:
+            print(json.dumps(account_json(account)))
+    elif options.action == "list":
+        print(table(found, now))
+    else:
+        print("\n\n".join(account_text(account, now) for account in found))
+
+
+async def _invalidate(ledger: Ledger, found: list[TargetAccount], *, ask: bool, dry_run: bool) -> int:
+    names = [account.target.name for account in found]
+    if dry_run:
+        print("\n".join(f"would forget {name}" for name in names))
+        return 0
+    if ask and not _agreed(names):
+        print("nothing was forgotten")
+        return 0
+    forgotten = 0
+    for account in found:
+        if await ledger.forget(account):
+            forgotten += 1
+            print(f"forgot {account.target.name}")
+    print(f"{forgotten} of {len(found)} targets forgotten; the next run builds them")
+    return 0
+
+
+def _agreed(names: list[str]) -> bool:
+    print("\n".join(names))
+    try:
+        answer = input(f"Forget the history of {len(names)} targets? [y/N] ")
+    except EOFError:
+        print()
+        return False
+    return answer.strip().lower() in ("y", "yes")

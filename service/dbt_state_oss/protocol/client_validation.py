@@ -1,0 +1,46 @@
+"""The service ClientValidation: is this client's version one that the server can serve?"""
+
+from __future__ import annotations
+
+import structlog
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+from query_cache_protobuf.query_cache.services.client_validation_service_pb2 import (
+    ValidateClientVersionRequest,
+    ValidateClientVersionResponse,
+)
+
+from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.protocol.interceptors import Method
+
+_log = structlog.get_logger(__name__)
+
+
+class ClientValidationServicer:
+    """Answers explicitly: the client takes an empty answer for a refusal and ends the run."""
+
+    def __init__(self, supported: SpecifierSet) -> None:
+        self._supported = supported
+
+    @property
+    def methods(self) -> dict[str, Method]:
+        return {"ValidateClientVersion": self.validate_client_version}
+
+    async def validate_client_version(
+        self, caller: Caller, request: ValidateClientVersionRequest
+    ) -> ValidateClientVersionResponse:
+        """A version that is none is let in: refusing ends the run, and every later answer is safe for any client."""
+        text = request.dbt_run_cache_version
+        try:
+            is_supported = self._supported.contains(Version(text), prereleases=True)
+        except InvalidVersion:
+            is_supported = True
+            _log.warning("client_version_not_understood", client_version=text[:64], session_id=caller.session_id)
+        if not is_supported:
+            _log.warning(
+                "client_version_refused",
+                client_version=text[:64],
+                supported=str(self._supported),
+                session_id=caller.session_id,
+            )
+        return ValidateClientVersionResponse(is_supported=is_supported)

@@ -1,0 +1,68 @@
+"""The service Execution: what dbt built, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from query_cache_protobuf.query_cache.services.execution_service_pb2 import (
+    ConfirmExecutionRequest,
+    ConfirmExecutionResponse,
+    RecordExecutionsRequest,
+    RecordExecutionsResponse,
+    ResolveDeferredRelationsRequest,
+    ResolveDeferredRelationsResponse,
+    UpdateExecutionMetadataRequest,
+    UpdateExecutionMetadataResponse,
+)
+
+from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.confirm import Outcome
+from dbt_state_oss.application.record import Recorded
+from dbt_state_oss.protocol.from_proto import outcome_of, recorded
+from dbt_state_oss.protocol.interceptors import Method
+
+
+class ExecutionServicer:
+    """Records builds. An answer leaves only after the record is durable (rule W1)."""
+
+    def __init__(
+        self,
+        *,
+        confirm: Callable[[Caller, str, Outcome], Awaitable[str]],
+        record: Callable[[Caller, Sequence[Recorded]], Awaitable[int]],
+        update_metadata: Callable[[Caller, str, int | None], Awaitable[None]],
+    ) -> None:
+        self._confirm = confirm
+        self._record = record
+        self._update_metadata = update_metadata
+
+    @property
+    def methods(self) -> dict[str, Method]:
+        return {
+            "ConfirmExecution": self.confirm_execution,
+            "RecordExecutions": self.record_executions,
+            "UpdateExecutionMetadata": self.update_execution_metadata,
+            "ResolveDeferredRelations": self.resolve_deferred_relations,
+        }
+
+    async def confirm_execution(self, caller: Caller, request: ConfirmExecutionRequest) -> ConfirmExecutionResponse:
+        execution_id = await self._confirm(caller, request.request_id, outcome_of(request))
+        return ConfirmExecutionResponse(success=True, execution_id=execution_id)
+
+    async def record_executions(self, caller: Caller, request: RecordExecutionsRequest) -> RecordExecutionsResponse:
+        stored = await self._record(caller, [recorded(record) for record in request.records])
+        return RecordExecutionsResponse(records_stored=stored)
+
+    async def update_execution_metadata(
+        self, caller: Caller, request: UpdateExecutionMetadataRequest
+    ) -> UpdateExecutionMetadataResponse:
+        """An empty id is what clients send that were given none; there is nothing to update."""
+        if request.execution_id:
+            await self._update_metadata(caller, request.execution_id, request.last_modified_epoch or None)
+        return UpdateExecutionMetadataResponse()
+
+    async def resolve_deferred_relations(
+        self, caller: Caller, request: ResolveDeferredRelationsRequest
+    ) -> ResolveDeferredRelationsResponse:
+        """No name is known: the client computes each with dbt's own naming macros, which is always right."""
+        return ResolveDeferredRelationsResponse()

@@ -1,0 +1,243 @@
+"""Requests into the domain's values: pure, cheap (no SQL is parsed), and lenient to every client generation.
+
+Absent is kept apart from zero: an epoch that is absent or 0 is unknown (rule F3), a field that only newer clients send
+is None where it is missing. `node_from_proto` tells which dbt node asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from google.protobuf.unknown_fields import UnknownFieldSet
+from query_cache_protobuf.query_cache.services.execution_service_pb2 import (
+    ConfirmExecutionRequest,
+    ExecutionOutcome,
+    ExecutionRecord,
+    SQLExecution,
+    ValuesExecution,
+)
+from query_cache_protobuf.query_cache.services.sql_service_pb2 import SubmitEnrichedSQLRequest, SubmitValuesRequest
+from query_cache_protobuf.query_cache.shared_pb2 import ModelExecutionType, QueryDependency, TableModifiedInfo
+from query_cache_protobuf.query_cache.shared_pb2 import StaleUpstreamPolicy as WirePolicy
+from query_cache_protobuf.query_cache.struct_pb2 import Struct, Value
+
+from dbt_state_oss.application.confirm import Outcome
+from dbt_state_oss.application.record import Recorded
+from dbt_state_oss.domain.dialects import Dialect, dialect_named
+from dbt_state_oss.domain.history import DataTestResults
+from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.submission import (
+    CloneTerms,
+    Code,
+    ExecutionType,
+    Node,
+    SeedValues,
+    StaleUpstreamPolicy,
+    Submission,
+    TargetKey,
+    ViewDefinition,
+)
+from dbt_state_oss.errors import InvalidRequest
+from dbt_state_oss.protocol.node_from_proto import node_of_labels, node_of_state
+
+LENIENT_DEPENDENCIES = 12
+"""Field of SubmitEnrichedSQLRequest in clients up to 2.40 and in the Rust client; reserved in newer messages."""
+
+_LENGTH_DELIMITED = 2
+_RESULT_KEYS = frozenset({"failures", "should_warn", "should_error"})
+_EXECUTION_TYPES = {
+    number: ExecutionType.__members__.get(name, ExecutionType.UNKNOWN) for name, number in ModelExecutionType.items()
+}
+
+
+def submission_of_query(request: SubmitEnrichedSQLRequest) -> Submission:
+    """What a model, snapshot, view or data test asks. Raises InvalidRequest where nothing names the target."""
+    return _query(
+        request,
+        lag_tolerance_seconds=max(0, request.freshness_tolerance_seconds),
+        stale_upstream_policy=_policy(request.stale_upstream_policy),
+        tolerate_nondeterminism=request.tolerate_nondeterminism,
+        compare_unrendered_code=request.compare_unrendered_code,
+        ignore_external_modifications=request.ignore_external_modifications,
+        clone_terms=_clone_terms(request),
+        deferred=_lenient_dependencies(request),
+    )
+
+
+def submission_of_values(request: SubmitValuesRequest) -> Submission:
+    """What a seed asks. Raises InvalidRequest where nothing names the target."""
+    return _values(request, own_epoch=request.last_modified_epoch or None, clone_terms=_clone_terms(request))
+
+
+def recorded(record: ExecutionRecord) -> Recorded:
+    """A build that was not asked about beforehand. Raises InvalidRequest where it does not say what was built."""
+    outcome = outcome_of(record.outcome)
+    if record.HasField("enriched_sql"):
+        query = record.enriched_sql
+        return Recorded(_query(query), outcome, from_speculative_submit=query.from_speculative_submit)
+    if record.HasField("values"):
+        return Recorded(_values(record.values), outcome, from_speculative_submit=False)
+    raise InvalidRequest("A record holds neither a query nor the values of a seed.")
+
+
+def outcome_of(message: ConfirmExecutionRequest | ExecutionOutcome) -> Outcome:
+    """What a build left behind."""
+    return Outcome(
+        epoch=message.last_modified_epoch or None,
+        table_type=message.table_type or None,
+        results=_results(message.execution_results) if message.HasField("execution_results") else None,
+        runtime_ms=message.execution_runtime_ms if message.HasField("execution_runtime_ms") else None,
+    )
+
+
+def _query(message: SubmitEnrichedSQLRequest | SQLExecution, **terms: Any) -> Submission:
+    dialect = dialect_named(message.dialect)
+    catalog = message.default_catalog
+    schema = message.default_schema or dialect.default_schema or ""
+    execution_type = _EXECUTION_TYPES.get(message.execution_type, ExecutionType.UNKNOWN)
+    node = _node(message)
+    tables = _tables(message.tables, dialect, catalog, schema)
+    relation: Relation | None = None
+    if execution_type is ExecutionType.DBT_DATA_TEST:
+        name = " ".join([f"test:{node.unique_id}", *sorted(tables)])
+    elif message.target_table:
+        name = relation = dialect.relation(message.target_table, default_catalog=catalog, default_schema=schema)
+    else:
+        raise InvalidRequest("The request names no target table, and it is no data test.")
+    return Submission(
+        key=TargetKey(namespace=message.table_namespace, name=name),
+        relation=relation,
+        execution_type=execution_type,
+        code=Code(
+            dialect=dialect,
+            sql=message.sql,
+            default_catalog=catalog,
+            default_schema=schema,
+            target=relation,
+            views=_views(message.query_dependencies, dialect, catalog, schema),
+        ),
+        extras=dict(message.semantic_extras),
+        own_epoch=tables.pop(relation, None) if relation else None,
+        inputs=tables,
+        node=node,
+        **terms,
+    )
+
+
+def _values(
+    message: SubmitValuesRequest | ValuesExecution,
+    *,
+    own_epoch: Epoch | None = None,
+    clone_terms: CloneTerms | None = None,
+) -> Submission:
+    if not message.target_table:
+        raise InvalidRequest("The request names no target table.")
+    dialect = dialect_named(message.dialect)
+    relation = dialect.relation(
+        message.target_table,
+        default_catalog=message.default_catalog,
+        default_schema=dialect.default_schema,
+    )
+    return Submission(
+        key=TargetKey(namespace=message.table_namespace, name=relation),
+        relation=relation,
+        execution_type=ExecutionType.VALUES,
+        code=SeedValues(dialect=dialect, values_hash=message.values_hash),
+        extras=dict(message.semantic_extras),
+        own_epoch=own_epoch,
+        inputs={},
+        node=_node(message),
+        clone_terms=clone_terms or CloneTerms(),
+    )
+
+
+def _node(message: SubmitEnrichedSQLRequest | SubmitValuesRequest | SQLExecution | ValuesExecution) -> Node:
+    if message.HasField("dbt_node_state"):
+        return node_of_state(message.dbt_node_state, message.labels)
+    return node_of_labels(message.labels)
+
+
+def _tables(
+    tables: Iterable[TableModifiedInfo], dialect: Dialect, catalog: str, schema: str
+) -> dict[Relation, Epoch | None]:
+    """Epochs by relation; of two entries that name one relation the later epoch, unknown above all."""
+    epochs: dict[Relation, Epoch | None] = {}
+    for table in tables:
+        relation = dialect.relation(table.name, default_catalog=catalog, default_schema=schema)
+        epoch = table.last_modified_epoch or None
+        if relation in epochs:
+            known = epochs[relation]
+            epoch = None if known is None or epoch is None else max(known, epoch)
+        epochs[relation] = epoch
+    return epochs
+
+
+def _views(views: Iterable[QueryDependency], dialect: Dialect, catalog: str, schema: str) -> tuple[ViewDefinition, ...]:
+    return tuple(
+        ViewDefinition(
+            relation=dialect.relation(view.name, default_catalog=catalog, default_schema=schema),
+            text=view.query,
+            default_catalog=view.default_catalog or catalog,
+            default_schema=view.default_schema or schema,
+        )
+        for view in views
+    )
+
+
+def _policy(number: int) -> StaleUpstreamPolicy:
+    """ANY for a policy that is too new to be known: it builds more often, never less (rule F4)."""
+    return StaleUpstreamPolicy.ALL if number == WirePolicy.ALL else StaleUpstreamPolicy.ANY
+
+
+def _clone_terms(request: SubmitEnrichedSQLRequest | SubmitValuesRequest) -> CloneTerms:
+    knows_targets = request.HasField("allow_clones")
+    properties = request.clone_table_properties
+    return CloneTerms(
+        allowed=request.allow_clones if knows_targets else True,
+        chain_depth_limit=request.clone_chain_depth_limit if request.HasField("clone_chain_depth_limit") else None,
+        time_travel_limit_seconds=(
+            request.clone_time_travel_limit if request.HasField("clone_time_travel_limit") else None
+        ),
+        hours_to_expiration=properties.hours_to_expiration or None,
+        partition_expiration_days=properties.partition_expiration_days or None,
+        into_defer_target=request.is_defer_to_profile if knows_targets else None,
+        defer_enabled=request.defer_enabled if knows_targets else None,
+    )
+
+
+def _lenient_dependencies(request: SubmitEnrichedSQLRequest) -> tuple[Relation, ...]:
+    """Field 12 as older clients send it; this generation of the messages keeps it among the unknown fields."""
+    dialect = dialect_named(request.dialect)
+    return tuple(
+        dialect.relation(
+            field.data.decode("utf-8", "replace"),
+            default_catalog=request.default_catalog,
+            default_schema=request.default_schema or dialect.default_schema,
+        )
+        for field in UnknownFieldSet(request)
+        if field.field_number == LENIENT_DEPENDENCIES and field.wire_type == _LENGTH_DELIMITED
+    )
+
+
+def _results(struct: Struct) -> DataTestResults | None:
+    """A data test's results; None for anything but exactly an integer and two booleans (rule F8)."""
+    if struct.fields.keys() != _RESULT_KEYS:
+        return None
+    failures = struct.fields["failures"]
+    should_warn = _boolean(struct.fields["should_warn"])
+    should_error = _boolean(struct.fields["should_error"])
+    if failures.WhichOneof("kind") != "int_value" or should_warn is None or should_error is None:
+        return None
+    return DataTestResults(failures=failures.int_value, should_warn=should_warn, should_error=should_error)
+
+
+def _boolean(value: Value) -> bool | None:
+    """A boolean, also one that a warehouse without booleans returned as 0 or 1."""
+    match value.WhichOneof("kind"):
+        case "bool_value":
+            return value.bool_value
+        case "int_value" if value.int_value in (0, 1):
+            return bool(value.int_value)
+        case _:
+            return None

@@ -1,0 +1,90 @@
+"""What surrounds every call: who asks, how long it may take, which status an error becomes, one line in the log.
+
+`intercepted` wraps a method once, when it is registered; grpc.aio's own interceptors would build a handler anew for each
+call. Servicers therefore see neither gRPC nor its context: they take a Caller and a message and return a message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from grpc import StatusCode
+from grpc.aio import ServicerContext
+
+from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION, Caller
+from dbt_state_oss.errors import DbtStateError
+from dbt_state_oss.protocol.status import status_of, status_of_timeout, status_of_unexpected
+
+Method = Callable[[Caller, Any], Awaitable[Any]]
+"""A servicer's method: a request message in, a response message out; raises errors of `dbt_state_oss.errors`."""
+
+Behaviour = Callable[[Any, ServicerContext[Any, Any]], Awaitable[Any]]
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,48}")
+_log = structlog.get_logger(__name__)
+
+
+def intercepted(rpc: str, method: Method, *, timeout_seconds: float) -> Behaviour:
+    """`method` as gRPC calls it. `rpc` is "Service/Method", for the log.
+
+    `timeout_seconds` bounds the call where the client's own deadline is later or absent.
+    """
+
+    async def behaviour(request: Any, context: ServicerContext[Any, Any]) -> Any:
+        caller = caller_of(context)
+        seconds = _time_allowed(context, timeout_seconds)
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(seconds) as bound:
+                response = await method(caller, request)
+        except DbtStateError as error:
+            code, details = status_of(error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status and the log the traceback
+            if isinstance(error, TimeoutError) and bound.expired():
+                code, details = status_of_timeout(seconds)
+            else:
+                code, details = status_of_unexpected(caller.request_id)
+                _log.exception("call_failed_unexpectedly", rpc=rpc, request_id=caller.request_id)
+        else:
+            _log.debug("call", **_account(rpc, caller, StatusCode.OK, started))
+            return response
+        _log.warning("call_refused", **_account(rpc, caller, code, started), cause=details)
+        return await context.abort(code, details)
+
+    return behaviour
+
+
+def caller_of(context: ServicerContext[Any, Any]) -> Caller:
+    """Who asks, from the call's metadata; an absent or malformed request id is replaced by a fresh one (rule W6)."""
+    request_id = session_id = ""
+    for key, value in context.invocation_metadata() or ():
+        if key == "x-request-id":
+            request_id = _identifier(value)
+        elif key == "x-session-id":
+            session_id = _identifier(value)
+    return Caller(organization=DEFAULT_ORGANIZATION, request_id=request_id or uuid4().hex, session_id=session_id)
+
+
+def _identifier(value: str | bytes) -> str:
+    return value if isinstance(value, str) and _IDENTIFIER.fullmatch(value) else ""
+
+
+def _time_allowed(context: ServicerContext[Any, Any], timeout_seconds: float) -> float:
+    remaining: float | None = context.time_remaining()
+    return timeout_seconds if remaining is None else min(remaining, timeout_seconds)
+
+
+def _account(rpc: str, caller: Caller, code: StatusCode, started: float) -> dict[str, object]:
+    return {
+        "rpc": rpc,
+        "status": code.name,
+        "duration_ms": round((time.perf_counter() - started) * 1000, 2),
+        "request_id": caller.request_id,
+        "session_id": caller.session_id,
+    }

@@ -1,0 +1,51 @@
+"""Which dbt node asks: its state as newer clients send it, or else what the labels of older ones tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from query_cache_protobuf.query_cache.shared_pb2 import DbtNodeState
+
+from dbt_state_oss.domain.submission import Node, NodeHashes
+
+_ABSENT_PROJECT = "None"
+"""What the client sends for a project id that its configuration leaves out."""
+
+
+def node_of_state(state: DbtNodeState, labels: Mapping[str, str]) -> Node:
+    """The node as its state tells; tracked, so that it takes part in selection (rule W7)."""
+    unique_id = state.node_unique_id or labels.get("dbt_node_unique_id", "")
+    return Node(
+        unique_id=unique_id,
+        name=labels.get("dbt_node_name", ""),
+        resource_type=state.resource_type or _resource_type(unique_id),
+        project_name=state.project_name,
+        project_id="" if state.project_id == _ABSENT_PROJECT else state.project_id,
+        profile_name=state.profile_name,
+        target_name=state.target_name,
+        hashes=NodeHashes(
+            body=state.node_body_hash or None,
+            configs=state.node_configs_hash or None,
+            macros=state.node_macros_hash or None,
+            persisted_descriptions=state.node_persisted_descriptions_hash or None,
+            contract=state.node_contract_hash or None,
+        ),
+        node_hash=state.node_hash or None,
+        representation=state.node_database_representation or None,
+        tracked=bool(state.node_unique_id),
+    )
+
+
+def node_of_labels(labels: Mapping[str, str]) -> Node:
+    """The node as a client that sends no state names it, if it does."""
+    unique_id = labels.get("dbt_node_unique_id", "")
+    return Node(
+        unique_id=unique_id,
+        name=labels.get("dbt_node_name", ""),
+        resource_type=_resource_type(unique_id),
+        project_name=labels.get("dbt_node_fqn", "").partition(".")[0],
+    )
+
+
+def _resource_type(unique_id: str) -> str:
+    return unique_id.partition(".")[0]

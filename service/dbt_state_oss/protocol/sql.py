@@ -1,0 +1,75 @@
+"""The service SQL: may this node be left as it is?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from query_cache_protobuf.query_cache.services.sql_service_pb2 import (
+    SubmitEnrichedSQLRequest,
+    SubmitSQLResponse,
+    SubmitSQLSpeculativeResponse,
+    SubmitValuesRequest,
+    UndecidedResponse,
+)
+
+from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.submit import Answer
+from dbt_state_oss.domain.decision import Skip
+from dbt_state_oss.domain.submission import Submission
+from dbt_state_oss.protocol.from_proto import submission_of_query, submission_of_values
+from dbt_state_oss.protocol.interceptors import Method
+from dbt_state_oss.protocol.to_proto import submit_response
+
+_log = structlog.get_logger(__name__)
+
+
+class SqlServicer:
+    """Answers submits; each answer is one line in the log."""
+
+    def __init__(self, submit: Callable[[Caller, Submission], Awaitable[Answer]]) -> None:
+        self._submit = submit
+
+    @property
+    def methods(self) -> dict[str, Method]:
+        return {
+            "SubmitEnrichedSQL": self.submit_enriched_sql,
+            "SubmitValues": self.submit_values,
+            "SubmitEnrichedSQLSpeculative": self.submit_enriched_sql_speculative,
+        }
+
+    async def submit_enriched_sql(self, caller: Caller, request: SubmitEnrichedSQLRequest) -> SubmitSQLResponse:
+        return await self._answer(caller, submission_of_query(request))
+
+    async def submit_values(self, caller: Caller, request: SubmitValuesRequest) -> SubmitSQLResponse:
+        return await self._answer(caller, submission_of_values(request))
+
+    async def submit_enriched_sql_speculative(
+        self, caller: Caller, request: SubmitEnrichedSQLRequest
+    ) -> SubmitSQLSpeculativeResponse:
+        """Undecided: the client then waits for the epochs that it lacks and asks with all of them (rule W8)."""
+        return SubmitSQLSpeculativeResponse(undecided=UndecidedResponse())
+
+    async def _answer(self, caller: Caller, submission: Submission) -> SubmitSQLResponse:
+        started = time.perf_counter()
+        answer = await self._submit(caller, submission)
+        _log_decision(caller, submission, answer, duration_ms=(time.perf_counter() - started) * 1000)
+        return submit_response(answer)
+
+
+def _log_decision(caller: Caller, submission: Submission, answer: Answer, *, duration_ms: float) -> None:
+    decision = answer.decision
+    skip = decision if isinstance(decision, Skip) else None
+    _log.info(
+        "decision",
+        node=submission.node.unique_id or submission.key.name,
+        decision="build" if skip is None else "skip",
+        description=decision.description,
+        stale=skip is not None and skip.stale,
+        saved_ms=0 if skip is None else skip.execution.runtime_ms,
+        duration_ms=round(duration_ms, 2),
+        decision_id=answer.decision_id,
+        request_id=caller.request_id,
+        session_id=caller.session_id,
+    )

@@ -1,0 +1,67 @@
+"""The domain's answers into responses: pure; every text is escaped for the client's rich markup.
+
+The arm of the response is what the client obeys; `explained_decision` only tells why, so both are always set together.
+"""
+
+from __future__ import annotations
+
+from query_cache_protobuf.query_cache.services.sql_service_pb2 import (
+    ReadyToExecuteResponse,
+    SkipExecutionResponse,
+    SubmitSQLResponse,
+)
+from query_cache_protobuf.query_cache.shared_pb2 import ExplainedDecision, RejectionReason, SubmitSQLResultType
+from query_cache_protobuf.query_cache.struct_pb2 import Struct, Value
+
+from dbt_state_oss.application.submit import Answer
+from dbt_state_oss.domain.decision import Build, Skip
+from dbt_state_oss.domain.history import DataTestResults
+from dbt_state_oss.protocol.markup import escaped
+
+
+def submit_response(answer: Answer) -> SubmitSQLResponse:
+    """The response to a submit."""
+    match answer.decision:
+        case Skip() as skip:
+            return SubmitSQLResponse(skip_execution=_skip(skip, answer.decision_id))
+        case Build() as build:
+            return SubmitSQLResponse(ready_to_execute=_build(build, answer))
+
+
+def _skip(skip: Skip, decision_id: str) -> SkipExecutionResponse:
+    execution = skip.execution
+    return SkipExecutionResponse(
+        explained_decision=ExplainedDecision(
+            decision=SubmitSQLResultType.SKIP_EXECUTION,
+            is_stale=skip.stale,
+            decision_description=escaped(skip.description),
+        ),
+        execution_results=None if execution.results is None else _results(execution.results),
+        execution_runtime_ms=execution.runtime_ms,
+        execution_decision_id=decision_id,
+        execution_id=execution.id,
+    )
+
+
+def _build(build: Build, answer: Answer) -> ReadyToExecuteResponse:
+    return ReadyToExecuteResponse(
+        request_id=answer.ticket,
+        explained_decision=ExplainedDecision(
+            decision=SubmitSQLResultType.READY_TO_EXECUTE,
+            skip_rejection_reason=RejectionReason.ValueType(build.skip_rejection),
+            clone_rejection_reason=RejectionReason.ValueType(build.clone_rejection),
+            decision_description=escaped(build.description),
+        ),
+        execution_decision_id=answer.decision_id,
+    )
+
+
+def _results(results: DataTestResults) -> Struct:
+    """Exactly the three keys that the client digests (rule F8)."""
+    return Struct(
+        fields={
+            "failures": Value(int_value=results.failures),
+            "should_warn": Value(bool_value=results.should_warn),
+            "should_error": Value(bool_value=results.should_error),
+        }
+    )

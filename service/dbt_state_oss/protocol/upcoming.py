@@ -1,0 +1,38 @@
+"""Services that clients know and this version does not have yet.
+
+They answer UNIMPLEMENTED with a sentence: an empty success would be obeyed, and an empty selection selects nothing
+(rule X4).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.errors import NotSupportedYet
+from dbt_state_oss.protocol.interceptors import Method
+
+SENTENCES = {
+    "Clone": (
+        "This version of dbt-state-oss does not clone tables yet; dbt builds the table instead. "
+        "Set pre_clone: never on the node to stop asking."
+    ),
+    "Explain": (
+        "This version of dbt-state-oss does not explain past decisions yet. "
+        "Each decision and its reason is a line in the server's log."
+    ),
+    "SelectorService": (
+        "This version of dbt-state-oss does not select nodes by state yet. "
+        "Use dbt's own state selection with --state and a manifest instead."
+    ),
+}
+"""By service name, shown to users as they are."""
+
+
+def upcoming(sentence: str) -> Method:
+    """A method that answers with `sentence` alone."""
+
+    async def refuse(caller: Caller, request: Any) -> Any:
+        raise NotSupportedYet(sentence)
+
+    return refuse

@@ -1,0 +1,109 @@
+"""Structured logs on standard error: for people on a console, or one JSON object a line for machines.
+
+FIELDS is the table of everything that a line may hold; whatever else is handed to a logger is left out and only its name
+shown under `left_out`, so that no SQL text, ticket or secret gets into a log by accident.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping, MutableMapping
+from enum import StrEnum
+from typing import Any
+
+import structlog
+
+FIELDS: Mapping[str, str] = {
+    "timestamp": "when, UTC",
+    "level": "how grave: debug, info, warning, error",
+    "event": "what happened",
+    "logger": "the library that says so, where it is not this project",
+    "exception": "the traceback of an unexpected error",
+    "cause": "why, in words",
+    "rpc": "service and method of a call",
+    "status": "gRPC status code that answered it",
+    "duration_ms": "how long it took",
+    "request_id": "the client's x-request-id, or one made here",
+    "session_id": "the client's x-session-id: one dbt process",
+    "organization": "the tenant",
+    "node": "unique id of the dbt node",
+    "target": "the relation or data test",
+    "decision": "skip or build",
+    "decision_id": "names a decision",
+    "execution_id": "names a recorded execution",
+    "description": "why it was decided so",
+    "stale": "the skip is allowed by the lag tolerance alone",
+    "saved_ms": "runtime of the build that a skip spared",
+    "client_version": "version of a client",
+    "supported": "versions that are served",
+    "address": "where the server listens",
+    "store": "where the state is kept",
+    "version": "version of this server",
+    "signal": "what asked the server to end",
+    "seconds": "a duration or limit",
+    "events": "how many telemetry events came",
+    "nodes": "how many dbt nodes",
+    "count": "how many",
+    "key": "name of a stored document",
+    "worker": "a parse worker's process id",
+    "left_out": "names of fields that were not logged, because this table lacks them",
+}
+"""Every field of a log line, with its meaning."""
+
+
+class LogFormat(StrEnum):
+    CONSOLE = "console"
+    JSON = "json"
+
+
+def configure_logs(log_format: LogFormat, level: str) -> None:
+    """Set up this process's logs; `level` is debug, info, warning or error. Call it before gRPC is first used."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        only_known_fields,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if log_format is LogFormat.JSON
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
+    )
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    _adopt_standard_logging(shared, renderer)
+
+
+def only_known_fields(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: the line without the fields that FIELDS lacks."""
+    unknown = [name for name in line if name not in FIELDS and not name.startswith("_")]
+    for name in unknown:
+        del line[name]
+    if unknown:
+        line["left_out"] = sorted(unknown)
+    return line
+
+
+def _adopt_standard_logging(shared: list[structlog.typing.Processor], renderer: structlog.typing.Processor) -> None:
+    """Libraries speak in the same format, from warnings up; those that chatter, from errors up or not at all."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(True)
+    for name in ("grpc", "asyncio"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    # Parse failures are answered by a fall-back (rule L8), and sqlglot's messages quote SQL.
+    logging.getLogger("sqlglot").setLevel(logging.CRITICAL + 1)
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
