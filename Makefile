@@ -27,7 +27,7 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml | $(UV)
 	@touch $@
 
 demo: setup ## Build a small shop five times against the server: what is reused, what is rebuilt, and why
-	$(BIN)/python example_project/demo.py
+	$(BIN)/python -m example_project.demo $(ARGS)
 
 test: setup ## Run every test: pure, contract, and end to end with the real client on a real PostgreSQL
 	$(BIN)/python -m pytest
