@@ -1,0 +1,99 @@
+"""A server's inside without gRPC: the use cases on a store in memory, a clock that is set by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+from tests.domain.building import NOW
+
+from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.confirm import Confirm
+from dbt_state_oss.application.gathering import Gathering
+from dbt_state_oss.application.ledger import Ledger
+from dbt_state_oss.application.node_states import NodeStates
+from dbt_state_oss.application.ports import KeyRing, ObjectStore
+from dbt_state_oss.application.record import Record
+from dbt_state_oss.application.submit import Submit
+from dbt_state_oss.application.tickets import Tickets
+from dbt_state_oss.application.update_metadata import UpdateMetadata
+from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.fingerprint import Fingerprint
+from dbt_state_oss.domain.fingerprinting import fingerprint
+from dbt_state_oss.domain.submission import Code
+from dbt_state_oss.stores.memory import MemoryStore
+
+RING = KeyRing("k1", {"k1": b"1" * 32})
+LIFETIME_MS = 3_600_000
+
+
+@dataclass
+class HandClock:
+    """A clock that stands until it is set."""
+
+    time: int = NOW
+
+    def now(self) -> int:
+        return self.time
+
+
+@dataclass
+class CountingFingerprinter:
+    """Parses in place and counts."""
+
+    parsed: list[Code] = field(default_factory=list)
+
+    async def fingerprint(self, code: Code) -> Fingerprint:
+        self.parsed.append(code)
+        return fingerprint(code)
+
+    async def close(self) -> None:
+        return
+
+
+class Inside:
+    """All use cases on one store; another `Inside` on the same store is another replica."""
+
+    def __init__(self, store: ObjectStore, clock: HandClock) -> None:
+        self.store = store
+        self.clock = clock
+        self.fingerprinter = CountingFingerprinter()
+        self.ledger = Ledger(store, cache_bytes=1_000_000)
+        self.node_states = NodeStates(store, clock)
+        self.tickets = Tickets(RING, clock, lifetime_ms=LIFETIME_MS)
+        gathering = Gathering(self.ledger, self.fingerprinter, BuildOn.CONFIGS)
+        self.submit = Submit(
+            gathering=gathering,
+            tickets=self.tickets,
+            node_states=self.node_states,
+            clock=clock,
+            read_timeout_seconds=1.0,
+        )
+        self.confirm = Confirm(ledger=self.ledger, tickets=self.tickets, clock=clock)
+        self.record = Record(gathering=gathering, ledger=self.ledger, node_states=self.node_states, clock=clock)
+        self.update_metadata = UpdateMetadata(ledger=self.ledger)
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[MemoryStore]:
+    store = MemoryStore()
+    yield store
+    await store.close()
+
+
+@pytest.fixture
+async def inside(store: MemoryStore, clock: HandClock) -> AsyncIterator[Inside]:
+    inside = Inside(store, clock)
+    yield inside
+    await inside.node_states.close()
+
+
+@pytest.fixture
+def caller() -> Caller:
+    return Caller("default", "a" * 32)
