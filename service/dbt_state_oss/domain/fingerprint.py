@@ -72,10 +72,10 @@ def raw_digest(code: Code | SeedValues) -> str:
     """
     match code:
         case SeedValues(dialect, values_hash):
-            return _digest_of("seed", dialect.name, values_hash)
+            return digest_of("seed", dialect.name, values_hash)
         case Code(dialect, sql, default_catalog, default_schema, target, views):
             described = sorted((view.relation, view.default_catalog, view.default_schema, view.text) for view in views)
-            return _digest_of(
+            return digest_of(
                 "code",
                 dialect.name,
                 dialect.sqlglot or "",
@@ -89,10 +89,10 @@ def raw_digest(code: Code | SeedValues) -> str:
 
 def seed_fingerprint(values: SeedValues) -> Fingerprint:
     """The fingerprint of a seed: the hash of its file (rule L10)."""
-    return Fingerprint(FingerprintKind.VALUES, _digest_of("values", values.dialect.name, values.values_hash))
+    return Fingerprint(FingerprintKind.VALUES, digest_of("values", values.dialect.name, values.values_hash))
 
 
-def _digest_of(*parts: str) -> str:
+def digest_of(*parts: str) -> str:
     """Digest of the parts, each preceded by its length so that no two lists of parts run together."""
     digest = sha256(b"%d" % FINGERPRINT_VERSION)
     for part in parts:

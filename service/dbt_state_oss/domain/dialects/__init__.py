@@ -50,7 +50,7 @@ def _dialect(wire_name: str) -> Dialect:
     if not settings or strategy is SqlglotDialect.get_or_raise(name).normalization_strategy:
         return replace(warehouse, sqlglot=wire_name)
     unquoted, quoted = _CASES[strategy]
-    return replace(warehouse, sqlglot=wire_name, unquoted_case=unquoted, quoted_case=quoted)
+    return replace(warehouse, sqlglot=wire_name, unquoted_case=unquoted, quoted_case=quoted, word_case=unquoted)
 
 
 def _sqlglot(wire_name: str) -> SqlglotDialect | None:

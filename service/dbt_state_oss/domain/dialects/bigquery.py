@@ -13,6 +13,7 @@ BIGQUERY = Dialect(
     default_schema=None,
     identifier_quotes="`",
     dotted_quoted_names=True,
+    word_case=CaseRule.LOWER,
     date_functions=frozenset({"current_date"}),
     volatile_functions=function_names("""
         current_datetime current_time current_timestamp

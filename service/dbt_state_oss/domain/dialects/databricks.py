@@ -13,6 +13,7 @@ DATABRICKS = Dialect(
     default_schema=None,
     identifier_quotes="`",
     ascii_case_only=False,
+    word_case=CaseRule.LOWER,
     date_functions=frozenset({"curdate", "current_date"}),
     # `unix_timestamp` without arguments is the current moment; `uniform` and `randstr` may lack a seed.
     volatile_functions=function_names("""

@@ -53,6 +53,8 @@ class Dialect:
     identifier_quotes: str = '"'
     dotted_quoted_names: bool = False
     """A quoted identifier may hold a whole dotted path (BigQuery's back-ticked names)."""
+    word_case: CaseRule = CaseRule.PRESERVE
+    """What happens to unquoted words of SQL that are no relation names; PRESERVE where that is not known for sure."""
     ascii_case_only: bool = True
     """Only A to Z have a case; other letters are kept."""
     date_functions: frozenset[str] = field(default=frozenset())

@@ -11,6 +11,7 @@ POSTGRES = Dialect(
     quoted_case=CaseRule.PRESERVE,
     clock=EpochClock.EXACT,
     default_schema="public",
+    word_case=CaseRule.LOWER,
     # `age` with one argument counts from today's midnight.
     date_functions=frozenset({"current_date", "age"}),
     date_literals=frozenset({"today", "tomorrow", "yesterday"}),

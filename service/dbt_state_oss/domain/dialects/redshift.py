@@ -12,6 +12,7 @@ REDSHIFT = Dialect(
     quoted_case=CaseRule.LOWER,
     clock=EpochClock.STAMPED,
     default_schema="public",
+    word_case=CaseRule.LOWER,
     date_functions=frozenset({"age", "current_date"}),
     date_literals=frozenset({"today", "tomorrow", "yesterday"}),
     volatile_literals=frozenset({"now"}),

@@ -12,6 +12,7 @@ SNOWFLAKE = Dialect(
     clock=EpochClock.STAMPED,
     default_schema="public",
     ascii_case_only=False,
+    word_case=CaseRule.UPPER,
     date_functions=frozenset({"current_date"}),
     volatile_functions=function_names("""
         current_time current_timestamp getdate localtime localtimestamp sysdate systimestamp

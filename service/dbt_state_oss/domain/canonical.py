@@ -1,0 +1,122 @@
+"""Reads one SQL text into what decides whether two texts mean the same (rules L2 to L5).
+
+A text's meaning is a digest of its canonical tree and of its words as they were written, relations left out: they are
+slots, numbered in order of first appearance. Called for a query and for every view's definition alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect as SqlglotDialect
+from sqlglot.errors import ErrorLevel, ParseError
+from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
+
+from dbt_state_oss.domain.dialects import Dialect
+from dbt_state_oss.domain.fingerprint import Volatility, digest_of
+from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sources import CommonTables, NamedSources, relations_under_stars
+from dbt_state_oss.domain.view_ddl import defining_query
+from dbt_state_oss.domain.volatility import volatility_of_statement
+from dbt_state_oss.domain.wording import Span, Wording, nesting
+
+DEEPEST_NESTING = 100
+"""Brackets and the like within each other; what nests deeper is compared as text."""
+
+_OWN_NAME = "own name"
+_SIDE_EFFECTS = (exp.Command, exp.DDL, exp.DML, exp.Into)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one text says. `relations` are its slots in order, the relation that it writes possibly among them."""
+
+    meaning: str
+    relations: tuple[Relation, ...]
+    star_relations: tuple[Relation, ...]
+    volatility: Volatility
+
+
+def read_sql(
+    sql: str, dialect: Dialect, *, default_catalog: str, default_schema: str, is_view: bool = False
+) -> Reading | None:
+    """The text's reading; None where it is not understood wholly (rule L8). Never raises, never nests deeply.
+
+    `is_view` takes the text as a view's definition: `CREATE VIEW … AS SELECT …` reads as its SELECT (rule L4).
+    """
+    if dialect.sqlglot is None:
+        return None
+    grammar = SqlglotDialect.get_or_raise(dialect.sqlglot)
+    try:
+        tokens = grammar.tokenize(sql)
+        if nesting(tokens) > DEEPEST_NESTING:
+            return None
+        tree = _only_query(grammar.parser(error_level=ErrorLevel.IMMEDIATE).parse(tokens, sql))
+        sources = NamedSources(tree, dialect, default_catalog=default_catalog, default_schema=default_schema)
+        normalize_identifiers(tree, dialect=grammar)
+        if is_view:
+            tree, tokens = defining_query(tree, tokens)
+        wording = Wording(sql, tokens, dialect, grammar.tokenizer_class.KEYWORDS)
+        return _read(tree, wording, sources, grammar)
+    except Exception:  # noqa: BLE001 - a parser's fault must cost a comparison at most, never an answer (rule L8)
+        return None
+
+
+def _only_query(statements: Iterable[exp.Expr | None]) -> exp.Expr:
+    """The one statement, without its hints, if it is a query or wraps one in CREATE; raises ParseError otherwise."""
+    trees = [statement for statement in statements if statement is not None]
+    if len(trees) != 1:
+        raise ParseError("not one statement")
+    tree = trees[0]
+    query = tree.expression if isinstance(tree, exp.Create) else tree
+    if not isinstance(query, exp.Query):
+        raise ParseError("not a query")
+    if query.find(*_SIDE_EFFECTS) is not None or (tree is not query and tree.find(exp.Command) is not None):
+        raise ParseError("not a query alone")
+    for hint in list(tree.find_all(exp.Hint)):
+        hint.pop()
+    return tree
+
+
+def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: SqlglotDialect) -> Reading:
+    inside = {id(node) for node in tree.find_all(exp.Table, exp.Column)}
+    own = tree.find(exp.Table) if isinstance(tree, exp.Create) else None
+    common = CommonTables(tree)
+    tables = [table for table in sources.tables if id(table.node) in inside]
+    written = [table for table in tables if table.node is own]
+    read = [table for table in tables if table.node is not own and not common.define(table.node)]
+    read.sort(key=lambda table: table.start)
+    slots = {relation: place for place, relation in enumerate(dict.fromkeys(table.relation for table in read))}
+    columns = [column for column in sources.columns if id(column.node) in inside and column.relation in slots]
+    stars = relations_under_stars(tree, read)
+    volatility = volatility_of_statement(tree, wording.tokens, wording.dialect)
+
+    spans = {table.start: Span(table.start, table.end, _OWN_NAME) for table in written}
+    for table in read:
+        spans[table.start] = Span(table.start, table.end, str(slots[table.relation]))
+    for column in columns:
+        spans[column.start] = Span(column.start, column.end, str(slots[column.relation]))
+    for table in written:
+        _rename(table.node, "this", _OWN_NAME)
+    for table in read:
+        if not table.node.alias:
+            table.node.set("alias", exp.TableAlias(this=exp.to_identifier(table.node.name, quoted=True)))
+        _rename(table.node, "this", f"slot {slots[table.relation]}")
+    for column in columns:
+        _rename(column.node, "table", f"slot {slots[column.relation]}")
+    rendered = tree.sql(dialect=grammar, identify=True, comments=False, copy=False, unsupported_level=ErrorLevel.IGNORE)
+    return Reading(
+        meaning=digest_of(rendered, *wording.words(spans)),
+        relations=tuple(slots),
+        star_relations=tuple(relation for relation in slots if relation in stars),
+        volatility=volatility,
+    )
+
+
+def _rename(node: exp.Table | exp.Column, innermost: str, name: str) -> None:
+    """Put `name` in the place of the relation's name, whose innermost part is the argument `innermost`."""
+    node.set("catalog", None)
+    node.set("db", None)
+    node.set(innermost, exp.to_identifier(name, quoted=True))

@@ -1,0 +1,135 @@
+"""Makes the fingerprint of a query and of the views that it reads, down to the leaf tables (section 2).
+
+Pure but slow: a parse takes milliseconds. `raw_digest` tells beforehand whether it is needed at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dbt_state_oss.domain.canonical import Reading, read_sql
+from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, digest_of
+from dbt_state_oss.domain.plain_text import text_digest
+from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.submission import Code
+from dbt_state_oss.domain.volatility import most_volatile, volatility_of_text
+
+LONGEST_PARSED = 1 << 20
+"""Characters of SQL, views included, up to which a text is parsed; a longer one is compared as text (rule L8)."""
+
+
+def fingerprint(code: Code) -> Fingerprint:
+    """The code's fingerprint, of a fall-back kind where it is not understood wholly. Never raises."""
+    return _parsed(code) or fallback_fingerprint(code)
+
+
+def fallback_fingerprint(code: Code) -> Fingerprint:
+    """The code's fingerprint without parsing: TEXT, or BYTES where even literals can't be told for sure (rule L8).
+
+    It has no slots: what the query reads is known from the request alone. Takes time linear in the text.
+    """
+    views = sorted(code.views, key=lambda view: (view.relation, view.default_catalog, view.default_schema, view.text))
+    texts = [code.sql, *(view.text for view in views)]
+    scanned = [text_digest(text, code.dialect) for text in texts]
+    digests = [digest for digest in scanned if digest is not None]
+    kind = FingerprintKind.TEXT if len(digests) == len(texts) else FingerprintKind.BYTES
+    query, *definitions = digests if kind is FingerprintKind.TEXT else texts
+    named = [
+        piece
+        for view, definition in zip(views, definitions, strict=True)
+        for piece in (view.relation, view.default_catalog, view.default_schema, definition)
+    ]
+    return Fingerprint(
+        kind,
+        digest_of(kind.value, code.dialect.name, code.default_catalog, code.default_schema, query, *named),
+        volatility=most_volatile(volatility_of_text(text, code.dialect) for text in texts),
+        views_digest=digest_of(kind.value, *named) if named else "",
+    )
+
+
+def _parsed(code: Code) -> Fingerprint | None:
+    if len(code.sql) + sum(len(view.text) for view in code.views) > LONGEST_PARSED:
+        return None
+    query = read_sql(code.sql, code.dialect, default_catalog=code.default_catalog, default_schema=code.default_schema)
+    if query is None:
+        return None
+    lineage = _Lineage(code)
+    upstream = lineage.describe(query)
+    if upstream is None:
+        return None
+    readings = lineage.readings.values()
+    return Fingerprint(
+        FingerprintKind.PARSED,
+        digest_of(FingerprintKind.PARSED.value, code.dialect.name, query.meaning, *upstream),
+        slots=tuple(
+            Slot(relation, tuple(lineage.leaves(relation))) for relation in query.relations if relation != code.target
+        ),
+        volatility=most_volatile([query.volatility, *(reading.volatility for reading in readings)]),
+        star_relations=tuple(relation for relation in query.star_relations if relation != code.target),
+        views_digest=digest_of(*upstream) if readings else "",
+    )
+
+
+class _Lineage:
+    """What a query's slots lead to: through the definitions of views to leaf tables, the target itself left out."""
+
+    def __init__(self, code: Code) -> None:
+        self._dialect = code.dialect
+        self._target = code.target
+        self._definitions = {view.relation: view for view in sorted(code.views, key=lambda view: view.text)}
+        self.readings: dict[Relation, Reading] = {}
+        """The views read, each once."""
+
+    def describe(self, query: Reading) -> list[str] | None:
+        """The shape of all that is read, without names; None where a view's definition is not understood.
+
+        Relations count as numbers in order of first appearance, so that which slots share a table is part of it. A
+        view is described where it appears first, which also ends cycles.
+        """
+        numbers: dict[Relation, int] = {}
+        shape: list[str] = []
+        open_slots = [iter(query.relations)]
+        while open_slots:
+            relation = next(open_slots[-1], None)
+            if relation is None:
+                open_slots.pop()
+                shape.append("end")
+            elif relation == self._target:
+                shape.append("target")
+            elif relation in numbers or relation not in self._definitions:
+                shape.append(f"relation {numbers.setdefault(relation, len(numbers))}")
+            else:
+                reading = self._read(relation)
+                if reading is None:
+                    return None
+                shape.append(f"view {numbers.setdefault(relation, len(numbers))} {reading.meaning}")
+                open_slots.append(iter(reading.relations))
+        return shape
+
+    def leaves(self, relation: Relation) -> Iterator[Relation]:
+        """The tables at the end of a slot, in order of first appearance."""
+        seen = {self._target}
+        waiting = [relation]
+        while waiting:
+            each = waiting.pop()
+            if each in seen:
+                continue
+            seen.add(each)
+            reading = self.readings.get(each)
+            if reading is None:
+                yield each
+            else:
+                waiting += reversed(reading.relations)
+
+    def _read(self, relation: Relation) -> Reading | None:
+        view = self._definitions[relation]
+        reading = read_sql(
+            view.text,
+            self._dialect,
+            default_catalog=view.default_catalog,
+            default_schema=view.default_schema,
+            is_view=True,
+        )
+        if reading is not None:
+            self.readings[relation] = reading
+        return reading

@@ -1,0 +1,77 @@
+"""SQL that cannot be parsed, as text: comments and white space outside literals are left out (rule L8).
+
+A scan of its own, linear in the text, that knows only where literals, names and comments begin and end. Where a dialect
+leaves that open (a backslash before a quote, a comment in a comment, a dialect that nobody knows) it gives up, and the
+caller compares the exact text instead.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+
+from dbt_state_oss.domain.dialects import Dialect
+
+_WORD = r"[\w.@]++(?:\$++[\w.@$]*+)?|\$\w++(?!\$)"
+_BLOCK = r"/\*(?:[^*/]|\*(?!/)|/(?!\*))*+\*/"
+_DOUBLED = r"'(?:[^'\\]|\\(?!')|'')*+'"
+_ESCAPED = r"'(?:[^'\\]|\\.|'')*+'"
+_NAME = r'"(?:[^"]|"")*+"'
+_TICKED = r"`(?:[^`\\]|``)*+`"
+_DOLLARS = r"\$(?P<tag>(?:[^\W\d]\w*+)?)\$.*?\$(?P=tag)\$"
+
+
+def _scanner(*, literal: str, line_comment: str, not_symbol: str = r"['\"`$]") -> re.Pattern[str]:
+    """A pattern that matches one piece; it matches nowhere where the dialect leaves open what the text is."""
+    comment = f"{line_comment}|{_BLOCK}"
+    symbol = rf"[(),;\[\]{{}}]|(?:(?!{line_comment}|/\*|{not_symbol}|[(),;\[\]{{}}])[^\w\s.@])++"
+    return re.compile(
+        rf"(?P<blank>(?:[ \t\r\n\f\v]|{comment})++)|(?P<literal>{literal})|(?P<word>{_WORD})|(?P<symbol>{symbol})",
+        re.DOTALL,
+    )
+
+
+_POSTGRES = _scanner(literal=rf"[eE]{_ESCAPED}|{_DOUBLED}|{_NAME}|{_DOLLARS}", line_comment=r"--[^\r\n]*+")
+_SCANNERS = {
+    "postgres": _POSTGRES,
+    "redshift": _POSTGRES,
+    "snowflake": _scanner(
+        literal=rf"{_ESCAPED}|{_NAME}|\$\$.*?\$\$",
+        line_comment=r"(?:--|//)[^\r\n]*+",
+    ),
+    "bigquery": _scanner(
+        literal=r"'''(?:[^'\\]|\\.|'(?!''))*+'''|\"\"\"(?:[^\"\\]|\\.|\"(?!\"\"))*+\"\"\""
+        r"|'(?!'')(?:[^'\\]|\\.)*+'|''(?!')|\"(?!\"\")(?:[^\"\\]|\\.)*+\"|\"\"(?!\")"
+        rf"|{_TICKED}",
+        line_comment=r"(?:--|\#)[^\r\n]*+",
+    ),
+    "databricks": _scanner(
+        literal=rf"[rR]'(?:[^'\\]|\\(?!'))*+'|[rR]\"(?:[^\"\\]|\\(?!\"))*+\"|{_ESCAPED}|\"(?:[^\"\\]|\\.)*+\"|{_TICKED}",
+        line_comment=r"--[^\r\n]*+",
+    ),
+}
+_UNKNOWN = _scanner(
+    literal=r"'(?:[^'\\]|'')*+'(?!\w)|\"(?:[^\"\\]|\"\")*+\"(?!\w)",
+    line_comment=r"--[ \t][^\r\n]*+",
+    not_symbol=r"['\"`$\\#\[{]|//|--|/\*!",
+)
+
+
+def text_digest(text: str, dialect: Dialect) -> str | None:
+    """Digest (64 hex digits) of the text's pieces in order; None where the text cannot be scanned for sure."""
+    known = _SCANNERS.get(dialect.name)
+    scanner = known or _UNKNOWN
+    digest = sha256()
+    position = 0
+    after_word = False
+    while position < len(text):
+        piece = scanner.match(text, position)
+        if piece is None or (known is None and after_word and piece.lastgroup == "literal"):
+            return None
+        position = piece.end()
+        if piece.lastgroup != "blank":
+            data = piece[0].encode(errors="surrogatepass")
+            touches = b"~" if after_word and piece.lastgroup == "literal" else b":"
+            digest.update(b"%d%s%s" % (len(data), touches, data))
+        after_word = piece.lastgroup == "word"
+    return digest.hexdigest()

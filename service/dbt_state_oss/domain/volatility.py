@@ -1,0 +1,71 @@
+"""Whether SQL gives other rows when it is run again on the same data (rule L9), judged by the words in it.
+
+A user's own function counts as stable, since nothing in the SQL tells; so does a LIMIT without an ORDER BY. A name that a
+warehouse gives to a volatile function counts wherever it is called, qualified or not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from sqlglot import Token, TokenType, exp
+
+from dbt_state_oss.domain.dialects import Dialect
+from dbt_state_oss.domain.fingerprint import Volatility
+
+_WORD = re.compile(r"\w+")
+_SEQUENCE_VALUES = frozenset({"currval", "nextval"})
+_SAMPLES = frozenset({"sample", "tablesample"})
+_ORDER = (Volatility.STABLE, Volatility.DAILY, Volatility.VOLATILE)
+
+
+def most_volatile(found: Iterable[Volatility]) -> Volatility:
+    """The least stable of them; STABLE where there is none."""
+    return max(found, key=_ORDER.index, default=Volatility.STABLE)
+
+
+def volatility_of_statement(tree: exp.Expr, tokens: list[Token], dialect: Dialect) -> Volatility:
+    """The volatility of a parsed statement: its samples by the tree, its functions by the tokens as they were written."""
+    if any(sample.args.get("seed") is None for sample in tree.find_all(exp.TableSample)):
+        return Volatility.VOLATILE
+    return most_volatile(_of_token(tokens, index, dialect) for index in range(len(tokens)))
+
+
+def volatility_of_text(text: str, dialect: Dialect) -> Volatility:
+    """A cautious guess for SQL that could not be parsed: every word counts, in literals and comments too."""
+    words = {word.lower() for word in _WORD.findall(text)}
+    if not words.isdisjoint(dialect.volatile_functions | dialect.volatile_literals | _SAMPLES):
+        return Volatility.VOLATILE
+    if not words.isdisjoint(dialect.date_functions | dialect.date_literals):
+        return Volatility.DAILY
+    return Volatility.STABLE
+
+
+def _of_token(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
+    token = tokens[index]
+    name = token.text.lower()
+    if token.token_type is TokenType.STRING:
+        return _listed(name.strip(), volatile=dialect.volatile_literals, daily=dialect.date_literals)
+    if not (name in dialect.volatile_functions or name in dialect.date_functions):
+        return Volatility.STABLE
+    called = index + 1 < len(tokens) and tokens[index + 1].token_type is TokenType.L_PAREN
+    if not called and not (name in dialect.bare_functions and _stands_alone(tokens, index, name)):
+        return Volatility.STABLE
+    return _listed(name, volatile=dialect.volatile_functions, daily=dialect.date_functions)
+
+
+def _stands_alone(tokens: list[Token], index: int, name: str) -> bool:
+    """The word is no alias, and no column of a table, save for a sequence's `.nextval`; quoted it is a name."""
+    if tokens[index].token_type is TokenType.IDENTIFIER:
+        return False
+    before = tokens[index - 1].token_type if index else None
+    if name in _SEQUENCE_VALUES:
+        return before is TokenType.DOT
+    return before not in (TokenType.DOT, TokenType.ALIAS)
+
+
+def _listed(name: str, *, volatile: frozenset[str], daily: frozenset[str]) -> Volatility:
+    if name in volatile:
+        return Volatility.VOLATILE
+    return Volatility.DAILY if name in daily else Volatility.STABLE

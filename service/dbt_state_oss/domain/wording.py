@@ -1,0 +1,128 @@
+"""SQL word for word, as it was written: the check on what a parser makes of it.
+
+A parser merges more than is equal: it forgets arguments that it does not model and knows types by several names. So two
+texts count as equal only if their trees *and* their words agree. What may differ in the words is listed here and nowhere
+else: comments, optimizer hints, white space, the letter case of unquoted words, `AS`, `CAST(x AS t)` against `x::t`,
+`!=` against `<>`, `text` against `varchar`, `nvl` against `coalesce`, a comma before FROM, semicolons at the end
+(rule L2). Each of them merges only where the trees are equal too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlglot import Token, TokenType
+
+from dbt_state_oss.domain.dialects import Dialect
+
+_WORD = re.compile(r"[^\W\d]\w*(?:\s+\w+)*")
+_PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
+_OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
+_CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
+_UNSAID = frozenset({TokenType.ALIAS, TokenType.DCOLON, TokenType.HINT})
+_PREFIXES = frozenset({TokenType.NOT, TokenType.DASH, TokenType.PLUS, TokenType.TILDE})
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A relation's name in the text, first and last character, and the word that stands for it (rule L3)."""
+
+    start: int
+    end: int
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A text with its tokens and how its dialect reads words; `keywords` are upper case."""
+
+    sql: str
+    tokens: list[Token]
+    dialect: Dialect
+    keywords: Mapping[str, TokenType]
+
+    def words(self, spans: Mapping[int, Span]) -> Iterator[str]:
+        """The words in order, each marked with its kind; `spans` by their first character."""
+        unsaid = self._positions_of_casts()
+        covered = -1
+        for index, token in enumerate(self.tokens):
+            if token.start <= covered:
+                continue
+            if (span := spans.get(token.start)) is not None:
+                covered = span.end
+                yield f"relation {span.word}"
+            elif not (token.token_type in _UNSAID or index in unsaid or self._is_idle(index)):
+                yield self._word(index)
+
+    def _positions_of_casts(self) -> set[int]:
+        """Indexes of the tokens `CAST`, `(` and `)` of the casts that are written as a call."""
+        casts: set[int] = set()
+        opened: list[int] = []
+        for index, token in enumerate(self.tokens):
+            if token.token_type is TokenType.L_PAREN:
+                opened.append(index)
+            elif token.token_type is TokenType.R_PAREN and opened:
+                start = opened.pop()
+                if self._is_builtin_call(start - 1, "CAST"):
+                    casts |= {start - 1, start, index}
+        return casts
+
+    def _is_builtin_call(self, index: int, name: str) -> bool:
+        """The token is the unquoted and unqualified `name` before a parenthesis."""
+        if index < 0 or self.tokens[index].token_type is TokenType.IDENTIFIER:
+            return False
+        qualified = index > 0 and self.tokens[index - 1].token_type is TokenType.DOT
+        return self.tokens[index].text.upper() == name and not qualified and self._type(index + 1) is TokenType.L_PAREN
+
+    def _is_idle(self, index: int) -> bool:
+        token = self.tokens[index].token_type
+        if token is TokenType.SEMICOLON:
+            return all(rest.token_type is TokenType.SEMICOLON for rest in self.tokens[index:])
+        return token is TokenType.COMMA and self._type(index + 1) in (TokenType.FROM, None)
+
+    def _word(self, index: int) -> str:
+        token = self.tokens[index]
+        written = self.sql[token.start : token.end + 1]
+        if token.token_type is TokenType.IDENTIFIER:
+            return self._quoted_word(index, written)
+        if token.token_type is TokenType.NEQ:
+            return "symbol <>" if written == "!=" else f"symbol {written}"
+        if not _WORD.fullmatch(written) or token.text.upper() != written.upper():
+            return f"literal {written}"
+        if self._is_builtin_call(index, "NVL"):
+            written = "coalesce"
+        elif token.token_type is TokenType.TEXT and self._type(index + 1) is not TokenType.L_PAREN:
+            written = "varchar"
+        return f"word {self._folded(index, ' '.join(written.split()))}"
+
+    def _quoted_word(self, index: int, written: str) -> str:
+        """A quoted name equals the unquoted one that folds to it, unless quoting can turn a keyword into a name."""
+        name = written[1:-1]
+        special = name.upper() in self.keywords or self._type(index + 1) is TokenType.L_PAREN
+        return f"word {name}" if _PLAIN_NAME.fullmatch(name) and not special else f"quoted {written}"
+
+    def _folded(self, index: int, word: str) -> str:
+        """Where relation names keep their case, routines and fields, which follow a dot, may do so too."""
+        after_dot = index > 0 and self.tokens[index - 1].token_type is TokenType.DOT
+        if after_dot and self.dialect.word_case is not self.dialect.unquoted_case:
+            return word
+        return self.dialect.folded(word, self.dialect.word_case)
+
+    def _type(self, index: int) -> TokenType | None:
+        return self.tokens[index].token_type if index < len(self.tokens) else None
+
+
+def nesting(tokens: list[Token]) -> int:
+    """How deep the tokens nest at most, brackets, CASE and runs of prefix operators counted; takes linear time."""
+    depth = deepest = prefixes = 0
+    for token in tokens:
+        kind = token.token_type
+        prefixes = prefixes + 1 if kind in _PREFIXES else 0
+        if kind in _OPENING or kind is TokenType.CASE:
+            depth += 1
+        elif (kind in _CLOSING or kind is TokenType.END) and depth:
+            depth -= 1
+        deepest = max(deepest, depth + prefixes)
+    return deepest
