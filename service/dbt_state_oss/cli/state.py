@@ -18,7 +18,7 @@ from dbt_state_oss.cli.accounts import account_json, account_text, table
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
 from dbt_state_oss.settings import Settings
 
-EXIT_NOTHING_MATCHED = 1
+EXIT_NOTHING_FOUND = 1
 
 _PATTERN_HELP = (
     "a shell-style pattern for the name with or without quotes (shop.prod.*), its last part (orders) "
@@ -64,14 +64,17 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 async def _run(options: argparse.Namespace, settings: Settings) -> int:
     from dbt_state_oss.bootstrap import open_store  # late, so that --help does not wait for gRPC to load
 
+    if not settings.store.directory.is_dir():
+        sys.stderr.write(f"there is no directory {settings.store.directory}; name the server's with --dir\n")
+        return EXIT_NOTHING_FOUND
     store = await open_store(settings.store)
     try:
         ledger = Ledger(store, cache_bytes=0)
         found = [account async for account in targets(ledger, DEFAULT_ORGANIZATION, options.pattern)]
         found.sort(key=lambda account: (account.target.name, account.target.namespace))
-        if not found and options.pattern != "*":
-            sys.stderr.write(f"nothing recorded matches {options.pattern}\n")
-            return EXIT_NOTHING_MATCHED
+        if not found:
+            sys.stderr.write(f"nothing is recorded that matches {options.pattern}\n")
+            return 0 if options.action == "list" else EXIT_NOTHING_FOUND
         if options.action == "invalidate":
             return await _invalidate(ledger, found, ask=not options.yes, dry_run=options.dry_run)
         _print(found, options)
