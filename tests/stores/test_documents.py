@@ -117,6 +117,12 @@ async def test_no_version_ever_comes_back(store: ObjectStore) -> None:
     assert len(seen) == 100
 
 
+async def test_no_version_comes_back_from_another_store(store: ObjectStore, other_store: ObjectStore) -> None:
+    first = await store.put(KEY, b"one", expected=None)
+    second = await other_store.put(KEY, b"two", expected=first)
+    assert await store.get(KEY, unless=first) == Document(b"two", second)
+
+
 async def test_an_empty_document_is_a_document(store: ObjectStore) -> None:
     version = await store.put(KEY, b"", expected=None)
     assert await store.get(KEY) == Document(b"", version)

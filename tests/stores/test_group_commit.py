@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 from tests.stores.asking import listed
 from tests.stores.faults import directory_lock
 
-from dbt_state_oss.errors import Conflict
-from dbt_state_oss.stores.group_commit import BATCH_BYTES, BATCH_CHANGES, QUEUE_LENGTH
+from dbt_state_oss.errors import Conflict, StoreUnavailable
+from dbt_state_oss.stores.database import Database
+from dbt_state_oss.stores.group_commit import BATCH_BYTES, BATCH_CHANGES, QUEUE_LENGTH, GroupCommit
 from dbt_state_oss.stores.local import LocalStore
 
 
@@ -99,3 +101,17 @@ async def test_what_was_queued_is_written_before_the_store_is_closed(patient: Lo
     reopened = await LocalStore.open(directory)
     assert len(await listed(reopened, "")) == QUEUE_LENGTH
     await reopened.close()
+
+
+def fail_half_way(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO documents (key, version, data) VALUES ('half', '1', 'x')")
+    raise RuntimeError("a fault of the program")
+
+
+async def test_an_unforeseen_fault_is_told_and_leaves_nothing_behind(patient: LocalStore, directory: Path) -> None:
+    writer = GroupCommit(Database(directory))
+    with pytest.raises(StoreUnavailable, match="a fault of the program"):
+        await writer.run(fail_half_way, size=0)
+    await patient.put("org/other", b"x", expected=None)
+    assert await listed(patient, "") == ["org/other"]
+    await writer.close()

@@ -55,6 +55,12 @@ async def test_thousands_of_keys_are_listed_each_once(store: ObjectStore) -> Non
     assert await listed(store, "org/") == keys
 
 
+async def test_keys_that_begin_with_one_another_are_listed_each_once(store: ObjectStore) -> None:
+    keys = ["-" * length for length in range(1, 500)]
+    await fill(store, *keys)
+    assert await listed(store, "") == keys
+
+
 async def test_what_stays_is_listed_once_while_others_write(store: ObjectStore, other_store: ObjectStore) -> None:
     staying = [f"org/{number:04d}" for number in range(0, 2000, 2)]
     leaving = [f"org/{number:04d}-leaving" for number in range(0, 2000, 20)]

@@ -47,11 +47,13 @@ async def test_a_new_directory_is_private_to_its_owner(directory: Path, local: L
     assert {mode(path) for path in directory.iterdir()} == {0o600}
 
 
-async def test_a_missing_path_is_made(tmp_path: Path) -> None:
-    store = await LocalStore.open(tmp_path / "one" / "two" / "a ?#%41 name")
+async def test_a_missing_path_is_made_whatever_its_name(tmp_path: Path) -> None:
+    directory = tmp_path / "one" / "two" / "a ?#%41 name"
+    store = await LocalStore.open(directory)
     await store.put(KEY, b"one", expected=None)
     await store.close()
-    assert (tmp_path / "one" / "two" / "a ?#%41 name" / FILE_NAME).is_file()
+    with closing(sqlite3.connect(directory / FILE_NAME)) as connection:
+        assert connection.execute("SELECT key, data FROM documents").fetchall() == [(KEY, b"one")]
 
 
 async def test_a_file_in_place_of_the_directory_is_refused(directory: Path) -> None:
