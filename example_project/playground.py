@@ -131,7 +131,7 @@ class Playground:
     def build(self) -> Build:
         """Run `dbt build` on the target `prod`."""
         log = self.folder / "dbt.log"
-        command = [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", "build", "--target", "prod"]
+        command = [str(Path(sys.executable).with_name("dbt")), "--no-use-colors", "build", "--target", "prod"]
         started = time.monotonic()
         with _child(command, cwd=self.project, environment=_environment(self.settings), log=log) as process:
             code = process.wait()

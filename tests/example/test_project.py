@@ -16,9 +16,7 @@ pytestmark = pytest.mark.e2e
 @pytest.mark.parametrize("target", ["dev", "prod"])
 def test_dbt_parses_the_project_without_a_warning_or_deprecation(target: str, tmp_path: Path) -> None:
     command = [
-        sys.executable,
-        "-m",
-        "dbt.cli.main",
+        str(Path(sys.executable).with_name("dbt")),
         "--warn-error",
         "--show-all-deprecations",
         "--log-path",

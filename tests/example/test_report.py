@@ -7,7 +7,7 @@ from example_project.playground import Build, Decision, NodeResult
 from example_project.report import build_table, faults, totals
 
 SOURCE, TABLE, TEST, ALONE = "source.shop.raw.s", "model.shop.t", "test.shop.c.123", "seed.shop.alone"
-REUSE, BUILD = Decision(True, "it is still right", 1500), Decision(False, "it is out of date", 0)
+REUSE, BUILD = Decision(True, "it is still right", 1500), Decision(False, "it is out of date", 700)
 
 
 def build_of(*results: NodeResult) -> Build:
@@ -56,6 +56,13 @@ def test_the_totals_count_the_time_that_reused_nodes_once_took() -> None:
 
 
 def test_the_table_goes_downstream_and_ends_with_the_tests() -> None:
-    rows = build_table(build_of(built(TEST), built(TABLE), reused(ALONE))).splitlines()[2:]
-    assert [row.split(" │ ")[0].strip() for row in rows] == ["seed alone", "model t", "test c"]
-    assert [row.split(" │ ")[2].strip() for row in rows] == [REUSE.description, BUILD.description, BUILD.description]
+    ephemeral, later = "model.shop.e", "model.shop.later"
+    parents = {TABLE: [SOURCE], TEST: [TABLE], ephemeral: [TABLE], later: [ephemeral]}
+    build = Build((built(TEST), built(later), built(TABLE), reused(ALONE)), 2.0, parents, children={})
+    rows = [row.split(" │ ") for row in build_table(build).splitlines()[2:]]
+    assert [(node.strip(), verdict.strip(), reason) for node, verdict, reason in rows] == [
+        ("seed alone", "NO-OP", REUSE.description),
+        ("model t", "built", BUILD.description),
+        ("model later", "built", BUILD.description),
+        ("test c", "built", BUILD.description),
+    ]
