@@ -15,7 +15,7 @@ from dbt_state_oss.application.confirm import Confirm
 from dbt_state_oss.application.gathering import Gathering
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.node_states import NodeStates
-from dbt_state_oss.application.parsing import PooledFingerprinter
+from dbt_state_oss.application.parsing import ParsingLimits, PooledFingerprinter
 from dbt_state_oss.application.ports import Clock, KeyRing, ObjectStore
 from dbt_state_oss.application.record import Record
 from dbt_state_oss.application.submit import Submit
@@ -78,9 +78,8 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
     """The server with all that stands behind it; what has to be closed goes onto the stack."""
     ring = await _key_ring(settings.tickets, store)
     tickets = Tickets(ring, clock, lifetime_ms=settings.tickets.lifetime_ms)
-    fingerprinter = PooledFingerprinter(
-        workers=settings.parsing.workers, timeout_seconds=settings.parsing.timeout_seconds
-    )
+    parsing = ParsingLimits(workers=settings.parsing.workers, parse_seconds=settings.parsing.timeout_seconds)
+    fingerprinter = PooledFingerprinter(parsing)
     stack.push_async_callback(fingerprinter.close)
     node_states = NodeStates(store, clock)
     stack.push_async_callback(node_states.close)
