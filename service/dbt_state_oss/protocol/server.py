@@ -68,7 +68,11 @@ class Server:
         reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._grpc)
 
     async def start(self, host: str, port: int) -> int:
-        """Begin to listen without encryption; the port that was taken (`port` 0: any). Raises CannotListen."""
+        """Begin to listen without encryption; the port that was taken (`port` 0: any). Raises CannotListen.
+
+        Health is "not serving" until `health` is told otherwise.
+        """
+        await self.health.set_serving(False)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
             taken = self._grpc.add_insecure_port(address)

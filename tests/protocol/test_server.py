@@ -1,0 +1,269 @@
+"""What surrounds the servicers: statuses, limits, deadlines, reflection, the drain; seen through a channel."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import socket
+from typing import Any
+
+import grpc
+import pytest
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
+from query_cache_protobuf.query_cache.services.clone_service_pb2 import CloneRequest
+from query_cache_protobuf.query_cache.services.clone_service_pb2_grpc import CloneStub
+from query_cache_protobuf.query_cache.services.explain_service_pb2 import (
+    GetExplainMessagesRequest,
+    GetUpstreamDependencyChangesRequest,
+)
+from query_cache_protobuf.query_cache.services.explain_service_pb2_grpc import ExplainStub
+from query_cache_protobuf.query_cache.services.selector_service_pb2 import SelectorRequest
+from query_cache_protobuf.query_cache.services.selector_service_pb2_grpc import SelectorServiceStub
+from query_cache_protobuf.query_cache.services.sql_service_pb2 import SubmitSQLResponse, SubmitValuesRequest
+from query_cache_protobuf.query_cache.services.sql_service_pb2_grpc import SQLStub
+from structlog.testing import capture_logs
+from tests.protocol.conftest import Serving, server_of
+
+from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.errors import CannotListen, InvalidRequest
+from dbt_state_oss.protocol.server import Limits, Server
+
+
+async def answered(caller: Caller, request: Any) -> SubmitSQLResponse:
+    return SubmitSQLResponse()
+
+
+async def refusal(call: Any) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value.code(), caught.value.details() or ""
+
+
+class Recorder:
+    """A method that keeps who called."""
+
+    def __init__(self) -> None:
+        self.callers: list[Caller] = []
+
+    async def __call__(self, caller: Caller, request: Any) -> SubmitSQLResponse:
+        self.callers.append(caller)
+        return SubmitSQLResponse()
+
+
+async def test_the_caller_is_told_by_the_metadata(serving: Serving) -> None:
+    recorder = Recorder()
+    _, channel = await serving(SubmitValues=recorder)
+    metadata = (("x-request-id", "b18b"), ("x-session-id", "fd47-1"), ("x-organization-id", "mallory"))
+    await SQLStub(channel).SubmitValues(SubmitValuesRequest(), metadata=metadata)
+    assert recorder.callers == [Caller("default", "b18b", "fd47-1")]
+
+
+@pytest.mark.parametrize("request_id", [None, "a b", "x" * 49, "../../x"], ids=["absent", "space", "long", "path"])
+async def test_a_request_id_that_is_absent_or_malformed_is_replaced(serving: Serving, request_id: str | None) -> None:
+    recorder = Recorder()
+    _, channel = await serving(SubmitValues=recorder)
+    metadata = () if request_id is None else (("x-request-id", request_id),)
+    await SQLStub(channel).SubmitValues(SubmitValuesRequest(), metadata=metadata)
+    await SQLStub(channel).SubmitValues(SubmitValuesRequest(), metadata=metadata)
+    one, other = (caller.request_id for caller in recorder.callers)
+    assert one != other
+    assert re.fullmatch("[0-9a-f]{32}", one)
+
+
+async def test_an_error_of_ours_is_told_to_the_user_and_logged(serving: Serving) -> None:
+    async def refuse(caller: Caller, request: Any) -> Any:
+        raise InvalidRequest("the request names no target")
+
+    _, channel = await serving(SubmitValues=refuse)
+    with capture_logs() as logs:
+        code, details = await refusal(SQLStub(channel).SubmitValues(SubmitValuesRequest()))
+    assert (code, details) == (grpc.StatusCode.INVALID_ARGUMENT, "the request names no target")
+    (line,) = [line for line in logs if line["event"] == "call_refused"]
+    assert (line["rpc"], line["status"], line["cause"]) == ("SQL/SubmitValues", "INVALID_ARGUMENT", details)
+
+
+async def test_an_unexpected_error_leaves_only_a_reference_to_the_log(serving: Serving) -> None:
+    async def fail(caller: Caller, request: Any) -> Any:
+        raise KeyError("select secret from vault")
+
+    _, channel = await serving(SubmitValues=fail)
+    with capture_logs() as logs:
+        call = SQLStub(channel).SubmitValues(SubmitValuesRequest(), metadata=(("x-request-id", "b18b"),))
+        code, details = await refusal(call)
+    assert code is grpc.StatusCode.INTERNAL
+    assert "secret" not in details
+    assert "b18b" in details
+    (line,) = [line for line in logs if line["event"] == "call_failed_unexpectedly"]
+    assert (line["request_id"], line["exc_info"]) == ("b18b", True)
+
+
+async def test_a_call_is_given_up_at_the_servers_own_limit(serving: Serving) -> None:
+    gave_up = asyncio.Event()
+
+    async def hang(caller: Caller, request: Any) -> Any:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            gave_up.set()
+
+    _, channel = await serving(SubmitValues=hang, limits=Limits(timeout_seconds=0.05))
+    code, details = await refusal(SQLStub(channel).SubmitValues(SubmitValuesRequest(), timeout=60))
+    assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert details == "The server did not finish within 0.05 seconds and gave the call up."
+    assert gave_up.is_set()
+
+
+async def test_a_call_is_given_up_when_the_client_has_stopped_waiting(serving: Serving) -> None:
+    gave_up = asyncio.Event()
+
+    async def hang(caller: Caller, request: Any) -> Any:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            gave_up.set()
+
+    _, channel = await serving(SubmitValues=hang)
+    code, _ = await refusal(SQLStub(channel).SubmitValues(SubmitValuesRequest(), timeout=0.05))
+    assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+    await gave_up.wait()
+
+
+async def test_a_timeout_within_the_server_is_not_the_calls_deadline(serving: Serving) -> None:
+    async def fail(caller: Caller, request: Any) -> Any:
+        raise TimeoutError
+
+    _, channel = await serving(SubmitValues=fail)
+    code, _ = await refusal(SQLStub(channel).SubmitValues(SubmitValuesRequest()))
+    assert code is grpc.StatusCode.INTERNAL
+
+
+async def test_a_request_up_to_the_limit_is_read_and_a_larger_one_refused(serving: Serving) -> None:
+    mebibyte = 1024 * 1024
+    _, channel = await serving(SubmitValues=answered, limits=Limits(max_request_bytes=8 * mebibyte))
+    stub = SQLStub(channel)
+    await stub.SubmitValues(SubmitValuesRequest(values_hash="x" * (8 * mebibyte - 100)))
+    code, _ = await refusal(stub.SubmitValues(SubmitValuesRequest(values_hash="x" * 8 * mebibyte)))
+    assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_requests_of_64_mib_are_read_unless_set_otherwise() -> None:
+    assert Limits().max_request_bytes == 64 * 1024 * 1024
+
+
+async def test_calls_beyond_the_bound_are_refused_at_once_and_never_with_unavailable(serving: Serving) -> None:
+    entered, let_go = asyncio.Event(), asyncio.Event()
+
+    async def wait(caller: Caller, request: Any) -> SubmitSQLResponse:
+        entered.set()
+        await let_go.wait()
+        return SubmitSQLResponse()
+
+    _, channel = await serving(SubmitValues=wait, limits=Limits(max_concurrent_calls=1))
+    stub = SQLStub(channel)
+    first = stub.SubmitValues(SubmitValuesRequest())
+    waiting = asyncio.ensure_future(first)
+    await entered.wait()
+    code, _ = await refusal(stub.SubmitValues(SubmitValuesRequest()))
+    assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    let_go.set()
+    await waiting
+
+
+async def test_what_this_version_lacks_says_so_in_a_sentence(serving: Serving) -> None:
+    _, channel = await serving()
+    explain = ExplainStub(channel)
+    for call in (
+        CloneStub(channel).RegisterClone(CloneRequest()),
+        explain.GetExplainMessages(GetExplainMessagesRequest()),
+        explain.GetUpstreamDependencyChanges(GetUpstreamDependencyChangesRequest()),
+        SelectorServiceStub(channel).GetStateSelection(SelectorRequest()),
+    ):
+        code, details = await refusal(call)
+        assert code is grpc.StatusCode.UNIMPLEMENTED
+        assert details.startswith("This version of dbt-state-oss does not")
+        assert details.endswith(".")
+
+
+async def test_reflection_names_every_service_and_describes_it(serving: Serving) -> None:
+    _, channel = await serving()
+    calls = ServerReflectionStub(channel).ServerReflectionInfo(
+        iter(
+            [
+                ServerReflectionRequest(list_services=""),
+                ServerReflectionRequest(file_containing_symbol="com.fivetran.query_cache.SQL"),
+            ]
+        )
+    )
+    listing, file = [answer async for answer in calls]
+    names = {service.name for service in listing.list_services_response.service}
+    assert names == {
+        "com.fivetran.query_cache.SQL",
+        "com.fivetran.query_cache.Clone",
+        "com.fivetran.query_cache.Execution",
+        "com.fivetran.query_cache.Explain",
+        "com.fivetran.query_cache.SelectorService",
+        "com.fivetran.query_cache.ClientTelemetry",
+        "com.fivetran.query_cache.ClientValidation",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+    assert file.file_descriptor_response.file_descriptor_proto
+
+
+async def test_every_method_of_a_served_service_has_to_be_there() -> None:
+    with pytest.raises(KeyError):
+        Server({"SQL": {"SubmitValues": answered}}, Limits())
+
+
+async def test_a_running_call_is_answered_during_the_drain_and_no_new_one_is_taken(serving: Serving) -> None:
+    entered, let_go = asyncio.Event(), asyncio.Event()
+
+    async def wait(caller: Caller, request: Any) -> SubmitSQLResponse:
+        entered.set()
+        await let_go.wait()
+        return SubmitSQLResponse()
+
+    server, channel = await serving(SubmitValues=wait)
+    stub = SQLStub(channel)
+    running = asyncio.ensure_future(stub.SubmitValues(SubmitValuesRequest()))
+    await entered.wait()
+    drain = asyncio.create_task(server.drain(60))
+    code, _ = await refusal(stub.SubmitValues(SubmitValuesRequest()))
+    assert code is grpc.StatusCode.UNAVAILABLE
+    assert not drain.done()
+    let_go.set()
+    assert await running == SubmitSQLResponse()
+    await drain
+
+
+async def test_a_call_that_outlasts_the_grace_is_aborted(serving: Serving) -> None:
+    entered = asyncio.Event()
+
+    async def hang(caller: Caller, request: Any) -> Any:
+        entered.set()
+        await asyncio.Event().wait()
+
+    server, channel = await serving(SubmitValues=hang)
+    running = asyncio.ensure_future(SQLStub(channel).SubmitValues(SubmitValuesRequest()))
+    await entered.wait()
+    await server.drain(0.05)
+    with pytest.raises(grpc.aio.AioRpcError):
+        await running
+
+
+async def test_a_port_that_is_taken_is_an_error_that_says_so() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(CannotListen, match=rf"Cannot listen on 127\.0\.0\.1:{port}: Address already in use\."):
+            await server_of(Limits()).start("127.0.0.1", port)
+
+
+async def test_two_servers_never_share_a_port() -> None:
+    first = server_of(Limits())
+    port = await first.start("127.0.0.1", 0)
+    with pytest.raises(CannotListen):
+        await server_of(Limits()).start("127.0.0.1", port)
+    await first.drain(0)
