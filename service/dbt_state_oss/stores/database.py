@@ -11,7 +11,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -63,7 +63,8 @@ class Database:
     *Exclusion.* SQLite's own locks keep writers apart. On top, every transaction and every checkpoint (which happens
     within COMMIT) runs under an advisory lock on the directory: a waiting process takes over within a millisecond or
     two instead of SQLite's growing naps, and a checkpoint never meets another process's write, which SQLite before
-    3.51.3 does not always survive (https://sqlite.org/wal.html#walresetbug).
+    3.51.3 does not always survive (https://sqlite.org/wal.html#walresetbug). Within this process nothing else may open
+    and close the file: by POSIX that would free SQLite's locks on it.
 
     *Layout.* A rowid table with an index on the key, in pages of 4 KiB: for documents of 2 to 20 kB it writes half to
     four fifths of the WAL of a WITHOUT ROWID table and lists keys six to twenty times as fast, because no document lies
@@ -74,12 +75,8 @@ class Database:
         """`vfs` names a SQLite VFS other than the default; `lock_timeout` is in seconds."""
         self._directory = directory.absolute()
         self.path = self._directory / FILE_NAME
+        self.lock_timeout = lock_timeout
         self._query = "mode=rw" if vfs is None else f"mode=rw&vfs={vfs}"
-        self._lock_timeout = lock_timeout
-
-    @property
-    def lock_timeout(self) -> float:
-        return self._lock_timeout
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -114,7 +111,7 @@ class Database:
         return OpenDatabase(connection, self.path, _identity(self.path))
 
     def _take_lock(self, descriptor: int) -> None:
-        deadline = time.monotonic() + self._lock_timeout
+        deadline = time.monotonic() + self.lock_timeout
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -130,12 +127,10 @@ class Database:
         if self.path.exists():
             return
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-        for directory in (self._directory, self._directory.parent):
-            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        _sync_directory(self._directory)
+        for parent in self._directory.parents:
+            with suppress(OSError):  # not ours, so it was there before
+                _sync_directory(parent)
 
     def _open(self, busy_timeout: float) -> sqlite3.Connection:
         for needed in (self._directory, self.path):
@@ -144,7 +139,7 @@ class Database:
         connection = sqlite3.connect(
             f"file:{quote(str(self.path))}?{self._query}",
             uri=True,
-            timeout=self._lock_timeout,
+            timeout=self.lock_timeout,
             isolation_level=None,
             check_same_thread=False,
         )
@@ -189,6 +184,14 @@ class Database:
                 f"BEGIN IMMEDIATE; {_SCHEMA}; PRAGMA application_id = {APPLICATION_ID}; "
                 f"PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"
             )
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _identity(path: Path) -> FileIdentity:

@@ -26,10 +26,10 @@ Rows = Sequence[tuple[Any, ...]]
 
 _PAGE_KEYS = 256
 _BUSY_PAUSE = 0.002
-_AFTER_EVERY_KEY = "\x7f"
+_BEFORE_EVERY_CHARACTER, _AFTER_EVERY_CHARACTER = " ", "\x7f"
 
 _GET = "SELECT version, CASE WHEN version IS NOT ?2 AND length(data) <= ?3 THEN data END FROM documents WHERE key = ?1"
-_LIST = "SELECT key FROM documents WHERE key > ? AND key >= ? AND key < ? ORDER BY key LIMIT ?"
+_LIST = "SELECT key FROM documents WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"
 _CREATE = "INSERT INTO documents (key, version, data) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _UPDATE = "UPDATE documents SET version = ?, data = ? WHERE key = ? AND version = ?"
 _DELETE = "DELETE FROM documents WHERE key = ? AND version = ?"
@@ -103,11 +103,11 @@ class LocalStore:
 
     async def list(self, prefix: str) -> AsyncIterator[str]:
         check_prefix(prefix)
-        last = ""
-        while rows := await self._read(_LIST, (last, prefix, prefix + _AFTER_EVERY_KEY, _PAGE_KEYS)):
+        start, end = prefix, prefix + _AFTER_EVERY_CHARACTER
+        while rows := await self._read(_LIST, (start, end, _PAGE_KEYS)):
             for (key,) in rows:
                 yield key
-            last = key
+            start = key + _BEFORE_EVERY_CHARACTER
             await asyncio.sleep(0)
 
     async def close(self) -> None:
