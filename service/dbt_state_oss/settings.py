@@ -93,7 +93,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A row of the table. `parse` raises ValueError with a phrase that ends "… is not" or says what is wanted."""
+    """A row of the table. `parse` raises ValueError with a phrase that goes on after the value: "is no port"."""
 
     variable: str
     flag: str
@@ -277,12 +277,16 @@ def chosen(
 
 
 def read_settings(
-    environment: Mapping[str, str], flags: Mapping[str, str], *, other_faults: Sequence[str] = ()
+    environment: Mapping[str, str],
+    flags: Mapping[str, str],
+    *,
+    other_faults: Sequence[str] = (),
+    table: Sequence[Setting] = SETTINGS,
 ) -> Settings:
     """The settings in force; raises InvalidSettings with every fault, `other_faults` among them."""
     groups: dict[str, dict[str, Any]] = {}
-    faults = [*other_faults, *_unknown_variables(environment)]
-    for setting, choice in chosen(environment, flags).items():
+    faults = [*other_faults, *_unknown_variables(environment, table)]
+    for setting, choice in chosen(environment, flags, table).items():
         group, _, attribute = setting.field.partition(".")
         try:
             groups.setdefault(group, {})[attribute] = setting.parse(choice.text)
@@ -319,8 +323,8 @@ def faults_text(faults: Sequence[str]) -> str:
     return f"The settings have {len(faults)} faults:{lines}"
 
 
-def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
-    known = [setting.variable for setting in SETTINGS]
+def _unknown_variables(environment: Mapping[str, str], table: Sequence[Setting]) -> list[str]:
+    known = [setting.variable for setting in table]
     return [
         f"{name} is no variable of this version{suggestion(name, known)}"
         for name in sorted(environment)
