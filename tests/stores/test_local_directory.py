@@ -123,6 +123,15 @@ async def test_garbage_beside_the_file_does_no_harm(directory: Path, written: Pa
     assert (directory / "notes.txt").read_text() == "somebody's"
 
 
+def test_every_connection_syncs_the_log_at_each_commit(directory: Path) -> None:
+    """No test can cut the power: WAL with FULL (2) is the setting that SQLite documents as surviving it."""
+    database = Database(directory)
+    for _ in ("the first makes the file", "the second finds it"):
+        with database.exclusive(), closing(database.connect(busy_timeout=0)) as opened:
+            assert opened.connection.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
+            assert opened.connection.execute("PRAGMA synchronous").fetchall() == [(2,)]
+
+
 def test_a_file_system_without_a_write_ahead_log_is_refused(directory: Path) -> None:
     """SQLite's dot-file VFS has no shared memory, as a network file system has none."""
     database = Database(directory, vfs="unix-dotfile")

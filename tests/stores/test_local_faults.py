@@ -142,6 +142,16 @@ async def test_another_programs_transaction_delays_a_put_and_no_get(directory: P
     await local.put(KEY, b"after", expected=version)
 
 
+async def test_a_file_that_another_program_keeps_to_itself_is_unavailable_until_it_lets_go(directory: Path) -> None:
+    await (await LocalStore.open(directory)).close()
+    with closing(sqlite3.connect(directory / FILE_NAME)) as connection:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("SELECT count(*) FROM documents")
+        with pytest.raises(StoreUnavailable, match="locked"):
+            await LocalStore.open(directory, lock_timeout=0.05)
+    await (await LocalStore.open(directory)).close()
+
+
 async def test_damage_on_the_disk_is_told_and_a_backup_put_in_its_place_is_read(
     directory: Path, local: LocalStore
 ) -> None:

@@ -42,7 +42,7 @@ class LocalStore:
     alone was measured at 75 µs. What bounds them: none waits for a lock (a WAL reader needs none; where SQLite answers
     "busy" all the same, as in recovery, the task sleeps and asks again), none copies more than `READ_ON_LOOP` bytes
     (80 µs), a listing goes in pages of 256 keys (170 µs), and the file of a server in use lies in the system's page
-    cache.
+    cache (fetched from a local disk, a document took 0.4 ms).
 
     *Writes* go through one thread that commits in groups. A version is random, so it is never used again, not even
     when the file is put back from a backup.
