@@ -37,7 +37,7 @@ class ObjectStore(Protocol):
     tasks at once and are cancellable: a cancelled `put` has happened wholly or not at all.
 
     Raises `StoreUnavailable` where the store does not answer (also after `close`), `StoreReadOnly` where it takes no
-    writes, `Conflict` for a lost race; nothing else.
+    writes, `Conflict` for a lost race, `InvalidRequest` for a key that is none; nothing else.
     """
 
     async def get(self, key: str, *, unless: Version | None = None) -> Document | Unchanged | None:
