@@ -52,6 +52,7 @@ async def serve(settings: Settings, *, clock: Clock | None = None, ready: Callab
 
     A second signal ends the process at once. Raises InvalidSettings, CannotListen and StoreError from the start alone.
     """
+    stop = _stop_signal()
     async with AsyncExitStack() as stack:
         store = await open_store(settings.store)
         stack.push_async_callback(store.close)
@@ -63,7 +64,7 @@ async def serve(settings: Settings, *, clock: Clock | None = None, ready: Callab
         _announce(settings, port)
         if ready is not None:
             ready(port)
-        name = await _stop_signal()
+        name = await stop
         _log.info("draining", signal=name, seconds=settings.listen.drain_seconds)
         await server.drain(settings.listen.drain_seconds)
     _log.info("stopped")
@@ -121,8 +122,8 @@ async def _key_ring(settings: TicketSettings, store: ObjectStore) -> KeyRing:
     return parse_key_ring(text)
 
 
-async def _stop_signal() -> str:
-    """Wait for the signal that asks to end; from then on another one kills the process."""
+def _stop_signal() -> asyncio.Future[str]:
+    """From now on the first signal that asks to end is noted here; another one kills the process."""
     loop = asyncio.get_running_loop()
     asked: asyncio.Future[str] = loop.create_future()
 
@@ -130,11 +131,12 @@ async def _stop_signal() -> str:
         for each in _STOP_SIGNALS:
             loop.remove_signal_handler(each)
             signal.signal(each, signal.SIG_DFL)
-        asked.set_result(number.name)
+        if not asked.done():
+            asked.set_result(number.name)
 
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, ask, number)
-    return await asked
+    return asked
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:
