@@ -1,0 +1,151 @@
+"""Fingerprints made in worker processes, so that no parse can hold up the event loop or take the server down (rule L8).
+
+Built by bootstrap, used through the `Fingerprinter` port. Rules about SQL live in the domain; this file only decides where
+and for how long they run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import sys
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
+
+from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest
+from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
+from dbt_state_oss.domain.submission import Code
+
+_RECURSION_LIMIT = 10_000
+"""Python frames in a worker: a parser takes some 25 for each level of the nesting that the domain lets through."""
+_TASKS_OF_A_WORKER = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class ParsingLimits:
+    """How much parsing may cost. Times in seconds."""
+
+    workers: int = min(4, os.cpu_count() or 1)
+    parse_seconds: float = 10.0
+    """For one text, from the moment that a worker takes it."""
+    patience_seconds: float = 20.0
+    """For one request, waiting included: well inside of a client's deadline."""
+    waiting: int = 1_024
+    """Texts that may wait for a worker; one more is not parsed."""
+    remembered: int = 4_096
+    """Fingerprints kept by the digest of their raw code."""
+
+
+class PooledFingerprinter:
+    """Makes fingerprints in a pool of worker processes; the port's contract is that it never fails.
+
+    A text that takes too long, that finds too many before it, or whose worker dies gets its fall-back fingerprint, made
+    in a thread of this process without parsing. Equal texts that are asked for at once are parsed once.
+    """
+
+    def __init__(self, limits: ParsingLimits | None = None) -> None:
+        self._limits = limits or ParsingLimits()
+        self._pool: ProcessPool | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._remembered: OrderedDict[str, Fingerprint] = OrderedDict()
+        self._running: dict[str, asyncio.Task[Fingerprint]] = {}
+        self._parses: set[asyncio.Future[Fingerprint]] = set()
+
+    async def fingerprint(self, code: Code) -> Fingerprint:
+        """The code's fingerprint; a fall-back kind where it cannot be parsed in time."""
+        digest = raw_digest(code)
+        known = self._remembered.get(digest)
+        if known is not None:
+            self._remembered.move_to_end(digest)
+            return known
+        task = self._running.get(digest)
+        if task is None:
+            if self._closed or len(self._running) >= self._limits.waiting:
+                return await _fallback(code)
+            task = asyncio.create_task(self._parse(digest, code))
+            self._running[digest] = task
+        try:
+            async with asyncio.timeout(self._limits.patience_seconds):
+                return await asyncio.shield(task)
+        except TimeoutError:
+            if self._pool is not None and not self._pool.active:
+                self._drop_pool()
+            return await _fallback(code)
+
+    async def close(self) -> None:
+        """End the workers; parses that run get their fall-back. May be called twice."""
+        self._closed = True
+        self._drop_pool()
+        await asyncio.gather(*self._ending, *self._running.values())
+
+    async def _parse(self, digest: str, code: Code) -> Fingerprint:
+        try:
+            future = self._living_pool().schedule(fingerprint, args=(code,), timeout=self._limits.parse_seconds)
+            made = await self._result(future)
+        except TimeoutError:
+            made = await _fallback(code)
+        except (ProcessExpired, asyncio.CancelledError, RuntimeError, OSError):
+            return await _fallback(code)
+        finally:
+            self._running.pop(digest, None)
+        self._remember(digest, made)
+        return made
+
+    async def _result(self, future: ProcessFuture[Fingerprint]) -> Fingerprint:
+        parse = asyncio.wrap_future(future)
+        self._parses.add(parse)
+        try:
+            return await parse
+        finally:
+            self._parses.discard(parse)
+
+    def _living_pool(self) -> ProcessPool:
+        """The pool; a new one where it has broken, as it does when an idle worker is killed."""
+        if self._closed:
+            raise RuntimeError("closed")
+        if self._pool is None or not self._pool.active:
+            self._drop_pool()
+            self._pool = ProcessPool(
+                max_workers=self._limits.workers,
+                max_tasks=_TASKS_OF_A_WORKER,
+                initializer=_prepare_worker,
+                # The parent holds gRPC's threads, which a fork would copy in mid-air.
+                context=multiprocessing.get_context("spawn"),
+            )
+        return self._pool
+
+    def _drop_pool(self) -> None:
+        """End the pool and give up on its parses: a pool that ends or breaks leaves some of them unanswered."""
+        for parse in list(self._parses):
+            parse.cancel()
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            ending = asyncio.create_task(asyncio.to_thread(_end, pool))
+            self._ending.add(ending)
+            ending.add_done_callback(self._ending.discard)
+
+    def _remember(self, digest: str, made: Fingerprint) -> None:
+        self._remembered[digest] = made
+        while len(self._remembered) > self._limits.remembered:
+            self._remembered.popitem(last=False)
+
+
+async def _fallback(code: Code) -> Fingerprint:
+    return await asyncio.to_thread(fallback_fingerprint, code)
+
+
+def _end(pool: ProcessPool) -> None:
+    pool.stop()  # type: ignore[no-untyped-call]
+    pool.join()
+
+
+def _prepare_worker() -> None:
+    """Leave the server's process group, whose signals are not for a worker; say nothing; take nested texts."""
+    os.setsid()
+    logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
+    sys.setrecursionlimit(_RECURSION_LIMIT)
