@@ -66,7 +66,7 @@ def _parsed(code: Code) -> Fingerprint | None:
         ),
         volatility=most_volatile([query.volatility, *(reading.volatility for reading in readings)]),
         star_relations=tuple(relation for relation in query.star_relations if relation != code.target),
-        views_digest=digest_of(*upstream) if readings else "",
+        views_digest=lineage.views_digest(),
     )
 
 
@@ -120,6 +120,15 @@ class _Lineage:
                 yield each
             else:
                 waiting += reversed(reading.relations)
+
+    def views_digest(self) -> str:
+        """Digest of the views read, each by its name, its meaning and what it reads, in any order (rule L7)."""
+        named = [
+            piece
+            for relation, reading in sorted(self.readings.items())
+            for piece in ("view", relation, reading.meaning, *reading.relations)
+        ]
+        return digest_of(*named) if named else ""
 
     def _read(self, relation: Relation) -> Reading | None:
         view = self._definitions[relation]
