@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_ROW = re.compile(r"^(\w+ \w+) +│ (built|NO-OP|view) +│ (.+)$", re.MULTILINE)
+_ROW = re.compile(r"^(\w+ \w+) +│ (built|NO-OP|view) +│ (.+(?:\n +│ +│ .+)*)", re.MULTILINE)
+_LINE_BREAK = re.compile(r"\n +│ +│ ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,12 @@ class PrintedBuild:
 def printed_builds(output: str) -> list[PrintedBuild]:
     """The builds of a demo's output, in order."""
     chapters = re.split(r"^\d\. ", output, flags=re.MULTILINE)[1:]
-    tables = [_ROW.findall(chapter) for chapter in chapters]
     return [
-        PrintedBuild({node: verdict for node, verdict, _ in rows}, {node: why for node, _, why in rows})
-        for rows in tables
+        PrintedBuild(
+            verdicts={node: verdict for node, verdict, _ in rows},
+            reasons={node: _LINE_BREAK.sub(" ", reason) for node, _, reason in rows},
+        )
+        for rows in map(_ROW.findall, chapters)
     ]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import Popen
 
 import pytest
+from example_project.report import NOT_ASKED
 from tests.example.demo_runs import ROOT, DemoRunner, printed_builds
 
 pytestmark = pytest.mark.e2e
@@ -29,7 +30,8 @@ BUSY = "dbt build --target prod … "
 
 
 def test_the_demo_shows_what_is_built_and_what_is_reused(demo: DemoRunner) -> None:
-    output, complaints = (process := demo.start()).communicate()
+    with demo.start() as process:
+        output, complaints = process.communicate()
     assert (process.returncode, complaints) == (0, "")
     first, same, cosmetic, edited, new_rows = printed_builds(output)
     asked = set(first.verdicts) - VIEWS
@@ -41,6 +43,9 @@ def test_the_demo_shows_what_is_built_and_what_is_reused(demo: DemoRunner) -> No
     assert edited.nodes("NO-OP") == asked - READERS_OF_CUSTOMERS
     assert new_rows.nodes("built") == READERS_OF_ORDERS
     assert new_rows.nodes("NO-OP") == asked - READERS_OF_ORDERS
+    assert '"shop"."raw"."orders"' in new_rows.reasons["model fct_orders"]
+    assert '"shop"."prod"."int_customer_orders"' in new_rows.reasons["model dim_customers"]
+    assert {same.reasons[view] for view in VIEWS} == {NOT_ASKED}
     assert demo.leftovers() == []
 
 
@@ -52,7 +57,8 @@ def test_a_broken_promise_fails_the_demo(demo: DemoRunner, tmp_path: Path) -> No
     setting = "    state={'compare_unrendered_code': true},\n"
     assert setting in model.read_text()
     model.write_text(model.read_text().replace(setting, ""))
-    output, complaints = (process := demo.start(root=tmp_path)).communicate()
+    with demo.start(root=tmp_path) as process:
+        output, complaints = process.communicate()
     assert process.returncode == 1
     assert "model fct_orders" in printed_builds(output)[1].nodes("built")
     assert "NOT AS PROMISED: Build 2, model fct_orders: was built" in complaints
@@ -63,10 +69,10 @@ def test_a_broken_promise_fails_the_demo(demo: DemoRunner, tmp_path: Path) -> No
 def test_a_demo_that_is_interrupted_in_a_build_leaves_nothing_behind(
     demo: DemoRunner, number: signal.Signals, code: int
 ) -> None:
-    process = demo.start()
-    read_until(process, BUSY)
-    process.send_signal(number)
-    process.communicate(timeout=60)
+    with demo.start() as process:
+        read_until(process, BUSY)
+        process.send_signal(number)
+        process.communicate()
     assert process.returncode == code
     assert demo.leftovers() == []
 
