@@ -1,0 +1,138 @@
+"""`dbt-state-oss state`: what is recorded can be listed, shown and forgotten, beside a server or without one."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from tests.cli.commands import run
+from tests.domain.building import BUILT, CASE, MART, ORDERS, T0, asked, execution
+
+from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
+from dbt_state_oss.application.ledger import Ledger
+from dbt_state_oss.cli.accounts import time_text
+from dbt_state_oss.domain.history import DataTestResults
+from dbt_state_oss.domain.submission import ExecutionType, TargetKey
+from dbt_state_oss.stores.local import LocalStore
+
+DATA_TEST = f"test:test.shop.unique_mart {MART}"
+
+
+@pytest.fixture
+async def directory(tmp_path: Path) -> Path:
+    """A state directory with two executions of the mart and a failed data test."""
+    directory = tmp_path / "state"
+    store = await LocalStore.open(directory)
+    ledger = Ledger(store, cache_bytes=0)
+    newest = execution(id="ns.t.new", runtime_ms=1_500)
+    older = execution(id="ns.t.old", epoch=BUILT - 60_000, built_at=BUILT - 60_000)
+    await ledger.add(DEFAULT_ORGANIZATION, TargetKey("ns", MART), [older, newest])
+    failed = execution(
+        asked(CASE, execution_type=ExecutionType.DBT_DATA_TEST),
+        id="ns.t.test",
+        epoch=None,
+        node_id="test.shop.unique_mart",
+        results=DataTestResults(3, should_warn=False, should_error=True),
+    )
+    await ledger.add(DEFAULT_ORGANIZATION, TargetKey("ns", DATA_TEST), [failed])
+    await store.close()
+    return directory
+
+
+def names(directory: Path, *pattern: str) -> list[str]:
+    result = run("state", "list", *pattern, "--json", "--dir", str(directory))
+    return [json.loads(line)["target"] for line in result.stdout.splitlines()]
+
+
+def test_list_is_a_table_with_a_line_for_each_target(directory: Path) -> None:
+    result = run("state", "list", "--dir", str(directory))
+    heading, mart, data_test = result.stdout.splitlines()
+    assert heading.split() == ["TARGET", "EXECUTIONS", "LATEST", "BUILT", "AGE"]
+    assert mart.startswith(f"{MART} ")
+    assert time_text(BUILT) in mart
+    assert mart.split()[1] == "2"
+    assert data_test.startswith(f"{DATA_TEST} ")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("pattern", ["mart", "shop.prod.*", '"shop"."prod"."mart"', "model.shop.mart"])
+def test_a_target_is_found_by_each_of_its_names(directory: Path, pattern: str) -> None:
+    assert names(directory, pattern) == [MART]
+
+
+def test_show_tells_each_execution_in_words(directory: Path) -> None:
+    text = run("state", "show", "mart", "--dir", str(directory)).stdout
+    assert "executions  2, newest first" in text
+    assert f"built    {time_text(BUILT)}" in text
+    assert "took     1.500 s" in text
+    assert f"{ORDERS} at {time_text(T0)}" in text
+    assert "model.shop.mart" in text
+    assert text.index("ns.t.new") < text.index("ns.t.old")
+
+
+def test_show_tells_a_data_tests_results(directory: Path) -> None:
+    assert "results  3 failures: error" in run("state", "show", "test.shop.*", "--dir", str(directory)).stdout
+
+
+def test_show_as_json_has_times_in_milliseconds(directory: Path) -> None:
+    shown = json.loads(run("state", "show", "mart", "--json", "--dir", str(directory)).stdout)
+    newest = shown["executions"][0]
+    assert (newest["id"], newest["epoch"], newest["built_at"]) == ("ns.t.new", BUILT, BUILT)
+    assert newest["inputs"][ORDERS] == T0
+
+
+def test_a_name_that_matches_nothing_ends_with_1(directory: Path) -> None:
+    result = run("state", "show", "nothing", "--dir", str(directory))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == "nothing is recorded that matches nothing\n"
+
+
+def test_invalidate_asks_and_forgets_only_when_told_so(directory: Path) -> None:
+    refused = run("state", "invalidate", "mart", "--dir", str(directory), typed="n\n")
+    assert refused.returncode == 0
+    assert "nothing was forgotten" in refused.stdout
+    assert names(directory) == [MART, DATA_TEST]
+    agreed = run("state", "invalidate", "mart", "--dir", str(directory), typed="y\n")
+    assert f"forgot {MART}" in agreed.stdout
+    assert names(directory) == [DATA_TEST]
+
+
+def test_invalidate_without_anybody_to_answer_forgets_nothing(directory: Path) -> None:
+    result = run("state", "invalidate", "*", "--dir", str(directory))
+    assert "nothing was forgotten" in result.stdout
+    assert names(directory) == [MART, DATA_TEST]
+
+
+def test_a_dry_run_only_tells(directory: Path) -> None:
+    result = run("state", "invalidate", "*", "--dry-run", "--dir", str(directory))
+    assert result.stdout.splitlines() == [f"would forget {MART}", f"would forget {DATA_TEST}"]
+    assert names(directory) == [MART, DATA_TEST]
+
+
+def test_invalidate_with_yes_does_not_ask(directory: Path) -> None:
+    result = run("state", "invalidate", "*", "--yes", "--dir", str(directory))
+    assert result.stdout.splitlines()[-1] == "2 of 2 targets forgotten; the next run builds them"
+    assert names(directory) == []
+
+
+def test_a_directory_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    result = run("state", "list", "--dir", str(tmp_path / "typo"))
+    assert result.returncode == 1
+    assert str(tmp_path / "typo") in result.stderr
+    assert not (tmp_path / "typo").exists()
+
+
+def test_an_empty_state_is_listed_as_such(tmp_path: Path) -> None:
+    result = run("state", "list", "--dir", str(tmp_path))
+    assert (result.returncode, result.stdout) == (0, "")
+    assert "nothing is recorded" in result.stderr
+
+
+def test_the_document_that_is_named_is_the_one_that_is_stored(directory: Path) -> None:
+    shown = json.loads(run("state", "show", "mart", "--json", "--dir", str(directory)).stdout)
+    with sqlite3.connect(directory / "state.sqlite3") as database:
+        keys = [key for (key,) in database.execute("SELECT key FROM documents")]
+    database.close()
+    assert shown["document"] in keys
