@@ -104,9 +104,12 @@ class Wording:
         return f"word {name}" if _PLAIN_NAME.fullmatch(name) and not special else f"quoted {written}"
 
     def _folded(self, index: int, word: str) -> str:
-        """Where relation names keep their case, routines and fields, which follow a dot, may do so too."""
+        """Where relation names keep their case, routines and fields, which follow a dot, may do so too.
+
+        Words beyond ASCII keep theirs as well: upper case merges some of them (ß and SS).
+        """
         after_dot = index > 0 and self.tokens[index - 1].token_type is TokenType.DOT
-        if after_dot and self.dialect.word_case is not self.dialect.unquoted_case:
+        if not word.isascii() or (after_dot and self.dialect.word_case is not self.dialect.unquoted_case):
             return word
         return self.dialect.folded(word, self.dialect.word_case)
 

@@ -70,11 +70,11 @@ def _end_of_space(text: str, position: int) -> int:
 
 
 def _end_of_quoted(text: str, start: int) -> int | None:
-    """The position after the quoted part that starts at `start`; None where it is empty or never closed."""
+    """The position after the quoted part that starts at `start`; None where it is never closed."""
     quote = text[start]
     position = start + 1
     while (position := text.find(quote, position)) >= 0:
         if text[position + 1 : position + 2] != quote:
-            return position + 1 if position > start + 1 else None
+            return position + 1
         position += 2
     return None
