@@ -273,6 +273,19 @@ async def test_tolerance_hides_data_that_moved_but_not_logic_two_levels_up(insid
     assert "changed logic" in last.description
 
 
+async def test_a_later_incremental_run_of_one_template_has_the_lineage_of_the_first(inside: Inside) -> None:
+    first = replace(MISSING, execution_type=ExecutionType.MERGE, compare_unrendered_code=True)
+    later = replace(first, own_epoch=BUILT, inputs={**first.inputs, ORDERS: T0 + 1}, code=code(f"{SQL} where o.id > 7"))
+    for number, submission in enumerate((first, later)):
+        caller = Caller("default", f"{number:032d}")
+        asked = await inside.submit(caller, submission)
+        await inside.confirm(caller, asked.ticket, Outcome(BUILT + number))
+
+    newer, older = (await inside.ledger.history("default", SUBMISSION.key)).executions
+    assert newer.logic.fingerprint.digest != older.logic.fingerprint.digest
+    assert newer.lineage == older.lineage
+
+
 async def test_the_target_is_named_by_namespace_too(inside: Inside, caller: Caller) -> None:
     asked = await inside.submit(caller, MISSING)
     await inside.confirm(caller, asked.ticket, OUTCOME)

@@ -65,6 +65,14 @@ class Case:
             for execution in self.history.executions
         )
 
+    @property
+    def template(self) -> tuple[str, ...]:
+        """What stands for the node's SQL before rendering, views included; empty where it is not asked about (rule L7)."""
+        hashes = self.submission.node.hashes
+        if not self.submission.compare_unrendered_code or hashes.body is None:
+            return ()
+        return hashes.body, hashes.configs or "", hashes.macros or "", self.fingerprint.views_digest
+
     def leaves_read(self) -> frozenset[Relation]:
         """Every table that the build's content or shape depends on; for a view those under a `*` (rule T5)."""
         if self.is_view:
@@ -98,7 +106,7 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         confirmed_at=0,
         decided_at=decided_at,
         raw_digest=case.raw_digest,
-        lineage=lineage_of(logic, inputs),
+        lineage=lineage_of(logic, inputs, template=case.template),
         node_id=node.unique_id,
         resource_type=node.resource_type,
         hashes=node.hashes,

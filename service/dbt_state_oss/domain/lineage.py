@@ -6,7 +6,7 @@ view's `*` may be trusted only while it stands still (rule T5). Tables that are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 from dbt_state_oss.domain.dialects import EpochClock
@@ -14,15 +14,21 @@ from dbt_state_oss.domain.history import History, Input, Logic
 from dbt_state_oss.domain.relation import Epoch, Relation
 
 
-def lineage_of(logic: Logic, inputs: Mapping[Relation, Input]) -> str:
-    """The lineage (32 hex digits) of a build with `logic` on `inputs`."""
-    digest = blake2b(digest_size=16)
-    parts = [logic.dialect, logic.execution_type.value, logic.fingerprint.kind.value, logic.fingerprint.digest]
+def lineage_of(logic: Logic, inputs: Mapping[Relation, Input], *, template: Sequence[str] = ()) -> str:
+    """The lineage (32 hex digits) of a build with `logic` on `inputs`.
+
+    `template` stands in for the rendered SQL where a node is compared by its template (rule L7), so that an incremental
+    whose SQL differs between its first and its later runs has one lineage.
+    """
+    fingerprint = logic.fingerprint
+    said = ["template", *template] if template else [fingerprint.kind.value, fingerprint.digest]
+    parts = [logic.dialect, logic.execution_type.value, *said]
     for key in sorted(logic.extras):
         parts += [key, logic.extras[key]]
     for relation in _in_slot_order(logic, inputs):
         lineage = inputs[relation].lineage
         parts += ["upstream", lineage] if lineage is not None else ["table", relation]
+    digest = blake2b(digest_size=16)
     for part in parts:
         data = part.encode("utf-8", "surrogatepass")
         digest.update(len(data).to_bytes(8, "big"))
