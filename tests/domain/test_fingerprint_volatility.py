@@ -1,0 +1,94 @@
+"""Which SQL may give other rows on the same data (rule L9)."""
+
+from __future__ import annotations
+
+import pytest
+from tests.domain.coding import code, made
+
+from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
+from dbt_state_oss.domain.fingerprinting import fallback_fingerprint
+
+VOLATILE = [
+    ("postgres", "select now() from s.t"),
+    ("postgres", "select NOW ( ) from s.t"),
+    ("postgres", "select now()::date from s.t"),
+    ("postgres", "select pg_catalog.now() from s.t"),
+    ("postgres", 'select "now"() from s.t'),
+    ("postgres", "select current_timestamp from s.t"),
+    ("postgres", "select localtime from s.t"),
+    ("postgres", "select clock_timestamp() from s.t"),
+    ("postgres", "select 'now'::timestamp from s.t"),
+    ("postgres", "select gen_random_uuid() from s.t"),
+    ("postgres", "select nextval('q') from s.t"),
+    ("postgres", "select txid_current() from s.t"),
+    ("postgres", "select a from s.t where owner = current_user"),
+    ("postgres", "select a from s.t order by random() limit 1"),
+    ("postgres", "with c as (select random() as r) select r from c"),
+    ("postgres", "select a from s.t tablesample system (10)"),
+    ("postgres", "select current_date, now() from s.t"),
+    ("redshift", "select sysdate from s.t"),
+    ("redshift", "select getdate() from s.t"),
+    ("snowflake", "select sysdate() from s.t"),
+    ("snowflake", "select uuid_string() from s.t"),
+    ("snowflake", "select q.nextval from s.t"),
+    ("snowflake", "select a from s.t sample (10)"),
+    ("snowflake", "select current_role() from s.t"),
+    ("bigquery", "select generate_uuid() from s.t"),
+    ("bigquery", "select current_datetime from s.t"),
+    ("bigquery", "select session_user() from s.t"),
+    ("databricks", "select uuid() from s.t"),
+    ("databricks", "select rand() from s.t"),
+    ("databricks", "select current_timestamp from s.t"),
+]
+DAILY = [
+    ("postgres", "select current_date from s.t"),
+    ("postgres", "select CURRENT_DATE - 1 from s.t"),
+    ("postgres", "select age(a) from s.t"),
+    ("postgres", "select 'yesterday'::date from s.t"),
+    ("redshift", "select current_date from s.t"),
+    ("snowflake", "select current_date() from s.t"),
+    ("bigquery", "select current_date('UTC') from s.t"),
+    ("databricks", "select curdate() from s.t"),
+]
+STABLE = [
+    ("postgres", "select a from s.t where b = 'random()' -- now()"),
+    ("postgres", "select x.user, x.version from s.t as x"),
+    ("postgres", "select a as now, b as random from s.t"),
+    ("postgres", "select my_function(a) from s.t"),
+    ("postgres", "select a from s.t tablesample system (10) repeatable (1)"),
+    ("postgres", "select a from s.t limit 10"),
+    ("snowflake", "select random, user from s.t"),
+    ("snowflake", "select a from s.t sample (10) seed (1)"),
+    ("bigquery", "select user, rand from s.t"),
+    ("databricks", "select uuid from s.t"),
+]
+CASES = [
+    *((dialect, sql, Volatility.VOLATILE) for dialect, sql in VOLATILE),
+    *((dialect, sql, Volatility.DAILY) for dialect, sql in DAILY),
+    *((dialect, sql, Volatility.STABLE) for dialect, sql in STABLE),
+]
+
+
+@pytest.mark.parametrize(("dialect", "sql", "expected"), CASES)
+def test_the_volatility_of_parsed_sql(dialect: str, sql: str, expected: Volatility) -> None:
+    found = made(sql, dialect)
+
+    assert found.kind is FingerprintKind.PARSED
+    assert found.volatility is expected
+
+
+@pytest.mark.parametrize(("dialect", "sql", "expected"), [case for case in CASES if case[2] is not Volatility.STABLE])
+def test_text_is_never_taken_for_more_stable_than_parsed_sql(dialect: str, sql: str, expected: Volatility) -> None:
+    order = list(Volatility)
+    found = fallback_fingerprint(code(sql, dialect)).volatility
+
+    assert order.index(found) >= order.index(expected)
+
+
+def test_a_view_makes_its_reader_as_volatile_as_itself() -> None:
+    views = {"db.s.v": "select current_date as d from s.w", "db.s.w": "select 1 as a from raw.t"}
+    query = "select 1 from s.v"
+
+    assert made(query, views=views).volatility is Volatility.DAILY
+    assert made(query, views=views | {"db.s.w": "select now() as a"}).volatility is Volatility.VOLATILE
+    assert fallback_fingerprint(code(query, views=views)).volatility is Volatility.DAILY
