@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-CLIENT_EVENTS = ("State", "RunCache")
-"""The names under which the client's generations log."""
+CLIENT = "State"
+"""The name under which the client writes to dbt's log."""
 
 
 class Decision(Enum):
@@ -36,7 +37,9 @@ class NodeResult:
     status: str
     """dbt's own: success, error, skipped; of tests pass, warn, fail."""
     message: str
-    failures: int | None
+    failures: int
+    because: str
+    """What the server said of its decision, less the node's name; empty where it was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,11 @@ class Build:
         """The nodes that the server was asked about and that were built."""
         return {name for name, result in self.results.items() if result.decision is Decision.EXECUTE}
 
+    @property
+    def reasons(self) -> dict[str, str]:
+        """What the server said of every node that it was asked about."""
+        return {name: result.because for name, result in self.results.items() if result.because}
+
     def assert_clean_log(self) -> None:
         """The client warned of nothing."""
         assert not self.complaints, "\n".join(self.complaints) + f"\n\n{self.output}"
@@ -72,39 +80,44 @@ class Build:
         assert self.exit_code == 0, self.output
 
 
-def read_build(project: Path, *, exit_code: int, output: str) -> Build:
-    """The account of the run that has just ended in `project`, whose folders `target` and `logs` it alone wrote to."""
-    asked = {
+def read_build(logs: Path, *, exit_code: int, output: str) -> Build:
+    """The account of the run that has just ended, from the folder `logs` that it alone wrote to."""
+    events = _json_lines(logs / "dbt.log")
+    client = [event["info"] for event in events if event["data"].get("name") == CLIENT]
+    reasons = {match[1]: match[2] for info in client if (match := _EXPLAINED.search(info["msg"]))}
+    complaints = [info["msg"] for info in client if info["level"] in ("warn", "error")]
+    asked = set(reasons) | {
         entry["node_name"]
-        for log in (project / "logs").glob("*/responses_*.jsonl")
-        for entry in _json_lines(log)
+        for decisions in logs.glob("*/responses_*.jsonl")
+        for entry in _json_lines(decisions)
         if entry["entry_type"] == "node" and entry["execution_decision_id"]
     }
+    results = {}
+    for event in events:
+        if event["info"]["name"] == "NodeFinished":
+            name = event["data"]["node_info"]["node_name"]
+            results[name] = _result(event["data"]["run_result"], asked=name in asked, because=reasons.get(name, ""))
     return Build(
         exit_code=exit_code,
         output=output,
-        results=dict(_results(project / "target" / "run_results.json", asked)),
-        complaints=(*_log_complaints(project / "logs" / "dbt.log"), *_console_complaints(output)),
+        results=results,
+        complaints=(*complaints, *_console_complaints(output)),
     )
 
 
-def _results(run_results: Path, asked: set[str]) -> Iterator[tuple[str, NodeResult]]:
-    if not run_results.exists():
-        return
-    for result in json.loads(run_results.read_text())["results"]:
-        unique_id: str = result["unique_id"]
-        name = unique_id.split(".")[2]
-        message = result["message"] or ""
-        response = result["adapter_response"].get("_message") or message
-        yield (
-            name,
-            NodeResult(
-                decision=_decision(result["status"], response, name in asked),
-                status=result["status"],
-                message=message,
-                failures=result["failures"],
-            ),
-        )
+_EXPLAINED = re.compile(r"Explained state decision for node '([^']+)': (.*)")
+
+
+def _result(result: dict[str, Any], *, asked: bool, because: str) -> NodeResult:
+    message = result.get("message", "")
+    status = result["status"]
+    return NodeResult(
+        decision=_decision(status, result["adapter_response"].get("_message") or message, asked),
+        status=status,
+        message=message,
+        failures=result["num_failures"],
+        because=because,
+    )
 
 
 def _decision(status: str, response: str, asked: bool) -> Decision:
@@ -123,13 +136,6 @@ _PREFIXES = {
 }
 
 
-def _log_complaints(log: Path) -> Iterator[str]:
-    for event in _json_lines(log):
-        info, data = event["info"], event["data"]
-        if info["level"] in ("warn", "error") and data.get("name") in CLIENT_EVENTS:
-            yield info["msg"]
-
-
 def _console_complaints(output: str) -> Iterator[str]:
     """Complaints that the client writes past dbt's log."""
     for line in output.splitlines():
@@ -137,6 +143,5 @@ def _console_complaints(output: str) -> Iterator[str]:
             yield line
 
 
-def _json_lines(path: Path) -> Iterator[Any]:
-    if path.exists():
-        yield from (json.loads(line) for line in path.read_text().splitlines())
+def _json_lines(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

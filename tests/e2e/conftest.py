@@ -95,10 +95,14 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     servers: list[StateServer] = []
     numbers = itertools.count(1)
 
-    def start_server(*, settings: dict[str, str] | None = None, controllable_clock: bool = False) -> StateServer:
-        directory = tmp_path / f"server_{next(numbers)}"
-        servers.append(StateServer(directory, settings=settings, controllable_clock=controllable_clock))
-        return servers[-1]
+    def start_server(
+        *, settings: dict[str, str] | None = None, controllable_clock: bool = False, state: Path | None = None
+    ) -> StateServer:
+        server = StateServer(
+            tmp_path / f"server_{next(numbers)}", settings=settings, controllable_clock=controllable_clock, state=state
+        )
+        servers.append(server)
+        return server
 
     yield start_server
     for server in servers:

@@ -20,17 +20,28 @@ PORTS = range(20000, 30000)
 
 
 class StateServer:
-    """`dbt-state-oss serve --store local`, which may be killed and started again on the same port and directory."""
+    """`dbt-state-oss serve` on the local store, which may be killed and started again on the same port and directory."""
 
     def __init__(
-        self, directory: Path, *, settings: Mapping[str, str] | None = None, controllable_clock: bool = False
+        self,
+        directory: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        controllable_clock: bool = False,
+        state: Path | None = None,
     ) -> None:
-        """Keep everything in `directory`; `settings` are environment variables of the server."""
+        """Keep the log in `directory`, and the state too unless `state` names another; `settings` are variables."""
         directory.mkdir(parents=True, exist_ok=True)
-        self.state = directory / "state"
+        self.state = state or directory / "state"
         self.log = directory / "server.log"
         self.port = _free_port()
-        self._environment = {"PATH": os.environ["PATH"], **(settings or {})}
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "STATE_STORE": "local",
+            "DBTSTATE_LOCAL_DIR": str(self.state),
+            "DBTSTATE_PORT": str(self.port),
+            **(settings or {}),
+        }
         self._clock = directory / "clock_offset_ms"
         self._clock.write_text("0")
         self._program = [str(LAUNCHER), str(self._clock)] if controllable_clock else ["-m", "dbt_state_oss"]
@@ -46,10 +57,9 @@ class StateServer:
         return self._process.poll() is None
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        arguments = ["serve", "--store", "local", "--dir", str(self.state), "--port", str(self.port)]
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, *self._program, *arguments],
+                [sys.executable, *self._program],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

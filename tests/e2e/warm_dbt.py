@@ -11,8 +11,8 @@ and when it has ended its exit code, negative where a signal ended it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
-import importlib.util
 import json
 import os
 import signal
@@ -22,15 +22,27 @@ from typing import Any
 
 PLUGINS = ("dbt_state", "dbt_run_cache")
 """The client's package, by generation."""
-PRELOADED = ("dbt.adapters.postgres", "dbt.task.build", "agate", "psycopg2.extras", "sqlglot.generators")
+PRELOADED = (
+    "dbt.adapters.postgres",
+    "dbt.task.build",
+    "dbt.adapters.__about__",
+    "grpc._channel",
+    "grpc._interceptor",
+    "grpc.experimental",
+    "multiprocessing.dummy",
+    "sqlglot.dialects.postgres",
+    "sqlglot.parsers.postgres",
+    "sqlglot.generators.postgres",
+)
+"""What every run imports sooner or later; a generation that has no such module goes without."""
 
 
 def main() -> None:
     """Import, parse, listen, and fork a supervisor for each connection."""
     _, address, project = sys.argv
-    plugins = [f"{name}.runner" for name in PLUGINS if importlib.util.find_spec(name)]
-    for name in (*PRELOADED, *plugins):
-        importlib.import_module(name)
+    for name in (*PRELOADED, *(f"{plugin}.runner" for plugin in PLUGINS)):
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(name)
     _parse(project)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(address)

@@ -1,0 +1,2 @@
+select id, upper(name) as name
+from {{ source("raw", "customers") }}
