@@ -164,10 +164,8 @@ def parse_workers(pid: int) -> int | None:
     """Processes that a server has started; it starts its parse workers at the first text that it has to parse, so none
     means that it never parsed. None where the system does not tell.
     """
-    try:
-        return sum(len(path.read_text().split()) for path in Path(f"/proc/{pid}/task").glob("*/children"))
-    except OSError:
-        return None
+    listings = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    return sum(len(listing.split()) for listing in listings) if listings else None
 
 
 def measure(directory: Path) -> bool:
@@ -210,9 +208,9 @@ def _print_sequential(seconds: Mapping[str, list[float]]) -> Mapping[str, float]
 
 
 def _verdict(ratios: Mapping[str, float], after_unchanged: int | None, after_new: int | None) -> bool:
-    growth = ratios[LONG] / ratios[SHORT]
+    growth, worst = ratios[LONG] / ratios[SHORT], max(ratios.values())
     bounds = {
-        f"unchanged / empty        {ratios[SHORT]:6.2f} (below {MOST_OF_EMPTY:g})": ratios[SHORT] < MOST_OF_EMPTY,
+        f"unchanged / empty        {worst:6.2f} (below {MOST_OF_EMPTY:g})": worst < MOST_OF_EMPTY,
         f"{LONG_HISTORY:,} builds / 1 build   {growth:6.2f} (below {MOST_OF_SHORT_HISTORY:g})": growth
         < MOST_OF_SHORT_HISTORY,
         "no unchanged submit was parsed": after_unchanged in (0, None) and after_new != 0,

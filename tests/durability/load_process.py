@@ -59,8 +59,8 @@ class Load:
             if dice.random() < 0.3:
                 unchanged = model(name, factor=factor, source_epoch=source_epoch, own_epoch=own_epoch)
                 answer = self._client.ask(unchanged)
-                skipped = answer.skip_execution.execution_id
-                assert skipped == built.execution_id, f"{built} was confirmed and is not known: {answer}"
+                why = answer.ready_to_execute.explained_decision.decision_description
+                assert answer.skip_execution.execution_id == built.execution_id, f"{built} is not known: {why}"
 
     def own_seeds(self, dice: random.Random) -> None:
         name = f"{self._name}_{dice.randrange(10**12)}"

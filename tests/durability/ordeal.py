@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from tests.durability.client_load import client_load
@@ -25,6 +26,7 @@ LONGEST_LIFE_SECONDS = 1.2
 KILLED_YOUNG = 0.15
 """The share of kills whose moment counts from the process's start, so that some hit a server that does not serve yet."""
 LONGEST_YOUTH_SECONDS = 1.0
+MOST_FAULTS_SHOWN = 20
 _SECONDS_A_KILL = 30
 """Bounds the load's time."""
 
@@ -51,39 +53,56 @@ class Report:
             f"{self.acknowledged} acknowledgements, {self.interrupted} of calls that met a dead server first",
             f"{self.outlived} tickets held by a bystander over a kill, all confirmed after it",
         ]
-        lines += self.faults or ["nothing acknowledged is missing, nothing is broken"]
+        lines += self.faults[:MOST_FAULTS_SHOWN] or ["nothing acknowledged is missing, nothing is broken"]
+        if len(self.faults) > MOST_FAULTS_SHOWN:
+            lines.append(f"and {len(self.faults) - MOST_FAULTS_SHOWN} faults more")
         return "\n".join(lines)
 
 
 def endure(directory: Path, *, kills: int, seed: int, tell: Callable[[Report], None] = lambda report: None) -> Report:
     """Kill the server `kills` times; `tell` is called after each. Keeps everything in `directory`.
 
-    Raises `AssertionError` where the server or a client of the load ends by itself, or the server answers what it must not.
+    Raises `AssertionError` where the server or a client of the load ends by itself, or the server answers what it must
+    not; a note tells the seed.
     """
-    report, dice, began = Report(seed), random.Random(seed), time.monotonic()
-    with ExitStack() as stack:
-        # One worker: all that is killed has to start again, on a machine that runs the load too.
-        server = KillableServer(directory, settings={"DBTSTATE_PARSE_WORKERS": "1", "DBTSTATE_LOG_LEVEL": "warning"})
-        stack.callback(server.close)
-        bystander = stack.enter_context(_bystander(server, directory))
-        server.start()
-        seconds = _SECONDS_A_KILL * (kills + 2)
-        load = stack.enter_context(client_load(directory, server.address, seed=seed, seconds=seconds))
-        while report.kills < kills:
-            _one_life(server, bystander, dice, report)
-            load.assert_alive()
-            report.seconds = time.monotonic() - began
-            tell(report)
-        report.outlived += bystander.confirm_held()
-        load.end()
-        report.faults += [] if server.terminate() == 0 else [f"the server did not end in order: {server.tail()}"]
-        report.faults += _orphans(server)
+    report, began = Report(seed), time.monotonic()
+
+    def tell_time() -> None:
+        report.seconds = time.monotonic() - began
+        tell(report)
+
+    # One worker: all that is killed has to start again, on a machine that runs the load too.
+    server = KillableServer(directory, settings={"DBTSTATE_PARSE_WORKERS": "1", "DBTSTATE_LOG_LEVEL": "warning"})
+    try:
+        _run(server, directory, kills, report, tell_time)
+    except AssertionError as error:
+        error.add_note(f"seed {seed}")
+        raise
     acknowledged = [each for path in sorted(directory.glob("*.journal")) for each in read_journal(path)]
     report.acknowledged = len(acknowledged)
     report.interrupted = sum(each.attempts > 1 for each in acknowledged)
     report.faults += faults_of(server.state, acknowledged)
     report.seconds = time.monotonic() - began
     return report
+
+
+def _run(server: KillableServer, directory: Path, kills: int, report: Report, tell: Callable[[], None]) -> None:
+    """Everything while processes run; when it returns none does, but an orphan that it reports."""
+    dice, seconds = random.Random(report.seed), _SECONDS_A_KILL * (kills + 2)
+    with ExitStack() as stack:
+        stack.callback(server.close)
+        bystander = stack.enter_context(_bystander(server, directory))
+        server.start()
+        load = stack.enter_context(client_load(directory, server.address, seed=report.seed, seconds=seconds))
+        while report.kills < kills:
+            _one_life(server, bystander, dice, report)
+            load.assert_alive()
+            tell()
+        report.outlived += bystander.confirm_held()
+        load.end()
+        if server.terminate() != 0:
+            report.faults.append(f"the server did not end in order: {server.tail()}")
+        report.faults += _orphans(server)
 
 
 class Bystander:
@@ -130,8 +149,6 @@ def _bystander(server: KillableServer, directory: Path) -> Iterator[Bystander]:
 
 
 def _orphans(server: KillableServer) -> list[str]:
-    return [
-        f"a worker of the server's start number {life} lives on without it"
-        for life in range(1, server.life + 1)
-        if server.leaves_orphans(life)
-    ]
+    """The first one found: waiting for each would take as long again."""
+    orphaned = (life for life in range(1, server.life + 1) if server.leaves_orphans(life))
+    return [f"a worker of the server's start number {life} lives on without it" for life in islice(orphaned, 1)]
