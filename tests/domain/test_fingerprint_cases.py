@@ -32,7 +32,9 @@ CASES: list[Case] = json.loads((Path(__file__).parent / "cases" / "fingerprints.
     [pytest.param(case, dialect, id=f"{dialect}: {case['name']}") for case in CASES for dialect in case["dialects"]],
 )
 def test_texts_are_equal_where_the_case_says_so(case: Case, dialect: str) -> None:
-    one, other = (fingerprint(Code(dialect_named(dialect), case[side], "db", "public")) for side in ("one", "other"))
+    warehouse = dialect_named(dialect)
+    one = fingerprint(Code(warehouse, case["one"], "db", "public"))
+    other = fingerprint(Code(warehouse, case["other"], "db", "public"))
 
     assert one.kind is other.kind is FingerprintKind.PARSED
     assert (one.digest == other.digest) is case["equal"]

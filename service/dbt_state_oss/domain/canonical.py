@@ -20,7 +20,7 @@ from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.sources import CommonTables, NamedSources, relations_under_stars
 from dbt_state_oss.domain.view_ddl import defining_query
 from dbt_state_oss.domain.volatility import volatility_of_statement
-from dbt_state_oss.domain.wording import Span, Wording, nesting
+from dbt_state_oss.domain.wording import Span, Wording, nesting, without_comments
 
 DEEPEST_NESTING = 100
 """Brackets and the like within each other; what nests deeper is compared as text."""
@@ -51,6 +51,9 @@ def read_sql(
     grammar = SqlglotDialect.get_or_raise(dialect.sqlglot)
     try:
         tokens = grammar.tokenize(sql)
+        blanked = without_comments(sql, tokens)
+        if blanked != sql:
+            sql, tokens = blanked, grammar.tokenize(blanked)
         if nesting(tokens) > DEEPEST_NESTING:
             return None
         tree = _only_query(grammar.parser(error_level=ErrorLevel.IMMEDIATE).parse(tokens, sql))

@@ -50,6 +50,8 @@ _SCANNERS = {
         line_comment=r"--[^\r\n]*+",
     ),
 }
+_PREFIXES_CHANGE_ESCAPES = frozenset({"databricks"})
+"""Dialects in which a word right before a quote may change what a backslash means, beyond what their scanner knows."""
 _UNKNOWN = _scanner(
     literal=r"'(?:[^'\\]|'')*+'(?!\w)|\"(?:[^\"\\]|\"\")*+\"(?!\w)",
     line_comment=r"--[ \t][^\r\n]*+",
@@ -59,14 +61,14 @@ _UNKNOWN = _scanner(
 
 def text_digest(text: str, dialect: Dialect) -> str | None:
     """Digest (64 hex digits) of the text's pieces in order; None where the text cannot be scanned for sure."""
-    known = _SCANNERS.get(dialect.name)
-    scanner = known or _UNKNOWN
+    scanner = _SCANNERS.get(dialect.name, _UNKNOWN)
+    prefixes_are_open = scanner is _UNKNOWN or dialect.name in _PREFIXES_CHANGE_ESCAPES
     digest = sha256()
     position = 0
     after_word = False
     while position < len(text):
         piece = scanner.match(text, position)
-        if piece is None or (known is None and after_word and piece.lastgroup == "literal"):
+        if piece is None or (prefixes_are_open and after_word and piece.lastgroup == "literal"):
             return None
         position = piece.end()
         if piece.lastgroup != "blank":

@@ -89,7 +89,7 @@ class Wording:
             return self._quoted_word(index, written)
         if token.token_type is TokenType.NEQ:
             return "symbol <>" if written == "!=" else f"symbol {written}"
-        if not _WORD.fullmatch(written) or token.text.upper() != written.upper():
+        if not _WORD.fullmatch(written):
             return f"literal {written}"
         if self._is_builtin_call(index, "NVL"):
             written = "coalesce"
@@ -115,6 +115,20 @@ class Wording:
 
     def _type(self, index: int) -> TokenType | None:
         return self.tokens[index].token_type if index < len(self.tokens) else None
+
+
+def without_comments(sql: str, tokens: list[Token]) -> str:
+    """The text with every comment blanked out in place, since one may part the words of a keyword (`GROUP BY`)."""
+    pieces: list[str] = []
+    written = 0
+    for token in tokens:
+        gap = sql[written : token.start]
+        pieces += (
+            gap if gap.isspace() else "".join(each if each.isspace() else " " for each in gap),
+            sql[token.start : token.end + 1],
+        )
+        written = token.end + 1
+    return "".join(pieces)
 
 
 def nesting(tokens: list[Token]) -> int:
