@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
 _DIGEST_BYTES = 16
+_REMEMBERED = 4096
+_LONGEST_REMEMBERED = 1024
 
 
 class _Number(NamedTuple):
@@ -22,7 +25,16 @@ def canonical_extras(extras: Mapping[str, str]) -> dict[str, str]:
     A value that is JSON counts as parsed, so that white space and the order of keys do not matter; any other counts as
     its exact text. Never raises.
     """
-    return {key: _digest(value) for key, value in extras.items()}
+    return {
+        key: _remembered_digest(value) if len(value) <= _LONGEST_REMEMBERED else _digest(value)
+        for key, value in extras.items()
+    }
+
+
+@lru_cache(_REMEMBERED)
+def _remembered_digest(value: str) -> str:
+    """A project's nodes repeat a few short values over and over."""
+    return _digest(value)
 
 
 def _digest(value: str) -> str:
