@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as SqlglotDialect
@@ -52,12 +52,14 @@ def test_clocks_are_stamped_where_the_client_runs_one_of_its_own() -> None:
     assert stamped == {"redshift", "snowflake"}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=400))
 def test_no_name_is_refused(name: str) -> None:
     assert dialect_named(name) == dialect_named(name)
 
 
 @pytest.mark.parametrize("wire_name", [*WAREHOUSES, CASE_SENSITIVE_REDSHIFT])
+@settings(deadline=None)
 @given(name=st.text(min_size=1, max_size=20).filter(lambda name: not set(name) & set('"`.')), quoted=st.booleans())
 def test_names_get_the_case_that_the_parser_gives_them(wire_name: str, name: str, quoted: bool) -> None:
     dialect = dialect_named(wire_name)

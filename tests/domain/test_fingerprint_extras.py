@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dbt_state_oss.domain.extras import canonical_extras
@@ -79,6 +79,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(value=JSON)
 def test_the_way_in_which_json_is_written_never_matters(value: object) -> None:
     one = json.dumps(value, sort_keys=True, indent=2)
@@ -86,6 +87,7 @@ def test_the_way_in_which_json_is_written_never_matters(value: object) -> None:
     assert digest(one) == digest(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
+@settings(deadline=None)
 @given(value=JSON, other=JSON)
 def test_equal_digests_are_equal_values(value: object, other: object) -> None:
     one, two = json.dumps(value, sort_keys=True), json.dumps(other, sort_keys=True)
@@ -93,6 +95,7 @@ def test_equal_digests_are_equal_values(value: object, other: object) -> None:
     assert (digest(one) == digest(two)) is (one == two)
 
 
+@settings(deadline=None)
 @given(value=st.text(st.characters()))
 def test_no_text_is_refused(value: str) -> None:
     assert digest(value) == digest(value)

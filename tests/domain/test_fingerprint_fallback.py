@@ -34,6 +34,13 @@ def test_what_is_no_query_alone_is_text(sql: str) -> None:
     assert (found.slots, found.star_relations) == ((), ())
 
 
+def test_a_path_to_files_keeps_its_case() -> None:
+    one, other = (made(f"select * from parquet.`s3://b/{path}`", "databricks") for path in ("Day", "day"))
+
+    assert one.kind is FingerprintKind.TEXT
+    assert one.digest != other.digest
+
+
 def test_a_dialect_that_nobody_knows_is_text() -> None:
     assert made("select 1", "nosuch").kind is FingerprintKind.TEXT
 
@@ -92,6 +99,10 @@ def test_a_text_whose_literals_are_uncertain_counts_to_the_byte(dialect: str, sq
 
     assert found.kind is FingerprintKind.BYTES
     assert found.digest != made(sql + " ", dialect).digest
+
+
+def test_quoted_names_with_dots_between_them_are_certain_in_any_dialect() -> None:
+    assert made('merge "a"."b"', "nosuch").kind is FingerprintKind.TEXT
 
 
 def test_kinds_never_share_a_digest() -> None:

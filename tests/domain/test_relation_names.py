@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
@@ -55,6 +55,7 @@ def test_missing_parts_are_filled_in_from_outside() -> None:
 
 
 @pytest.mark.parametrize("name", WAREHOUSES)
+@settings(deadline=None)
 @given(text=st.text(alphabet=st.one_of(st.sampled_from('aZ"`. $-'), st.characters()), max_size=40))
 def test_a_canonical_spelling_is_left_as_it_is(name: str, text: str) -> None:
     dialect = dialect_named(name)
@@ -67,6 +68,7 @@ PARTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x0
 
 
 @pytest.mark.parametrize("name", [name for name in WAREHOUSES if name != "bigquery"])
+@settings(deadline=None)
 @given(parts=st.lists(PARTS, min_size=3, max_size=3))
 def test_names_that_a_client_quotes_are_read_as_the_parser_writes_them(name: str, parts: list[str]) -> None:
     catalog, schema, table = parts

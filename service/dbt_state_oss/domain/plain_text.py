@@ -75,5 +75,5 @@ def text_digest(text: str, dialect: Dialect) -> str | None:
             data = piece[0].encode(errors="surrogatepass")
             touches = b"~" if after_word and piece.lastgroup == "literal" else b":"
             digest.update(b"%d%s%s" % (len(data), touches, data))
-        after_word = piece.lastgroup == "word"
+        after_word = piece.lastgroup == "word" and not piece[0].endswith(".")
     return digest.hexdigest()

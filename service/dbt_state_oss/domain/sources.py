@@ -55,6 +55,8 @@ class NamedSources:
         for part in parts:
             if not isinstance(part, exp.Identifier) or not {"start", "end"} <= part.meta.keys():
                 raise ParseError("a relation's name has no place in the text")
+            if "/" in part.name:
+                raise ParseError("a path to files, whose letter case counts, is no relation's name")
             named.append(NamePart(part.name, self._dialect.identifier_quotes[0] if part.quoted else ""))
             places += (part.meta["start"], part.meta["end"])
         relation = self._dialect.relation_of(
