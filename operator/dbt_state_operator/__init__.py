@@ -1,1 +1,1 @@
-"""The Kubernetes operator for `DbtStateServer` resources. Its parts come with the operator itself; nothing here imports the server."""
+"""The Kubernetes operator for `DbtStateServer` resources; it joins this package later. Nothing here imports the server."""
