@@ -196,16 +196,19 @@ def test_a_call_that_runs_when_the_signal_comes_is_answered(tmp_path: Path) -> N
 
 
 @needs_proc
-def test_a_second_signal_ends_the_server_at_once(server: Serving, channel: grpc.Channel) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_second_signal_ends_the_server_at_once(
+    server: Serving, channel: grpc.Channel, number: signal.Signals
+) -> None:
     request = table_model()
     request.sql = "select " + " + ".join(["(a * b)"] * 400_000)  # parsing it takes longer than anybody waits
     call = SQLStub(channel).SubmitEnrichedSQL.future(request)
     while not _children(server.process.pid):
         time.sleep(0.01)
-    server.process.send_signal(signal.SIGTERM)
+    server.process.send_signal(number)
     server.wait_for("draining")
-    server.process.send_signal(signal.SIGTERM)
-    assert server.process.wait(PATIENCE_SECONDS) == -signal.SIGTERM
+    server.process.send_signal(number)
+    assert server.process.wait(PATIENCE_SECONDS) == -number
     with pytest.raises(grpc.RpcError):
         call.result()
 

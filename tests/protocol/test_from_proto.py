@@ -158,8 +158,10 @@ def test_an_epoch_that_is_not_told_is_unknown(epoch: int | None) -> None:
 def test_of_two_spellings_of_one_table_the_later_epoch_counts_and_an_unknown_one_above_all() -> None:
     request = table_model()
     request.tables.add(name="shop.raw.orders", last_modified_epoch=1795352201596)
+    request.tables.add(name='"shop".raw.orders', last_modified_epoch=1795352201594)
     assert submission_of_query(request).inputs[ORDERS] == 1795352201596
     request.tables.add(name="SHOP.RAW.orders")
+    request.tables.add(name="shop.raw.ORDERS", last_modified_epoch=1795352201597)
     assert submission_of_query(request).inputs[ORDERS] is None
 
 
