@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
+import subprocess
 from pathlib import Path
 
 import pytest
-from tests.cli.commands import run
+from tests.cli.commands import COMMAND, PATIENCE_SECONDS, run
 from tests.domain.building import BUILT, CASE, MART, ORDERS, T0, asked, execution
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
@@ -136,3 +139,16 @@ def test_the_document_that_is_named_is_the_one_that_is_stored(directory: Path) -
         keys = [key for (key,) in database.execute("SELECT key FROM documents")]
     database.close()
     assert shown["document"] in keys
+
+
+def test_ctrl_c_at_the_question_ends_with_130_and_forgets_nothing(directory: Path) -> None:
+    command = [*COMMAND, "state", "invalidate", "mart", "--dir", str(directory)]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asking:
+        assert asking.stdout is not None
+        shown = ""
+        while not shown.endswith("[y/N] "):
+            shown += asking.stdout.read(1)
+        asking.send_signal(signal.SIGINT)
+        assert asking.wait(PATIENCE_SECONDS) == 130
+    assert names(directory) == [MART, DATA_TEST]

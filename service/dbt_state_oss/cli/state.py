@@ -10,13 +10,15 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
 from dbt_state_oss.application.inspect import targets
 from dbt_state_oss.application.ledger import Ledger, TargetAccount
 from dbt_state_oss.cli.accounts import account_json, account_text, table
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
-from dbt_state_oss.settings import Settings
+from dbt_state_oss.settings import Settings, StoreSettings
 
 EXIT_NOTHING_FOUND = 1
 
@@ -58,27 +60,45 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Run the action; returns its exit code. Raises StoreError."""
-    return asyncio.run(_run(options, settings))
+    directory = settings.store.directory
+    if not directory.is_dir():
+        sys.stderr.write(f"there is no directory {directory}; name the server's with --dir\n")
+        return EXIT_NOTHING_FOUND
+    found = asyncio.run(_found(settings.store, options.pattern))
+    if not found:
+        sys.stderr.write(f"nothing is recorded that matches {options.pattern}\n")
+        return 0 if options.action == "list" else EXIT_NOTHING_FOUND
+    if options.action == "invalidate":
+        _invalidate(settings.store, found, options)
+    else:
+        _print(found, options)
+    return 0
 
 
-async def _run(options: argparse.Namespace, settings: Settings) -> int:
+async def _found(settings: StoreSettings, pattern: str) -> list[TargetAccount]:
+    async with _ledger(settings) as ledger:
+        found = [account async for account in targets(ledger, DEFAULT_ORGANIZATION, pattern)]
+    return sorted(found, key=lambda account: (account.target.name, account.target.namespace))
+
+
+async def _forget(settings: StoreSettings, accounts: list[TargetAccount]) -> int:
+    """Forget the accounts, telling each; how many were still there."""
+    forgotten = 0
+    async with _ledger(settings) as ledger:
+        for account in accounts:
+            if await ledger.forget(account):
+                forgotten += 1
+                print(f"forgot {account.target.name}")
+    return forgotten
+
+
+@asynccontextmanager
+async def _ledger(settings: StoreSettings) -> AsyncIterator[Ledger]:
     from dbt_state_oss.bootstrap import open_store  # late, so that --help does not wait for gRPC to load
 
-    if not settings.store.directory.is_dir():
-        sys.stderr.write(f"there is no directory {settings.store.directory}; name the server's with --dir\n")
-        return EXIT_NOTHING_FOUND
-    store = await open_store(settings.store)
+    store = await open_store(settings)
     try:
-        ledger = Ledger(store, cache_bytes=0)
-        found = [account async for account in targets(ledger, DEFAULT_ORGANIZATION, options.pattern)]
-        found.sort(key=lambda account: (account.target.name, account.target.namespace))
-        if not found:
-            sys.stderr.write(f"nothing is recorded that matches {options.pattern}\n")
-            return 0 if options.action == "list" else EXIT_NOTHING_FOUND
-        if options.action == "invalidate":
-            return await _invalidate(ledger, found, ask=not options.yes, dry_run=options.dry_run)
-        _print(found, options)
-        return 0
+        yield Ledger(store, cache_bytes=0)
     finally:
         await store.close()
 
@@ -94,21 +114,16 @@ def _print(found: list[TargetAccount], options: argparse.Namespace) -> None:
         print("\n\n".join(account_text(account, now) for account in found))
 
 
-async def _invalidate(ledger: Ledger, found: list[TargetAccount], *, ask: bool, dry_run: bool) -> int:
+def _invalidate(settings: StoreSettings, found: list[TargetAccount], options: argparse.Namespace) -> None:
+    """Ask outside of any event loop, which would keep Ctrl-C from the question."""
     names = [account.target.name for account in found]
-    if dry_run:
+    if options.dry_run:
         print("\n".join(f"would forget {name}" for name in names))
-        return 0
-    if ask and not _agreed(names):
+    elif options.yes or _agreed(names):
+        forgotten = asyncio.run(_forget(settings, found))
+        print(f"{forgotten} of {len(found)} targets forgotten; the next run builds them")
+    else:
         print("nothing was forgotten")
-        return 0
-    forgotten = 0
-    for account in found:
-        if await ledger.forget(account):
-            forgotten += 1
-            print(f"forgot {account.target.name}")
-    print(f"{forgotten} of {len(found)} targets forgotten; the next run builds them")
-    return 0
 
 
 def _agreed(names: list[str]) -> bool:
