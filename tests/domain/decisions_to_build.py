@@ -102,6 +102,11 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
         "does not know its way",
         UNKNOWN_LOGIC,
     ),
+    "a column of its contract changed, whatever the setting": (
+        replace(hashed(SAME, contract="k2"), build_on=BuildOn.IGNORE),
+        "its contract have changed",
+        NOTHING,
+    ),
     "a hook or another configuration changed": (hashed(SAME, configs="c2"), "its configuration has changed", NOTHING),
     "only the record has a configuration hash": (hashed(SAME, configs=None), "its configuration has changed", NOTHING),
     "a macro changed and macros are asked about": (

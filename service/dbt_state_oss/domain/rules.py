@@ -191,6 +191,14 @@ def _logic_difference(case: Case, latest: Execution) -> str:
     return "its SQL means something else than at its last build"
 
 
+def contract_is_unchanged(case: Case) -> Finding | None:
+    """Rule L6b: an enforced contract's columns and constraints shape the table, and are in no extra and no other hash."""
+    now, then = case.submission.node.hashes.contract, _latest(case).hashes.contract
+    if now != then:
+        return _no(Section.QUERY, "the columns or constraints of its contract have changed")
+    return None
+
+
 def configuration_is_unchanged(case: Case) -> Finding | None:
     """Rules L6a and L12: a changed configuration outside the extras may be a hook, whose effect a skip would lose."""
     if case.build_on is BuildOn.IGNORE and not case.is_snapshot:
@@ -295,6 +303,7 @@ RULES: tuple[Rule, ...] = (
     no_other_build_overlapped,
     no_full_refresh_was_asked_for,
     logic_is_unchanged,
+    contract_is_unchanged,
     configuration_is_unchanged,
     query_is_deterministic,
     nobody_else_wrote_to_it,
