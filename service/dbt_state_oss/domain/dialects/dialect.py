@@ -40,7 +40,7 @@ class Dialect:
     """One warehouse's traits.
 
     `name` is the wire's first word ("postgres"), `sqlglot` the dialect expression for sqlglot or None where sqlglot
-    knows none (then SQL is compared as text, rule L8). The case rules are those of relation names. Function names are
+    knows none (then SQL is compared as text, rule L8); the two name the rest. The case rules are those of relation names. Function names are
     lower case.
     """
 
@@ -57,15 +57,15 @@ class Dialect:
     """What happens to unquoted words of SQL that are no relation names; PRESERVE where that is not known for sure."""
     ascii_case_only: bool = True
     """Only A to Z have a case; other letters are kept."""
-    date_functions: frozenset[str] = field(default=frozenset())
+    date_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Functions whose value changes once a day (rule L9)."""
-    volatile_functions: frozenset[str] = field(default=frozenset())
+    volatile_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Functions whose value may change at each call (rule L9)."""
-    bare_functions: frozenset[str] = field(default=frozenset())
+    bare_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Those of the two sets above that are called without parentheses too."""
-    date_literals: frozenset[str] = field(default=frozenset())
+    date_literals: frozenset[str] = field(default=frozenset(), compare=False)
     """Texts of literals that a cast turns into a moment relative to today, in lower case (Postgres's 'yesterday')."""
-    volatile_literals: frozenset[str] = field(default=frozenset())
+    volatile_literals: frozenset[str] = field(default=frozenset(), compare=False)
     """Texts of literals that a cast turns into the current moment, in lower case (Postgres's 'now')."""
 
     def relation(self, text: str, *, default_catalog: str | None = None, default_schema: str | None = None) -> Relation:
