@@ -40,8 +40,8 @@ class Dialect:
     """One warehouse's traits.
 
     `name` is the wire's first word ("postgres"), `sqlglot` the dialect expression for sqlglot or None where sqlglot
-    knows none (then SQL is compared as text, rule L8); the two name the rest. The case rules are those of relation names. Function names are
-    lower case.
+    knows none (then SQL is compared as text, rule L8); the two determine the rest. The case rules are those of
+    relation names. Function names are lower case.
     """
 
     name: str
