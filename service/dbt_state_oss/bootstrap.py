@@ -85,13 +85,17 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
     node_states = NodeStates(store, clock)
     stack.push_async_callback(node_states.close)
     ledger = Ledger(store, cache_bytes=settings.store.cache_bytes)
-    gathering = Gathering(ledger, fingerprinter, settings.decisions.build_on)
+    gathering = Gathering(
+        ledger,
+        fingerprinter,
+        settings.decisions.build_on,
+        read_timeout_seconds=settings.listen.call_timeout_seconds * _READ_TIMEOUT_SHARE,
+    )
     submit = Submit(
         gathering=gathering,
         tickets=tickets,
         node_states=node_states,
         clock=clock,
-        read_timeout_seconds=settings.listen.call_timeout_seconds * _READ_TIMEOUT_SHARE,
     )
     execution = ExecutionServicer(
         confirm=Confirm(ledger=ledger, tickets=tickets, clock=clock),

@@ -55,20 +55,21 @@ class CountingFingerprinter:
 class Inside:
     """All use cases on one store; another `Inside` on the same store is another replica."""
 
-    def __init__(self, store: ObjectStore, clock: HandClock) -> None:
+    def __init__(self, store: ObjectStore, clock: HandClock, *, read_timeout_seconds: float = 1.0) -> None:
         self.store = store
         self.clock = clock
         self.fingerprinter = CountingFingerprinter()
         self.ledger = Ledger(store, cache_bytes=1_000_000)
         self.node_states = NodeStates(store, clock)
         self.tickets = Tickets(RING, clock, lifetime_ms=LIFETIME_MS)
-        gathering = Gathering(self.ledger, self.fingerprinter, BuildOn.CONFIGS)
+        gathering = Gathering(
+            self.ledger, self.fingerprinter, BuildOn.CONFIGS, read_timeout_seconds=read_timeout_seconds
+        )
         self.submit = Submit(
             gathering=gathering,
             tickets=self.tickets,
             node_states=self.node_states,
             clock=clock,
-            read_timeout_seconds=1.0,
         )
         self.confirm = Confirm(ledger=self.ledger, tickets=self.tickets, clock=clock)
         self.record = Record(gathering=gathering, ledger=self.ledger, node_states=self.node_states, clock=clock)

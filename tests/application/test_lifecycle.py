@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from tests.domain.building import BUILT, CUSTOMERS, MART, MINUTE, ORDERS, SUBMIS
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.keys import target_key
-from dbt_state_oss.application.ports import Document
+from dbt_state_oss.application.ports import Document, Unchanged, Version
 from dbt_state_oss.application.record import Recorded
 from dbt_state_oss.domain.decision import Build, Skip
 from dbt_state_oss.domain.history import DataTestResults
@@ -136,6 +137,24 @@ async def test_state_that_cannot_be_read_is_a_build_that_can_be_confirmed_later(
     assert "could not be read" in asked.decision.description
     assert isinstance((await inside.submit(caller, BUILT_ONCE)).decision, Skip)
     await blind.node_states.close()
+
+
+class SilentStore(MemoryStore):
+    """A store that takes questions and never answers."""
+
+    async def get(self, key: str, *, unless: Version | None = None) -> Document | Unchanged | None:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_state_that_is_not_read_in_time_is_a_build_that_says_so(caller: Caller, clock: HandClock) -> None:
+    inside = Inside(SilentStore(), clock, read_timeout_seconds=0.01)
+    untracked = replace(BUILT_ONCE, node=replace(BUILT_ONCE.node, tracked=False))
+
+    decision = (await inside.submit(caller, untracked)).decision
+
+    assert isinstance(decision, Build)
+    assert "the store did not answer in time" in decision.description
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\x00\xff", b"{}", b'{"format":"target/2","executions":[]}', b"[" * 100_000])

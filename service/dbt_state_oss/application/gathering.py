@@ -5,7 +5,10 @@ An unchanged target costs one read and no parsing: its history holds the digest 
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.ports import Fingerprinter
@@ -16,19 +19,25 @@ from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest, seed_finge
 from dbt_state_oss.domain.history import History
 from dbt_state_oss.domain.rules import upstream_needed
 from dbt_state_oss.domain.submission import SeedValues, Submission
+from dbt_state_oss.errors import StoreUnavailable
+
+T = TypeVar("T")
 
 
 class Gathering:
-    """Builds cases. Raises `StoreError` where the store cannot be read."""
+    """Builds cases. Raises `StoreError` where the store cannot be read, or not within the read timeout (rule X1)."""
 
-    def __init__(self, ledger: Ledger, fingerprinter: Fingerprinter, build_on: BuildOn) -> None:
+    def __init__(
+        self, ledger: Ledger, fingerprinter: Fingerprinter, build_on: BuildOn, *, read_timeout_seconds: float
+    ) -> None:
         self._ledger = ledger
         self._fingerprinter = fingerprinter
         self._build_on = build_on
+        self._read_timeout = read_timeout_seconds
 
     async def known(self, organization: str, submission: Submission, now: int) -> Case:
         """The case with all that the ledger knows and that the decision depends on."""
-        history = await self._ledger.history(organization, submission.key)
+        history = await self._in_time(self._ledger.history(organization, submission.key))
         case = await self._case(submission, history, now)
         needed = upstream_needed(case)
         return await self._with_upstream(organization, case, needed) if needed else case
@@ -64,5 +73,12 @@ class Gathering:
 
     async def _with_upstream(self, organization: str, case: Case, needed: frozenset[str]) -> Case:
         relations = [relation for relation in case.leaves_read() if relation in needed]
-        histories = await self._ledger.histories(organization, case.submission.key.namespace, relations)
+        namespace = case.submission.key.namespace
+        histories = await self._in_time(self._ledger.histories(organization, namespace, relations))
         return replace(case, upstream=histories)
+
+    async def _in_time(self, reading: Coroutine[Any, Any, T]) -> T:
+        try:
+            return await asyncio.wait_for(reading, self._read_timeout)
+        except TimeoutError as error:
+            raise StoreUnavailable("the store did not answer in time") from error

@@ -52,9 +52,8 @@ class Ledger:
             async with limit:
                 return await self.history(organization, TargetKey(namespace, relation))
 
-        async with asyncio.TaskGroup() as group:
-            tasks = {relation: group.create_task(one(relation)) for relation in relations}
-        return {relation: task.result() for relation, task in tasks.items()}
+        histories = await asyncio.gather(*(one(relation) for relation in relations))
+        return dict(zip(relations, histories, strict=True))
 
     async def add(self, organization: str, target: TargetKey, executions: Iterable[Execution]) -> None:
         """Add executions to a target's history; durable on return (rule W1), idempotent by execution id (rule W2)."""

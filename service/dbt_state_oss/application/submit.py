@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from uuid import uuid4
 
@@ -42,13 +41,11 @@ class Submit:
         tickets: Tickets,
         node_states: NodeStates,
         clock: Clock,
-        read_timeout_seconds: float,
     ) -> None:
         self._gathering = gathering
         self._tickets = tickets
         self._node_states = node_states
         self._clock = clock
-        self._read_timeout = read_timeout_seconds
 
     async def __call__(self, caller: Caller, submission: Submission) -> Answer:
         """The answer. State that cannot be read in time means a build that says so, never an error (rule X1)."""
@@ -62,25 +59,12 @@ class Submit:
 
     async def _decided(self, caller: Caller, submission: Submission, now: int) -> tuple[Case, Decision]:
         try:
-            async with asyncio.timeout(self._read_timeout):
-                case = await self._gathering.known(caller.organization, submission, now)
-                decision = decide(case)
-                if not isinstance(decision, Skip):
-                    case = await self._gathering.for_record(caller.organization, case)
-                return case, decision
-        except (StoreError, ExceptionGroup, TimeoutError) as error:
-            cause = _cause(error)
-            _log.error("state_not_read", node=submission.node.unique_id, cause=cause)
-        case = await self._gathering.unknown(submission, now)
-        return case, build_unasked(submission, f"the recorded state could not be read: {cause}")
-
-
-def _cause(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "the store did not answer in time"
-    if isinstance(error, ExceptionGroup):
-        stores, others = error.split(StoreError)
-        if others is not None:
-            raise error
-        return str(stores.exceptions[0]) if stores is not None else str(error)
-    return str(error)
+            case = await self._gathering.known(caller.organization, submission, now)
+            decision = decide(case)
+            if not isinstance(decision, Skip):
+                case = await self._gathering.for_record(caller.organization, case)
+        except StoreError as error:
+            _log.error("state_not_read", node=submission.node.unique_id, cause=str(error))
+            case = await self._gathering.unknown(submission, now)
+            decision = build_unasked(submission, f"the recorded state could not be read: {error}")
+        return case, decision
