@@ -6,7 +6,7 @@ slots, numbered in order of first appearance. Called for a query and for every v
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -20,7 +20,7 @@ from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.sources import CommonTables, NamedSources, relations_under_stars
 from dbt_state_oss.domain.view_ddl import defining_query
 from dbt_state_oss.domain.volatility import volatility_of_statement
-from dbt_state_oss.domain.wording import Span, Wording, nesting, without_comments
+from dbt_state_oss.domain.wording import Span, Wording, nesting, touches_odd_space, without_comments
 
 DEEPEST_NESTING = 100
 """Brackets and the like within each other; what nests deeper is compared as text."""
@@ -54,7 +54,7 @@ def read_sql(
         blanked = without_comments(sql, tokens)
         if blanked != sql:
             sql, tokens = blanked, grammar.tokenize(blanked)
-        if nesting(tokens) > DEEPEST_NESTING:
+        if nesting(tokens) > DEEPEST_NESTING or any(touches_odd_space(sql, token) for token in tokens):
             return None
         tree = _only_query(grammar.parser(error_level=ErrorLevel.IMMEDIATE).parse(tokens, sql))
         sources = NamedSources(tree, dialect, default_catalog=default_catalog, default_schema=default_schema)
@@ -95,6 +95,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
     columns = [column for column in sources.columns if id(column.node) in inside and column.relation in slots]
     stars = relations_under_stars(tree, read)
     volatility = volatility_of_statement(tree, wording.tokens, wording.dialect)
+    named = [*_names_given(tree, wording.sql)] if wording.dialect.shows_written_case else []
 
     spans = {table.start: Span(table.start, table.end, _OWN_NAME) for table in written}
     for table in read:
@@ -111,11 +112,21 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         _rename(column.node, "table", f"slot {slots[column.relation]}")
     rendered = tree.sql(dialect=grammar, identify=True, comments=False, copy=False, unsupported_level=ErrorLevel.IGNORE)
     return Reading(
-        meaning=digest_of(rendered, *wording.words(spans)),
+        meaning=digest_of(rendered, *named, *wording.words(spans)),
         relations=tuple(slots),
         star_relations=tuple(relation for relation in slots if relation in stars),
         volatility=volatility,
     )
+
+
+def _names_given(tree: exp.Expr, sql: str) -> Iterator[str]:
+    """The names that the statement gives to columns and fields, or turns into data, as they are written."""
+    for identifier in tree.find_all(exp.Identifier):
+        holder = identifier.parent
+        is_reference = isinstance(holder, (exp.Table, exp.Column)) and identifier.find_ancestor(exp.Pivot) is None
+        is_alias_of_table = isinstance(holder, exp.TableAlias) and identifier.arg_key == "this"
+        if not (is_reference or is_alias_of_table) and "start" in identifier.meta:
+            yield "name " + sql[identifier.meta["start"] : identifier.meta["end"] + 1].strip("`")
 
 
 def _rename(node: exp.Table | exp.Column, innermost: str, name: str) -> None:

@@ -95,6 +95,11 @@ class Execution:
             return True
         return self.decided_at < other.confirmed_at and other.decided_at < self.confirmed_at
 
+    def followed(self, other: Execution) -> bool:
+        """Whether this one began after `other` was confirmed; where it is not known when it began, its end tells."""
+        began = self.confirmed_at if self.decided_at is None else self.decided_at
+        return began >= other.confirmed_at
+
     def left_the_same(self, other: Execution) -> bool:
         """Whether both did the same to the same inputs."""
         return self.logic == other.logic and self.inputs == other.inputs

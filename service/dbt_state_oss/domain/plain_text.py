@@ -31,7 +31,9 @@ def _scanner(*, literal: str, line_comment: str, not_symbol: str = r"['\"`$]") -
     )
 
 
-_POSTGRES = _scanner(literal=rf"[eE]{_ESCAPED}|{_DOUBLED}|{_NAME}|{_DOLLARS}", line_comment=r"--[^\r\n]*+")
+_POSTGRES = _scanner(
+    literal=rf"[eE]{_ESCAPED}|(?:[uU]&)?(?:{_DOUBLED}|{_NAME})|{_DOLLARS}", line_comment=r"--[^\r\n]*+"
+)
 _SCANNERS = {
     "postgres": _POSTGRES,
     "redshift": _POSTGRES,

@@ -117,17 +117,23 @@ def latest_execution_is_proof(case: Case) -> Finding | None:
 
 
 def no_other_build_overlapped(case: Case) -> Finding | None:
-    """Rule T9: of two builds at once that did different things, it is not known whose work the table holds.
+    """Rules T2 and T9: of two builds that did different things, it is not always known whose work the table holds.
 
-    A client reads a table's epoch after its build, so it may read what the other build left. On an exact clock only builds of
-    one epoch can be taken for each other; a stamped one may be later than the other build's work.
+    A client reads a table's epoch after its build, so it may read what another build left that ran at the same time. On an
+    exact clock only builds of one epoch can be taken for each other; a stamped one may be later than the other build's work.
+    A build that began when the latest was over has the last word, whatever epoch it confirmed: clocks that stamp may differ,
+    and a hook may have raised the latest one's.
     """
     latest = _latest(case)
     if case.submission.relation is None:
         return None
     for other in case.history.executions[1:]:
+        if latest.left_the_same(other):
+            continue
+        if other.followed(latest):
+            return _no(Section.TABLE, "a later build of it that did something else confirmed an older state")
         mistakable = other.epoch == latest.epoch or case.clock is EpochClock.STAMPED
-        if mistakable and latest.overlapped(other) and not latest.left_the_same(other):
+        if mistakable and latest.overlapped(other):
             return _no(Section.TABLE, "two different builds of it overlapped, and whose work it holds is not known")
     return None
 

@@ -98,20 +98,35 @@ class Wording:
         return f"word {self._folded(index, ' '.join(written.split()))}"
 
     def _quoted_word(self, index: int, written: str) -> str:
-        """A quoted name equals the unquoted one that folds to it, unless quoting can turn a keyword into a name."""
+        """A quoted name equals the unquoted one that folds to it, unless quoting can turn a keyword into a name.
+
+        Functions that are called without parentheses are such keywords: `user` is who runs the query, `"user"` a column.
+        """
+        start = self.tokens[index].start
+        if self.sql[max(0, start - 2) : start].lower() == "u&":
+            return f"escaped {written}"
         name = written[1:-1]
-        special = name.upper() in self.keywords or self._type(index + 1) is TokenType.L_PAREN
+        means_more = name.upper() in self.keywords or name.lower() in self.dialect.bare_functions
+        special = means_more or self._type(index + 1) is TokenType.L_PAREN
         return f"word {name}" if _PLAIN_NAME.fullmatch(name) and not special else f"quoted {written}"
 
     def _folded(self, index: int, word: str) -> str:
         """Where relation names keep their case, routines and fields, which follow a dot, may do so too.
 
+        What follows an element or a call by dots may be a path into JSON, whose keys keep their case everywhere (`v[0].Key`).
         Words beyond ASCII keep theirs as well: upper case merges some of them (ß and SS).
         """
-        after_dot = index > 0 and self.tokens[index - 1].token_type is TokenType.DOT
-        if not word.isascii() or (after_dot and self.dialect.word_case is not self.dialect.unquoted_case):
+        first = self._start_of_path(index)
+        names_keep_case = self.dialect.word_case is not self.dialect.unquoted_case
+        if not word.isascii() or (first < index and (names_keep_case or self._type(first) in _CLOSING)):
             return word
         return self.dialect.folded(word, self.dialect.word_case)
+
+    def _start_of_path(self, index: int) -> int:
+        """Where the dotted path begins that the token is the last part of, so far; the token itself without a dot."""
+        while index >= 2 and self.tokens[index - 1].token_type is TokenType.DOT:
+            index -= 2
+        return index
 
     def _type(self, index: int) -> TokenType | None:
         return self.tokens[index].token_type if index < len(self.tokens) else None
@@ -143,3 +158,9 @@ def nesting(tokens: list[Token]) -> int:
             depth -= 1
         deepest = max(deepest, depth + prefixes)
     return deepest
+
+
+def touches_odd_space(sql: str, token: Token) -> bool:
+    """A white space beyond ASCII is next to the token: it parts words for the parser, and is a letter on Postgres."""
+    around = sql[max(0, token.start - 1) : token.start] + sql[token.end + 1 : token.end + 2]
+    return not around.isascii() and any(each.isspace() for each in around if not each.isascii())

@@ -14,6 +14,7 @@ BIGQUERY = Dialect(
     identifier_quotes="`",
     dotted_quoted_names=True,
     word_case=CaseRule.LOWER,
+    shows_written_case=True,
     date_functions=frozenset({"current_date"}),
     volatile_functions=function_names("""
         current_datetime current_time current_timestamp

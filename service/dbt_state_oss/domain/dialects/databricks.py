@@ -14,6 +14,7 @@ DATABRICKS = Dialect(
     identifier_quotes="`",
     ascii_case_only=False,
     word_case=CaseRule.LOWER,
+    shows_written_case=True,
     date_functions=frozenset({"curdate", "current_date"}),
     # `unix_timestamp` without arguments is the current moment; `uniform` and `randstr` may lack a seed.
     volatile_functions=function_names("""

@@ -55,6 +55,9 @@ class Dialect:
     """A quoted identifier may hold a whole dotted path (BigQuery's back-ticked names)."""
     word_case: CaseRule = CaseRule.PRESERVE
     """What happens to unquoted words of SQL that are no relation names; PRESERVE where that is not known for sure."""
+    shows_written_case: bool = False
+    """Columns and fields are named in the letter case in which the query writes it, though any case finds them: JSON made of
+    them shows it."""
     ascii_case_only: bool = True
     """Only A to Z have a case; other letters are kept."""
     date_functions: frozenset[str] = field(default=frozenset(), compare=False)

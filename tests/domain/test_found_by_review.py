@@ -1,0 +1,132 @@
+"""Ways in which two things that differ once counted as the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.domain.building import BUILT, CASE, MINUTE, asked, execution
+from tests.domain.coding import made
+from tests.domain.varying import CHANGED, on
+
+from dbt_state_oss.domain.case import Case
+from dbt_state_oss.domain.decide import decide
+from dbt_state_oss.domain.decision import Build
+from dbt_state_oss.domain.history import History
+
+DIFFERENT: dict[str, tuple[list[str], str, str]] = {
+    "a column is not the function that its name is without quotes": (
+        ["postgres", "redshift"],
+        'select "user" from s.t',
+        "select user from s.t",
+    ),
+    "a column is not the role": (["postgres"], 'select "current_role" from s.t', "select current_role from s.t"),
+    "a column is not the account": (
+        ["redshift"],
+        'select "current_aws_account" from s.t',
+        "select current_aws_account from s.t",
+    ),
+    "keys of JSON after an element keep their case": (
+        ["snowflake"],
+        "select v[0].b from s.t",
+        "select v[0].B from s.t",
+    ),
+    "keys of JSON deep below an element keep their case": (
+        ["snowflake"],
+        "select v['a'].b.c from s.t",
+        "select v['a'].b.C from s.t",
+    ),
+    "keys of JSON after a bracket keep their case": (
+        ["snowflake"],
+        "select (v:a).b from s.t",
+        "select (v:a).B from s.t",
+    ),
+    "a space beyond ASCII is a letter": (["postgres"], "select 1 as\u00a0x", "select 1 as x"),
+    "an escaped name is not a conjunction of bits": (
+        ["postgres"],
+        'select u&"a" from s.t',
+        'select u & "a" from s.t',
+    ),
+    "an escaped literal is not a conjunction of bits, in text that can't be parsed": (
+        ["postgres"],
+        "select u&'1' from s.t order by a using >",
+        "select u & '1' from s.t order by a using >",
+    ),
+    "the case of a field's name shows in JSON": (
+        ["bigquery", "databricks"],
+        "select to_json(struct(1 as A)) from s.t",
+        "select to_json(struct(1 as a)) from s.t",
+    ),
+    "the case of a column's name shows in JSON further down": (
+        ["bigquery", "databricks"],
+        "select a B from s.t",
+        "select a b from s.t",
+    ),
+    "the case of columns that become data": (
+        ["bigquery", "databricks"],
+        "select * from s.t unpivot (x for y in (A, B))",
+        "select * from s.t unpivot (x for y in (a, b))",
+    ),
+}
+SAME: dict[str, tuple[list[str], str, str]] = {
+    "the case of names that only the query sees": (
+        ["bigquery", "databricks"],
+        "with X as (select T.a as b from s.t as T) select x.b from X",
+        "with x as (select t.a as b from s.t as t) select X.b from x",
+    ),
+    "the case of fields that names in front of them qualify": (
+        ["postgres", "redshift", "snowflake", "databricks"],
+        "select x.A from s.t as x",
+        "select x.a from s.t as x",
+    ),
+    "spaces beyond ASCII in comments and literals": (
+        ["postgres"],
+        "select '\u00a0' -- \u00a0why\u00a0\nfrom s.t",
+        "select '\u00a0' from s.t",
+    ),
+}
+
+
+def _each(cases: dict[str, tuple[list[str], str, str]]) -> list[Any]:
+    return [
+        pytest.param(dialect, one, other, id=f"{name} ({dialect})")
+        for name, (dialects, one, other) in cases.items()
+        for dialect in dialects
+    ]
+
+
+@pytest.mark.parametrize(("dialect", "one", "other"), _each(DIFFERENT))
+def test_texts_that_mean_different_things_have_different_fingerprints(dialect: str, one: str, other: str) -> None:
+    assert made(one, dialect).digest != made(other, dialect).digest
+
+
+@pytest.mark.parametrize(("dialect", "one", "other"), _each(SAME))
+def test_texts_that_mean_the_same_have_one_fingerprint(dialect: str, one: str, other: str) -> None:
+    assert made(one, dialect) == made(other, dialect)
+
+
+def built_later(case: Case, **changes: Any) -> Case:
+    """The case with a build of other logic that was asked for when the one with the greatest epoch was over."""
+    different = replace(case, fingerprint=CHANGED).logic
+    fields = {"logic": different, "decided_at": BUILT + MINUTE, "confirmed_at": BUILT + 2 * MINUTE, **changes}
+    later = execution(case, id="ns.t.x9", **fields)
+    return replace(case, history=History().merged([execution(case), later]))
+
+
+LATER: dict[str, Case] = {
+    "the first one's clock ran ahead": built_later(on("snowflake", CASE), epoch=BUILT - 1),
+    "a hook raised the first one's epoch": built_later(CASE, epoch=BUILT - 1),
+    "the epoch of the second is unknown, and other writers are to be ignored": asked(
+        built_later(CASE, epoch=None), own_epoch=BUILT + 2 * MINUTE, ignore_external_modifications=True
+    ),
+    "the second is on record without a question": built_later(CASE, epoch=BUILT - 1, decided_at=None),
+}
+
+
+@pytest.mark.parametrize("case", LATER.values(), ids=LATER)
+def test_a_build_that_began_when_another_was_over_has_the_last_word(case: Case) -> None:
+    decision = decide(case)
+
+    assert isinstance(decision, Build), decision.description
+    assert "confirmed an older state" in decision.description
