@@ -6,14 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.domain.building import BUILT, CASE, MINUTE, asked, execution
+from tests.domain.building import BUILT, CASE, CUSTOMERS, FINGERPRINT, MINUTE, NOW, ORDERS, T0, asked, execution
 from tests.domain.coding import made
-from tests.domain.varying import CHANGED, on
+from tests.domain.varying import CHANGED, as_view, on
 
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decide import decide
-from dbt_state_oss.domain.decision import Build
+from dbt_state_oss.domain.decision import Build, Skip
 from dbt_state_oss.domain.history import History
+from dbt_state_oss.domain.submission import ExecutionType
 
 DIFFERENT: dict[str, tuple[list[str], str, str]] = {
     "a column is not the function that its name is without quotes": (
@@ -130,3 +131,34 @@ def test_a_build_that_began_when_another_was_over_has_the_last_word(case: Case) 
 
     assert isinstance(decision, Build), decision.description
     assert "confirmed an older state" in decision.description
+
+
+def on_upstream(*, stars: bool, run_again: bool, **changes: Any) -> Case:
+    """A view that selects * from orders, a model of ours whose logic has not changed; it may hand on a source's columns."""
+    view = as_view(lineage="l1")
+    fingerprint = replace(FINGERPRINT, star_relations=(CUSTOMERS,) if stars else ())
+    logic = replace(view.logic, execution_type=ExecutionType.FULL, fingerprint=fingerprint)
+    upstream = execution(lineage="l1", epoch=T0, **{"logic": logic, **changes})
+    now = replace(upstream, epoch=NOW) if run_again else upstream
+    then = replace(view, history=History(), upstream={ORDERS: History((upstream,))})
+    return replace(then, history=History((execution(then),)), upstream={ORDERS: History((now,))})
+
+
+def test_a_star_on_a_model_that_hands_on_columns_is_not_trusted_once_the_model_ran_again() -> None:
+    decision = decide(on_upstream(stars=True, run_again=True))
+
+    assert isinstance(decision, Build)
+    assert "whose columns may have changed" in decision.description
+
+
+def test_a_star_on_an_incremental_is_not_trusted_once_it_ran_again() -> None:
+    logic = replace(CASE.logic, execution_type=ExecutionType.APPEND)
+
+    assert isinstance(decide(on_upstream(stars=False, run_again=True, logic=logic)), Build)
+
+
+@pytest.mark.parametrize(("stars", "run_again"), [(True, False), (False, True)])
+def test_a_star_is_trusted_on_a_model_that_spells_out_its_columns_or_has_not_run_since(
+    stars: bool, run_again: bool
+) -> None:
+    assert isinstance(decide(on_upstream(stars=stars, run_again=run_again)), Skip)

@@ -85,7 +85,7 @@ class Case:
         epoch = self.submission.inputs.get(relation)
         history = self.upstream.get(relation, History())
         if self.is_view:
-            return Input(None, latest_lineage(history))
+            return Input(None if history.latest is None else history.latest.epoch, latest_lineage(history))
         return Input(epoch, lineage_at(history, epoch, self.clock))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from dbt_state_oss.domain.fingerprint import Fingerprint
+from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import ExecutionType, NodeHashes
 
@@ -33,6 +33,7 @@ class Input:
     """A leaf table as it was when the execution was decided."""
 
     epoch: Epoch | None
+    """Under a view's `*`: that of its latest execution (rule T5)."""
     lineage: str | None
     """The lineage of the execution that had written it; None where no record of ours tells."""
 
@@ -88,6 +89,14 @@ class Execution:
     data_identity: str | None = None
     """A name for the content (section 5); None where none was given."""
     origin: CloneOrigin | None = None
+
+    @property
+    def spells_out_its_columns(self) -> bool:
+        """Whether the columns that it left follow from its logic: no `*` handed them on, no earlier build's were kept."""
+        fingerprint = self.logic.fingerprint
+        whole = self.logic.execution_type in (ExecutionType.FULL, ExecutionType.VIEW, ExecutionType.VALUES)
+        understood = fingerprint.kind in (FingerprintKind.PARSED, FingerprintKind.VALUES)
+        return whole and understood and not fingerprint.star_relations
 
     def overlapped(self, other: Execution) -> bool:
         """Whether the two may have been under way at once; they may where it is not known when one began."""

@@ -16,7 +16,7 @@ from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, Section, ago_text, duration_text
 from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
 from dbt_state_oss.domain.freshness import ChangeKind, compare_inputs, stands_as_recorded
-from dbt_state_oss.domain.history import Execution
+from dbt_state_oss.domain.history import Execution, History
 from dbt_state_oss.domain.lineage import same_lineage
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import ExecutionType
@@ -248,7 +248,7 @@ def nobody_else_wrote_to_it(case: Case) -> Finding | None:
 
 
 def view_reads_what_it_read(case: Case) -> Finding | None:
-    """Rule T5: a view stands on the same relations, and a `*` only on relations of ours whose logic has not changed."""
+    """Rule T5: a view stands on the same relations, and a `*` only on relations of ours that have the same columns."""
     if not case.is_view:
         return None
     if case.fingerprint.kind is not FingerprintKind.PARSED:
@@ -258,11 +258,18 @@ def view_reads_what_it_read(case: Case) -> Finding | None:
     if now != then:
         return _no(Section.QUERY, "it reads other relations than at its last build")
     for relation in case.fingerprint.star_relations:
-        recorded = latest.inputs.get(relation)
-        now_at = case.input_now(relation).lineage
-        if recorded is None or now_at is None or not same_lineage(recorded.lineage, now_at):
+        if not _has_the_same_columns(case, latest, relation):
             return _no(Section.QUERY, f"it selects * from {relation}, whose columns may have changed")
     return _yes(Section.QUERY, "what it reads has the columns that it had at its last build")
+
+
+def _has_the_same_columns(case: Case, latest: Execution, relation: Relation) -> bool:
+    """The logic upstream is what it was, and where it hands on columns of others, it has not been run since."""
+    recorded, now = latest.inputs.get(relation), case.input_now(relation)
+    upstream = case.upstream.get(relation, History()).latest
+    if recorded is None or upstream is None or not same_lineage(recorded.lineage, now.lineage):
+        return False
+    return upstream.spells_out_its_columns or (now.epoch is not None and recorded.epoch == now.epoch)
 
 
 def results_are_complete(case: Case) -> Finding | None:
