@@ -13,6 +13,7 @@ from tests.domain.varying import CHANGED, as_view, on
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.decision import Build, Skip
+from dbt_state_oss.domain.fingerprint import Volatility
 from dbt_state_oss.domain.history import History
 from dbt_state_oss.domain.submission import ExecutionType
 
@@ -105,6 +106,23 @@ def test_texts_that_mean_different_things_have_different_fingerprints(dialect: s
 @pytest.mark.parametrize(("dialect", "one", "other"), _each(SAME))
 def test_texts_that_mean_the_same_have_one_fingerprint(dialect: str, one: str, other: str) -> None:
     assert made(one, dialect) == made(other, dialect)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sql", "expected"),
+    [
+        ("postgres", "select 'today 10:00'::timestamp", Volatility.DAILY),
+        ("postgres", "select 'not before today'", Volatility.STABLE),
+        ("databricks", "select date 'today'", Volatility.DAILY),
+        ("databricks", "select timestamp 'now'", Volatility.VOLATILE),
+        ("bigquery", "select current_date('Asia/Tokyo')", Volatility.VOLATILE),
+        ("bigquery", "select current_date()", Volatility.DAILY),
+        ("snowflake", "select a from s.t at (offset => -60)", Volatility.VOLATILE),
+        ("snowflake", "select a from s.t at (timestamp => '2024-01-01'::timestamp)", Volatility.STABLE),
+    ],
+)
+def test_moments_in_other_spellings_are_known(dialect: str, sql: str, expected: Volatility) -> None:
+    assert made(sql, dialect).volatility is expected
 
 
 def built_later(case: Case, **changes: Any) -> Case:

@@ -26,8 +26,10 @@ def most_volatile(found: Iterable[Volatility]) -> Volatility:
 
 
 def volatility_of_statement(tree: exp.Expr, tokens: list[Token], dialect: Dialect) -> Volatility:
-    """The volatility of a parsed statement: its samples by the tree, its functions by the tokens as they were written."""
+    """The volatility of a parsed statement: samples and looks back in time by the tree, functions by the tokens."""
     if any(sample.args.get("seed") is None for sample in tree.find_all(exp.TableSample)):
+        return Volatility.VOLATILE
+    if any(past.args.get("kind") == "OFFSET" for past in tree.find_all(exp.HistoricalData)):
         return Volatility.VOLATILE
     return most_volatile(_of_token(tokens, index, dialect) for index in range(len(tokens)))
 
@@ -46,13 +48,25 @@ def _of_token(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
     token = tokens[index]
     name = token.text.lower()
     if token.token_type is TokenType.STRING:
-        return _listed(name.strip(), volatile=dialect.volatile_literals, daily=dialect.date_literals)
+        return _of_literal(name, dialect)
     if not (name in dialect.volatile_functions or name in dialect.date_functions):
         return Volatility.STABLE
     called = index + 1 < len(tokens) and tokens[index + 1].token_type is TokenType.L_PAREN
     if not called and not (name in dialect.bare_functions and _stands_alone(tokens, index, name)):
         return Volatility.STABLE
+    if called and name == "current_date" and tokens[index + 2].text.upper() not in (")", "UTC"):
+        return Volatility.VOLATILE  # of another time zone, whose day begins at another hour
     return _listed(name, volatile=dialect.volatile_functions, daily=dialect.date_functions)
+
+
+def _of_literal(text: str, dialect: Dialect) -> Volatility:
+    """A moment as a literal is one word, perhaps with a time of day beside it (`'today 10:00'`)."""
+    words = text.split()
+    if len(words) > 2:
+        return Volatility.STABLE
+    return most_volatile(
+        _listed(word, volatile=dialect.volatile_literals, daily=dialect.date_literals) for word in words
+    )
 
 
 def _stands_alone(tokens: list[Token], index: int, name: str) -> bool:

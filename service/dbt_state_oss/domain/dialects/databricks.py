@@ -16,6 +16,8 @@ DATABRICKS = Dialect(
     word_case=CaseRule.LOWER,
     shows_written_case=True,
     date_functions=frozenset({"curdate", "current_date"}),
+    date_literals=frozenset({"today", "tomorrow", "yesterday"}),
+    volatile_literals=frozenset({"now"}),
     # `unix_timestamp` without arguments is the current moment; `uniform` and `randstr` may lack a seed.
     volatile_functions=function_names("""
         current_time current_timestamp getdate localtimestamp now unix_timestamp
