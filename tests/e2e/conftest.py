@@ -126,7 +126,7 @@ def open_shop(
 
     yield open_shop
     for shop in shops:
-        shop.database.drop()
+        shop.close()
 
 
 @pytest.fixture

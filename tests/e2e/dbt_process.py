@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -27,13 +28,25 @@ class Run:
     _answers: socket.socket
 
     def wait(self) -> int:
-        """The exit code, negative where a signal ended the run; raises `TimeoutError` where it does not end."""
-        with self._answers:
+        """The exit code, negative where a signal ended the run. A run that does not end is killed: `TimeoutError`."""
+        try:
             return int(_line(self._answers))
+        except TimeoutError:
+            self.kill()
+            raise
+        finally:
+            self._answers.close()
 
     def kill(self) -> None:
         """End the run with SIGKILL, as if the machine had gone."""
         os.kill(self.pid, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Let go of the run; kills it if nobody has waited for its end."""
+        if self._answers.fileno() >= 0:
+            with contextlib.suppress(ProcessLookupError):
+                self.kill()
+            self._answers.close()
 
 
 class DbtProcess:

@@ -20,6 +20,7 @@ from tests.e2e.server import StateServer
 
 TEMPLATE = Path(__file__).with_name("project")
 TARGET = "prod"
+DEVELOPMENT = "dev"
 TWIN = "vanilla"
 SNAPSHOT_STAMPS = frozenset({"dbt_scd_id", "dbt_updated_at", "dbt_valid_from"})
 """Columns of a snapshot that hold when dbt ran. Of `dbt_valid_to` it counts whether it is set."""
@@ -47,6 +48,7 @@ class Shop:
         self.client = client
         self.environment: dict[str, str] = {"RUN_CACHE_FRESHNESS_TOLERANCE": "0s"}
         """Variables of every run."""
+        self._runs: list[Run] = []
         shutil.copytree(TEMPLATE, directory, dirs_exist_ok=True)
         self.write("profiles.yml", _profiles(database))
 
@@ -56,6 +58,7 @@ class Shop:
         other = Shop(directory, database=self.database, server=self.server, client=self.client)
         shutil.copytree(self.directory, directory, ignore=shutil.ignore_patterns("runs"), dirs_exist_ok=True)
         other.environment = dict(self.environment)
+        other._runs = self._runs
         return other
 
     def use_default_lag_tolerance(self) -> None:
@@ -83,16 +86,22 @@ class Shop:
         """Run SQL in the shop's database, past dbt."""
         return self.database.sql(statement, *values)
 
-    def dbt(self, *arguments: str, clean: bool = True, environment: Mapping[str, str] | None = None) -> Build:
-        """Run dbt with the client in the target `prod`. `clean`: the client must not complain of anything."""
-        build = self.start(*arguments, environment=environment).wait()
+    def dbt(
+        self,
+        *arguments: str,
+        clean: bool = True,
+        environment: Mapping[str, str] | None = None,
+        target: str = TARGET,
+    ) -> Build:
+        """Run dbt with the client. `clean`: the client must not complain of anything."""
+        build = self.start(*arguments, environment=environment, target=target).wait()
         if clean:
             build.assert_clean_log()
         return build
 
-    def start(self, *arguments: str, environment: Mapping[str, str] | None = None) -> Running:
+    def start(self, *arguments: str, environment: Mapping[str, str] | None = None, target: str = TARGET) -> Running:
         """Begin a dbt run and come back at once."""
-        return Running(self, self._start(self.client, arguments, TARGET, environment or {}))
+        return Running(self, self._start(self.client, arguments, target, environment or {}))
 
     def build(self, *arguments: str, clean: bool = True, environment: Mapping[str, str] | None = None) -> Build:
         """`dbt build` with the client, and without it into the twin schema; both must agree in outcome and content."""
@@ -124,12 +133,20 @@ class Shop:
             **self.environment,
             **environment,
         }
-        return client.start(
+        run = client.start(
             [*arguments, "--target", target],
             directory=self.directory,
             environment=client.environment(variables),
             output_path=traces / "output",
         )
+        self._runs.append(run)
+        return run
+
+    def close(self) -> None:
+        """End the runs that nobody waited for, and remove the database."""
+        for run in self._runs:
+            run.close()
+        self.database.drop()
 
     def finished(self, run: Run) -> Build:
         """Wait for a run and read what it left."""
@@ -165,7 +182,12 @@ class Shop:
         for name in without:
             ours.pop(name, None)
             theirs.pop(name, None)
-        assert ours == theirs
+        differing = {
+            name: (ours.get(name), theirs.get(name))
+            for name in ours.keys() | theirs.keys()
+            if ours.get(name) != theirs.get(name)
+        }
+        assert not differing, f"the client's build and plain dbt's differ: {differing}"
 
 
 _COLUMN = {"dbt_valid_to": "{} is null"}
@@ -181,5 +203,6 @@ def _profiles(database: Database) -> str:
           target: {TARGET}
           outputs:
             {TARGET}: {{{connection}, schema: {TARGET}}}
+            {DEVELOPMENT}: {{{connection}, schema: {DEVELOPMENT}}}
             {TWIN}: {{{connection}, schema: {TWIN}}}
     """)

@@ -55,22 +55,32 @@ def test_config_that_shapes_the_table_builds_it_whatever_the_server_is_told(
         assert shop.build(*ONLY).built == set(), name
 
 
-def test_an_added_constraint_builds_the_table(open_shop: OpenShop, either_server: StateServer) -> None:
+def test_a_changed_contract_builds_the_table(open_shop: OpenShop, either_server: StateServer) -> None:
     contract = """
         models:
-          - name: customer_names
+          - name: order_sums
             config: {contract: {enforced: true}}
             columns:
-              - {name: id, data_type: integer}
-              - {name: name, data_type: text}
+              - {name: customer_id, data_type: integer}
+              - {name: total, data_type: numeric}
     """
     shop = open_shop(either_server)
-    shop.build(*ONLY)
-    shop.write("models/contract.yml", contract)
-    assert shop.build(*ONLY).built == {"customer_names"}
-    shop.write("models/contract.yml", contract.replace("integer}", "integer, constraints: [{type: not_null}]}"))
-    assert shop.build(*ONLY).built == {"customer_names"}
-    assert shop.build(*ONLY).built == set()
+    shop.sql("update raw.orders set amount = 0.125")
+    shop.write(
+        "models/order_sums.sql",
+        "select customer_id, sum(amount) as total from {{ source('raw', 'orders') }} group by customer_id",
+    )
+    sums = ("-s", "order_sums")
+    shop.build(*sums)
+    for change, text in {
+        "contract": contract,
+        "column type": contract.replace("data_type: numeric", "data_type: 'numeric(10, 2)'"),
+        "column constraint": contract.replace("integer}", "integer, constraints: [{type: not_null}]}"),
+        "table constraint": contract + "    constraints: [{type: unique, columns: [customer_id]}]\n",
+    }.items():
+        shop.write("models/contract.yml", text)
+        assert shop.build(*sums).built == {"order_sums"}, change
+        assert shop.build(*sums).built == set(), change
 
 
 def test_a_changed_description_builds_only_where_it_is_kept_in_the_warehouse(shop: Shop) -> None:

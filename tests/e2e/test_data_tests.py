@@ -35,6 +35,14 @@ def test_passed_tests_are_not_run_again(tested: Shop) -> None:
     assert build.statuses == {"order_totals": "success", NOT_NULL: "pass", TOO_MUCH: "pass"}
 
 
+def test_tests_that_ran_with_a_build_are_not_run_again_on_their_own(tested: Shop) -> None:
+    build = tested.dbt("test")
+    assert build.decisions == {NOT_NULL: "no-op", TOO_MUCH: "no-op"}
+    tested.sql("insert into prod.order_totals values (null, 40, 1)")
+    build = tested.dbt("test")
+    assert build.statuses == {NOT_NULL: "fail", TOO_MUCH: "fail"}
+
+
 def test_a_failed_test_stays_failed_without_being_run(tested: Shop) -> None:
     tested.edit(f"tests/{TOO_MUCH}.sql", "35", "25")
     for decision in ("execute", "no-op", "no-op"):

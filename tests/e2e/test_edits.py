@@ -56,6 +56,48 @@ def test_a_view_under_a_view_counts(shop: Shop) -> None:
     assert shop.build().built == {"order_totals", "customer_totals"}
 
 
+def test_an_ephemeral_model_counts_as_part_of_its_readers(shop: Shop) -> None:
+    shop.edit("models/stg_orders.sql", 'materialized="view"', 'materialized="ephemeral"')
+    shop.build()
+    shop.edit("models/stg_orders.sql", "select id", "-- one row an order\nselect id")
+    assert shop.build().built == set()
+    shop.edit("models/stg_orders.sql", "amount from", "amount + 1 as amount from")
+    assert shop.build().built == {"order_totals", "customer_totals"}
+
+
+def test_a_model_that_reads_another_relation_by_the_same_query_is_built(shop: Shop) -> None:
+    shop.write(
+        "models/order_maxima.sql",
+        """
+        select customer_id, max(amount) as total, count(*) as orders
+        from {{ ref("stg_orders") }} group by customer_id
+    """,
+    )
+    shop.build()
+    shop.edit("models/customer_totals.sql", "order_totals", "order_maxima")
+    assert shop.build().built == {"customer_totals"}
+    shop.use_default_lag_tolerance()
+    shop.edit("models/customer_totals.sql", "order_maxima", "order_totals")
+    assert shop.build().built == {"customer_totals"}
+
+
+def test_two_relations_that_change_places_in_a_query_are_another_query(shop: Shop) -> None:
+    difference = "select id from {{ source('raw', 'LEFT') }} except select id from {{ source('raw', 'RIGHT') }}"
+    shop.sql("insert into raw.customers values (9, 'Barbara'); insert into raw.orders values (8, 1, 1, now())")
+    for left, right in (("orders", "customers"), ("customers", "orders")):
+        shop.write("models/difference.sql", difference.replace("LEFT", left).replace("RIGHT", right))
+        assert shop.build("-s", "difference").built == {"difference"}
+
+
+def test_a_build_without_rows_does_not_pass_for_the_real_one(shop: Shop) -> None:
+    shop.write("models/order_count.sql", "select count(*) as orders from {{ source('raw', 'orders') }}")
+    only = ("-s", "order_count")
+    shop.build(*only)
+    assert shop.build(*only, "--empty").built == {"order_count"}
+    assert shop.table("order_count") == [(0,)]
+    assert shop.build(*only).built == {"order_count"}
+
+
 def test_lag_tolerance_never_hides_changed_logic_upstream(shop: Shop) -> None:
     shop.write("models/best_customers.sql", "select * from {{ ref('customer_totals') }} where total > 0")
     shop.use_default_lag_tolerance()

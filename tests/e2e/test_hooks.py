@@ -81,6 +81,22 @@ def test_a_hook_on_a_reused_seed_is_no_foreign_write(shop: Shop) -> None:
         assert shop.dbt("build", "-s", "regions").decisions == {"regions": "no-op"}
 
 
+def test_a_table_that_was_written_before_its_hook_failed_is_built_again(shop: Shop) -> None:
+    with_hook(shop, None)
+    shop.build(*ONLY)
+    shop.write(
+        "models/customer_names.sql",
+        """
+        {{ config(post_hook={"sql": "select 1 / 0", "transaction": false}) }}
+        select id, lower(name) as name from {{ source("raw", "customers") }}
+        """,
+    )
+    assert shop.build(*ONLY).decisions == {"customer_names": "failed"}
+    assert ("ada",) in shop.sql("select name from prod.customer_names")
+    with_hook(shop, None)
+    assert shop.build(*ONLY).built == {"customer_names"}
+
+
 def test_a_changed_hook_may_be_ignored(open_shop: OpenShop, start_server: StartServer) -> None:
     shop = open_shop(start_server(settings={"DBTSTATE_BUILD_ON": "ignore"}))
     with_hook(shop, None)

@@ -105,22 +105,31 @@ def test_a_tolerated_skip_does_not_make_the_data_any_younger(open_shop: OpenShop
 
 def test_a_change_in_one_parent_is_enough_unless_all_are_waited_for(shop: Shop) -> None:
     joined = """
-        {{ config(state={"require_fresh_data_from": "POLICY"}) }}
+        {{ config(POLICY) }}
         select customers.name, orders.amount
         from {{ source("raw", "customers") }} as customers
         join {{ source("raw", "orders") }} as orders on orders.customer_id = customers.id
     """
-    for policy in ("any", "all"):
-        shop.write(f"models/from_{policy}.sql", joined.replace("POLICY", policy))
-    both = ("-s", "from_any", "from_all")
-    shop.build(*both)
+    policies = {
+        "from_any": "state={'require_fresh_data_from': 'any'}",
+        "from_all": "state={'require_fresh_data_from': 'all'}",
+        "from_all_as_dbt_spells_it": "freshness={'build_after': {'count': 1, 'period': 'day', 'updates_on': 'all'}}",
+    }
+    for model, policy in policies.items():
+        shop.write(f"models/{model}.sql", joined.replace("POLICY", policy))
+    joins = ("-s", *policies)
+    shop.build(*joins)
     shop.sql(NEW_ORDER)
-    assert shop.dbt("build", *both).decisions == {"from_any": "execute", "from_all": "no-op"}
+    assert shop.dbt("build", *joins).decisions == {
+        "from_any": "execute",
+        "from_all": "no-op",
+        "from_all_as_dbt_spells_it": "no-op",
+    }
     assert len(shop.table("from_any")) == 4
     assert len(shop.table("from_all")) == 3
     shop.sql(NEW_CUSTOMER)
-    assert shop.build(*both).built == {"from_any", "from_all"}
-    assert shop.build(*both).built == set()
+    assert shop.build(*joins).built == set(policies)
+    assert shop.build(*joins).built == set()
 
 
 def test_a_source_is_as_new_as_its_loaded_at_field_says(shop: Shop) -> None:
@@ -146,6 +155,7 @@ def test_a_source_is_as_new_as_its_loaded_at_field_says(shop: Shop) -> None:
 
 
 def test_rows_that_arrive_during_a_build_are_seen_by_the_next_one(shop: Shop) -> None:
+    shop.build()
     shop.edit("models/order_totals.sql", "group by", f"where {PASSING} group by")
     with ClosedGate(shop.database) as gate:
         running = shop.start("build", "-s", "order_totals")
@@ -153,4 +163,5 @@ def test_rows_that_arrive_during_a_build_are_seen_by_the_next_one(shop: Shop) ->
         shop.sql(NEW_ORDER)
         gate.open()
         assert running.wait().decisions == {"order_totals": "execute"}
-    assert shop.build("-s", "+order_totals").built == {"order_totals"}
+    assert shop.build().built == {"order_totals", "customer_totals"}
+    assert shop.build().built == set()
