@@ -41,11 +41,15 @@ from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn, RejectionReason
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, Volatility
+from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, ExecutionType, StaleUpstreamPolicy
 
 NOTHING = (RejectionReason.NO_SUITABLE_MATCH_FOUND, RejectionReason.NO_SUITABLE_MATCH_FOUND)
 UNKNOWN_LOGIC = (RejectionReason.NO_FINGERPRINT_MATCH, RejectionReason.NO_FINGERPRINT_MATCH)
 OLD_LOGIC = (RejectionReason.LATEST_QUERY_HASH_NOT_MATCH, RejectionReason.TARGET_TABLE_MATCH)
+
+SAMPLED = 'select * from (select * from "shop"."raw"."orders" where at >= \'x\') _dbt_et_filter_subq_orders'
+CONSTANTS = Relation('"shop"."prod"."constants"')
 
 BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     "nothing is known": (CASE, "no build of it is on record", UNKNOWN_LOGIC),
@@ -337,6 +341,49 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     "a view that can't be parsed": (
         built_before(typed(ExecutionType.VIEW, replace(CASE, fingerprint=Fingerprint(FingerprintKind.TEXT, "t1")))),
         "can't be parsed",
+        NOTHING,
+    ),
+    "it reads from what no request tells of": (
+        built_before(replace(CASE, fingerprint=replace(FINGERPRINT, unseen_sources=("@stage",)))),
+        "it reads from @stage",
+        NOTHING,
+    ),
+    "the template is the same, but the last build was dbt's --empty": (
+        replace(asked(built_before(part_of_inputs=True), compare_unrendered_code=True), fingerprint=CHANGED),
+        "its query has changed",
+        UNKNOWN_LOGIC,
+    ),
+    "the template is the same, but this build is dbt's --sample": (
+        replace(
+            asked(
+                SAME,
+                compare_unrendered_code=True,
+                code=Code(dialect_named("postgres"), SAMPLED, "shop", "public", MART),
+            ),
+            fingerprint=CHANGED,
+        ),
+        "its query has changed",
+        UNKNOWN_LOGIC,
+    ),
+    "a view on databricks, which may be a materialized one": (
+        built_before(typed(ExecutionType.VIEW, on("databricks", CASE))),
+        "it may be a materialized view",
+        NOTHING,
+    ),
+    "the server's clock was a day ahead at the last build": (
+        asked(built_before(built_at=NOW + DAY), inputs=ORDERS_FRESH, lag_tolerance_seconds=3600),
+        "was updated",
+        NOTHING,
+    ),
+    "all inputs must be fresh and are, but for a view that reads no table": (
+        asked(
+            built_before(
+                replace(CASE, fingerprint=replace(FINGERPRINT, slots=(*FINGERPRINT.slots, Slot(CONSTANTS, ()))))
+            ),
+            inputs=ALL_FRESH,
+            stale_upstream_policy=StaleUpstreamPolicy.ALL,
+        ),
+        "was updated",
         NOTHING,
     ),
 }

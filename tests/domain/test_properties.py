@@ -76,7 +76,7 @@ def test_two_distinct_targets_never_share_evidence(
 def test_an_execution_id_leads_to_its_target(organization: str, namespace: str, name: str) -> None:
     target = TargetKey(namespace, name)
 
-    assert target_key_of(organization, execution_id(target, "a" * 32)) == target_key(organization, target)
+    assert target_key_of(organization, execution_id(target, "a" * 32, "0" * 64)) == target_key(organization, target)
 
 
 @given(st.lists(EXECUTIONS, max_size=5))

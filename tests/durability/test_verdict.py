@@ -32,7 +32,7 @@ def build(number: int, *, failures: int | None = None) -> Execution:
     """The build that was confirmed at the epoch `number`."""
     results = None if failures is None else DataTestResults(failures, should_warn=False, should_error=False)
     return Execution(
-        id=execution_id(TARGET, f"build-{number}"),
+        id=execution_id(TARGET, "build", str(number)),
         logic=LOGIC,
         inputs={},
         epoch=number,

@@ -18,7 +18,7 @@ NODE_SHARDS = 32
 """Parts of a project's node states in one target: 10,000 nodes are read with this many reads."""
 
 _HARMLESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_EXECUTION_ID = re.compile(r"([A-Za-z0-9=_-]{1,64})\.([0-9a-f]{40})\.[A-Za-z0-9-]{1,64}")
+_EXECUTION_ID = re.compile(r"([A-Za-z0-9=_-]{1,64})\.([0-9a-f]{40})\.[A-Za-z0-9-]{1,96}")
 
 
 def target_prefix(organization: str) -> str:
@@ -32,9 +32,12 @@ def target_key(organization: str, target: TargetKey) -> str:
     return f"{target_prefix(organization)}{_part(target.namespace)}/{_digest(target.name)}"
 
 
-def execution_id(target: TargetKey, request_id: str) -> str:
-    """An execution's id: it names its target, so that the id alone leads to the document (rule W5)."""
-    return f"{_part(target.namespace)}.{_digest(target.name)}.{request_id}"
+def execution_id(target: TargetKey, request_id: str, raw_digest: str) -> str:
+    """An execution's id: it names its target, so that the id alone leads to the document (rule W5).
+
+    A call that is repeated gives the same id (rule W6); a call with other code never does, whatever request id it has.
+    """
+    return f"{_part(target.namespace)}.{_digest(target.name)}.{request_id}-{raw_digest[:16]}"
 
 
 def target_key_of(organization: str, execution: str) -> str | None:

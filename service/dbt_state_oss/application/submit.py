@@ -54,7 +54,8 @@ class Submit:
         self._node_states.note(caller.organization, submission)
         if isinstance(decision, Skip):
             return Answer(decision, uuid4().hex, "")
-        draft = draft_execution(case, execution_id=execution_id(submission.key, caller.request_id), decided_at=now)
+        identity = execution_id(submission.key, caller.request_id, case.raw_digest)
+        draft = draft_execution(case, execution_id=identity, decided_at=now)
         return Answer(decision, uuid4().hex, self._tickets.seal(caller.organization, submission.key, draft))
 
     async def _decided(self, caller: Caller, submission: Submission, now: int) -> tuple[Case, Decision]:

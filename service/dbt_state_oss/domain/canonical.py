@@ -17,7 +17,7 @@ from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.sources import CommonTables, NamedSources, relations_under_stars
+from dbt_state_oss.domain.sources import CommonTables, NamedSources, relations_under_stars, unseen_sources
 from dbt_state_oss.domain.view_ddl import defining_query
 from dbt_state_oss.domain.volatility import volatility_of_statement
 from dbt_state_oss.domain.wording import Span, Wording, nesting, touches_odd_space, without_comments
@@ -37,6 +37,7 @@ class Reading:
     relations: tuple[Relation, ...]
     star_relations: tuple[Relation, ...]
     volatility: Volatility
+    unseen_sources: tuple[str, ...]
 
 
 def read_sql(
@@ -95,6 +96,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
     columns = [column for column in sources.columns if id(column.node) in inside and column.relation in slots]
     stars = relations_under_stars(tree, read)
     volatility = volatility_of_statement(tree, wording.tokens, wording.dialect)
+    unseen = tuple(dict.fromkeys(unseen_sources(tree)))
     named = [*_names_given(tree, wording.sql)] if wording.dialect.shows_written_case else []
 
     spans = {table.start: Span(table.start, table.end, _OWN_NAME) for table in written}
@@ -116,6 +118,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         relations=tuple(slots),
         star_relations=tuple(relation for relation in slots if relation in stars),
         volatility=volatility,
+        unseen_sources=unseen,
     )
 
 

@@ -11,7 +11,9 @@ from dbt_state_oss.domain.fingerprint import Fingerprint
 from dbt_state_oss.domain.history import Execution, History, Input, Logic
 from dbt_state_oss.domain.lineage import latest_lineage, lineage_at, lineage_of
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.submission import ExecutionType, Submission
+from dbt_state_oss.domain.submission import Code, ExecutionType, Submission
+
+_MARKS_OF_PART = ("_dbt_limit_subq_", "_dbt_et_filter_subq_", "where false limit 0)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,16 @@ class Case:
         )
 
     @property
+    def reads_part_of_inputs(self) -> bool:
+        """The SQL is that of `dbt --empty` or `--sample`: by dbt's alias or, without one, by its text (dbt-adapters 1.24)."""
+        code = self.submission.code
+        return isinstance(code, Code) and any(mark in code.sql for mark in _MARKS_OF_PART)
+
+    @property
     def template(self) -> tuple[str, ...]:
         """What stands for the node's SQL before rendering, views included; empty where it is not asked about (rule L7)."""
         hashes = self.submission.node.hashes
-        if not self.submission.compare_unrendered_code or hashes.body is None:
+        if not self.submission.compare_unrendered_code or hashes.body is None or self.reads_part_of_inputs:
             return ()
         return hashes.body, hashes.configs or "", hashes.macros or "", self.fingerprint.views_digest
 
@@ -111,4 +119,5 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         resource_type=node.resource_type,
         hashes=node.hashes,
         full_refresh=case.is_full_refresh,
+        part_of_inputs=case.reads_part_of_inputs,
     )

@@ -63,6 +63,8 @@ class Fingerprint:
     """Relations under a `*` that the text alone cannot expand (rule T5)."""
     views_digest: str = ""
     """Digest of the canonical definitions of the views read, which `digest` covers too; empty where none is read."""
+    unseen_sources: tuple[str, ...] = ()
+    """What it reads, directly or through views, that is no relation and of which no request tells (rule F3)."""
 
 
 def raw_digest(code: Code | SeedValues) -> str:

@@ -67,6 +67,7 @@ def _parsed(code: Code) -> Fingerprint | None:
         volatility=most_volatile([query.volatility, *(reading.volatility for reading in readings)]),
         star_relations=tuple(relation for relation in query.star_relations if relation != code.target),
         views_digest=lineage.views_digest(),
+        unseen_sources=tuple(dict.fromkeys(name for reading in (query, *readings) for name in reading.unseen_sources)),
     )
 
 

@@ -50,7 +50,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class InputReport:
-    """All changes of a target's inputs by direct parent (slot), and of tables that no slot accounts for."""
+    """All changes of a target's inputs by direct parent (slot with a table at its end), and of tables in no slot."""
 
     slots: tuple[tuple[Change, ...], ...]
     unattributed: tuple[Change, ...]
@@ -77,7 +77,8 @@ def compare_inputs(case: Case, latest: Execution) -> InputReport:
         # Equal by template only (rule L7): the texts differ, so tables are told by name.
         recorded_leaves = [slot.leaves for slot in fingerprint.slots]
     for slot, was in zip_longest([slot.leaves for slot in fingerprint.slots], recorded_leaves, fillvalue=()):
-        slots.append(tuple(_changes(case, latest, zip_longest(was, slot))))
+        if was or slot:
+            slots.append(tuple(_changes(case, latest, zip_longest(was, slot))))
     in_slots = {leaf for slot in fingerprint.slots for leaf in slot.leaves}
     was_in_slots = {leaf for leaves in recorded_leaves for leaf in leaves}
     now_others, was_others = case.submission.inputs.keys() - in_slots, latest.inputs.keys() - was_in_slots

@@ -84,6 +84,8 @@ class Execution:
     results: DataTestResults | None = None
     full_refresh: bool = False
     """A full refresh of an incremental (rule T8)."""
+    part_of_inputs: bool = False
+    """It read only some of its inputs' rows: dbt's `--empty` or `--sample` (rule L7)."""
     unproven: str | None = None
     """Why this record can never justify a skip, though it is the target's latest."""
     data_identity: str | None = None

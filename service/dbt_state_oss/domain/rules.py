@@ -25,6 +25,9 @@ _NOTHING_SUITABLE = (RejectionReason.NO_SUITABLE_MATCH_FOUND, RejectionReason.NO
 _NO_SUCH_LOGIC = (RejectionReason.NO_FINGERPRINT_MATCH, RejectionReason.NO_FINGERPRINT_MATCH)
 _OLDER_LOGIC = (RejectionReason.LATEST_QUERY_HASH_NOT_MATCH, RejectionReason.TARGET_TABLE_MATCH)
 
+_CLOCK_SKEW_MS = 60_000
+"""Further in the future than this, a recorded time is an error of some clock and no age at all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
@@ -172,6 +175,7 @@ def same_template(case: Case, execution: Execution) -> bool:
     return (
         case.submission.compare_unrendered_code
         and now.body is not None
+        and not (case.reads_part_of_inputs or execution.part_of_inputs)
         and (now.body, now.configs, now.macros) == (then.body, then.configs, then.macros)
         and execution.logic.dialect == case.dialect.name
         and execution.logic.fingerprint.views_digest == case.fingerprint.views_digest
@@ -251,6 +255,8 @@ def view_reads_what_it_read(case: Case) -> Finding | None:
     """Rule T5: a view stands on the same relations, and a `*` only on relations of ours that have the same columns."""
     if not case.is_view:
         return None
+    if case.dialect.materialized_views_are_refreshed:
+        return _no(Section.QUERY, "it may be a materialized view, which a run refreshes")
     if case.fingerprint.kind is not FingerprintKind.PARSED:
         return _no(Section.QUERY, "its definition can't be parsed, so what it reads is not known")
     latest = _latest(case)
@@ -279,6 +285,14 @@ def results_are_complete(case: Case) -> Finding | None:
     return None
 
 
+def every_source_is_reported(case: Case) -> Finding | None:
+    """Rule F3: stages, and functions in a FROM that make more than rows of their arguments, are among no inputs."""
+    if case.is_view or not case.fingerprint.unseen_sources:
+        return None
+    source = case.fingerprint.unseen_sources[0]
+    return _no(Section.FRESHNESS, f"it reads from {source}, of which no change is ever reported", badge=Badge.OUTDATED)
+
+
 def inputs_are_fresh(case: Case) -> Finding | None:
     """Rules F1 to F7; a view's upstream data never matters (rule T5)."""
     if case.is_view:
@@ -298,7 +312,7 @@ def inputs_are_fresh(case: Case) -> Finding | None:
         text = "some of its inputs have changed, but it waits until all of them have"
         return Finding(Section.FRESHNESS, ExplainLine(text, Marker.SUCCESS, Badge.FRESH, lines), skip_because=text)
     age, tolerance = case.now - latest.built_at, case.submission.lag_tolerance_seconds * 1000
-    if tolerance > 0 and age <= tolerance:
+    if tolerance > 0 and -_CLOCK_SKEW_MS <= age <= tolerance:
         text = f"its last build, {duration_text(age)} old, is within its lag tolerance of {duration_text(tolerance)}"
         line = ExplainLine(text, Marker.SUCCESS, Badge.WITHIN_TOLERANCE, lines)
         because = f"its changed inputs are within the lag tolerance: {changes[0].cause}"
@@ -322,6 +336,7 @@ RULES: tuple[Rule, ...] = (
     nobody_else_wrote_to_it,
     view_reads_what_it_read,
     results_are_complete,
+    every_source_is_reported,
     inputs_are_fresh,
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -101,6 +101,35 @@ class CommonTables:
         if clause.args.get("recursive"):
             return len(clause.expressions)
         return self._place_of_cte.get(id(inner), len(clause.expressions))
+
+
+_ROWS_OF_ARGUMENTS = frozenset(
+    """
+    explode explode_outer flatten generate_array generate_date_array generate_series generate_subscripts
+    generate_timestamp_array inline inline_outer json_array_elements json_array_elements_text json_each json_each_text
+    json_object_keys json_populate_record json_populate_recordset json_table json_to_record json_to_recordset json_tuple
+    jsonb_array_elements jsonb_array_elements_text jsonb_each jsonb_each_text jsonb_object_keys jsonb_path_query
+    jsonb_populate_record jsonb_populate_recordset jsonb_to_record jsonb_to_recordset posexplode posexplode_outer range
+    regexp_matches regexp_split_to_table sequence split_to_table stack string_to_table strtok_split_to_table unnest
+    variant_explode variant_explode_outer xmltable
+    """.split()
+)
+"""Functions in a FROM that make rows of their arguments alone; sqlglot has types of its own for more of them."""
+
+
+def unseen_sources(tree: exp.Expr) -> Iterator[str]:
+    """What stands in a FROM and is neither a relation nor made of its arguments: stages, functions of somebody's own.
+
+    The client reports nothing of them, so that it cannot be told whether their rows are what they were (rule F3).
+    """
+    for node in tree.find_all(exp.Table, exp.TableFromRows, exp.Lateral):
+        source = node.this
+        if isinstance(source, exp.Identifier):
+            continue
+        in_schema = isinstance(source, exp.Dot) or node.args.get("db") is not None
+        own_or_unknown = isinstance(source, exp.Anonymous) and source.name.lower() not in _ROWS_OF_ARGUMENTS
+        if in_schema or own_or_unknown or isinstance(source, exp.Var):
+            yield source.name or source.sql()
 
 
 def relations_under_stars(tree: exp.Expr, tables: Iterable[Source[exp.Table]]) -> list[Relation]:

@@ -10,6 +10,7 @@ BIGQUERY = Dialect(
     unquoted_case=CaseRule.PRESERVE,
     quoted_case=CaseRule.PRESERVE,
     clock=EpochClock.EXACT,
+    materialized_views_are_refreshed=False,
     default_schema=None,
     identifier_quotes="`",
     dotted_quoted_names=True,

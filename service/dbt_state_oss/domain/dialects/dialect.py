@@ -60,6 +60,9 @@ class Dialect:
     them shows it."""
     ascii_case_only: bool = True
     """Only A to Z have a case; other letters are kept."""
+    materialized_views_are_refreshed: bool = True
+    """Running a materialized view again refreshes it, and the wire does not tell one from a view (rule T5). Not so where
+    the warehouse keeps it fresh, or where dbt's adapter makes none of this kind."""
     date_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Functions whose value changes once a day (rule L9)."""
     volatile_functions: frozenset[str] = field(default=frozenset(), compare=False)

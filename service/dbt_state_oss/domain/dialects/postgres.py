@@ -10,6 +10,7 @@ POSTGRES = Dialect(
     unquoted_case=CaseRule.LOWER,
     quoted_case=CaseRule.PRESERVE,
     clock=EpochClock.EXACT,
+    materialized_views_are_refreshed=False,
     default_schema="public",
     word_case=CaseRule.LOWER,
     # `age` with one argument counts from today's midnight.

@@ -11,6 +11,7 @@ REDSHIFT = Dialect(
     # Unless enable_case_sensitive_identifier is on; a client then names its setting with the dialect.
     quoted_case=CaseRule.LOWER,
     clock=EpochClock.STAMPED,
+    materialized_views_are_refreshed=False,
     default_schema="public",
     word_case=CaseRule.LOWER,
     date_functions=frozenset({"age", "current_date"}),

@@ -10,6 +10,7 @@ SNOWFLAKE = Dialect(
     unquoted_case=CaseRule.UPPER,
     quoted_case=CaseRule.PRESERVE,
     clock=EpochClock.STAMPED,
+    materialized_views_are_refreshed=False,
     default_schema="public",
     ascii_case_only=False,
     word_case=CaseRule.UPPER,
