@@ -30,7 +30,7 @@ demo: setup ## Build a small shop five times against the server: what is reused,
 	$(BIN)/python -m example_project.demo $(ARGS)
 
 test: setup ## Run every test: pure, contract, and end to end with the real client on a real PostgreSQL
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 lint: setup ## Formatting, lint, types and import contracts
 	$(BIN)/ruff format --check .
