@@ -11,13 +11,16 @@ and when it has ended its exit code, negative where a signal ended it.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import gc
 import importlib
 import json
 import os
 import signal
 import socket
 import sys
+import threading
 from typing import Any
 
 PLUGINS = ("dbt_state", "dbt_run_cache")
@@ -44,6 +47,7 @@ def main() -> None:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(name)
     _parse(project)
+    gc.freeze()
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(address)
     listener.listen()
@@ -93,7 +97,19 @@ def run(request: dict[str, Any]) -> None:
     sys.argv = ["dbt", *request["arguments"]]
     from dbt.cli.main import cli
 
-    sys.exit(cli())
+    try:
+        cli()
+    except SystemExit as end:
+        _exit(end.code)
+
+
+def _exit(code: object) -> None:
+    """End as an interpreter does, threads and exit handlers first, but leave the tidying of its memory to the system."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code if isinstance(code, int) else code is not None)
 
 
 if __name__ == "__main__":
