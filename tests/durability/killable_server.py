@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.ports import free_port
+
 STOP_SECONDS = 40
 ORPHAN_SECONDS = 15
 """How long a parse worker may outlive its server: it ends when it next looks for work."""
-
-PORTS = range(20000, 30000)
-"""Below the range that systems hand out by themselves, so that nobody takes the port while the server is down."""
 
 _POLL_SECONDS = 0.02
 
@@ -30,7 +27,7 @@ class KillableServer:
         """`settings` are environment variables of the server."""
         self.state = directory / "state"
         self.log = directory / "server.log"
-        self.port = _free_port()
+        self.port = free_port()
         self._lives = directory / "lives"
         self._lives.mkdir(parents=True, exist_ok=True)
         self._life = self._lives / "0"
@@ -115,14 +112,3 @@ class KillableServer:
         """End the process, however it is."""
         if self.running:
             self.kill()
-
-
-def _free_port() -> int:
-    while True:
-        port = random.choice(PORTS)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -12,11 +11,11 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.ports import free_port
+
 START_SECONDS = 30
 STOP_SECONDS = 40
 LAUNCHER = Path(__file__).with_name("server_with_clock.py")
-PORTS = range(20000, 30000)
-"""Below the range that systems hand out by themselves, so that nobody takes the port while a server restarts."""
 
 
 class StateServer:
@@ -34,7 +33,7 @@ class StateServer:
         directory.mkdir(parents=True, exist_ok=True)
         self.state = state or directory / "state"
         self.log = directory / "server.log"
-        self.port = _free_port()
+        self.port = free_port()
         self._environment = {
             "PATH": os.environ["PATH"],
             "STATE_STORE": "local",
@@ -105,14 +104,3 @@ class StateServer:
         """End the process, however it is."""
         if self.running:
             self.kill()
-
-
-def _free_port() -> int:
-    while True:
-        port = random.choice(PORTS)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
