@@ -101,7 +101,7 @@ class Shop:
 
     def start(self, *arguments: str, environment: Mapping[str, str] | None = None, target: str = TARGET) -> Running:
         """Begin a dbt run and come back at once."""
-        return Running(self, self._start(self.client, arguments, target, environment or {}))
+        return Running(self, self._start(arguments, target, environment or {}))
 
     def build(self, *arguments: str, clean: bool = True, environment: Mapping[str, str] | None = None) -> Build:
         """`dbt build` with the client, and without it into the twin schema; both must agree in outcome and content."""
@@ -114,10 +114,11 @@ class Shop:
 
     def vanilla(self, *arguments: str) -> Build:
         """Run dbt without the client into the twin schema."""
-        run = self._start(self.client, arguments, TWIN, {"RUN_CACHE_DISABLED": "true"})
-        return self.finished(run)
+        build = self.finished(self._start(arguments, TWIN, {"RUN_CACHE_DISABLED": "true"}))
+        assert not build.reasons, "the client was to be off"
+        return build
 
-    def _start(self, client: DbtProcess, arguments: Sequence[str], target: str, environment: Mapping[str, str]) -> Run:
+    def _start(self, arguments: Sequence[str], target: str, environment: Mapping[str, str]) -> Run:
         traces = self.directory / "runs" / target
         shutil.rmtree(traces / "logs", ignore_errors=True)
         (traces / "output").unlink(missing_ok=True)
@@ -133,10 +134,10 @@ class Shop:
             **self.environment,
             **environment,
         }
-        run = client.start(
+        run = self.client.start(
             [*arguments, "--target", target],
             directory=self.directory,
-            environment=client.environment(variables),
+            environment=self.client.environment(variables),
             output_path=traces / "output",
         )
         self._runs.append(run)
