@@ -239,6 +239,45 @@ async def test_an_untracked_build_is_reused_only_if_no_input_may_have_moved_duri
     assert isinstance((await inside.submit(caller, BUILT_ONCE)).decision, Skip) == reused
 
 
+async def test_a_speculative_submit_is_a_skip_where_the_epochs_sent_so_far_prove_it(
+    inside: Inside, caller: Caller
+) -> None:
+    asked = await inside.submit(caller, MISSING)
+    identity = await inside.confirm(caller, asked.ticket, OUTCOME)
+
+    answer = await inside.submit.speculatively(caller, BUILT_ONCE)
+
+    assert answer is not None
+    assert isinstance(answer.decision, Skip)
+    assert answer.decision.execution.id == identity
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        replace(BUILT_ONCE, own_epoch=None),
+        replace(BUILT_ONCE, inputs={**BUILT_ONCE.inputs, ORDERS: None}),
+        replace(BUILT_ONCE, inputs={CUSTOMERS: T0}),
+        replace(BUILT_ONCE, inputs={ORDERS: None, CUSTOMERS: None}, lag_tolerance_seconds=100_000),
+        edited(f"{SQL} limit 1"),
+    ],
+    ids=[
+        "its own epoch",
+        "an input's epoch",
+        "an input",
+        "all inputs' epochs, within the tolerance",
+        "the logic of before",
+    ],
+)
+async def test_a_speculative_submit_without_proof_stays_undecided(
+    inside: Inside, caller: Caller, lacking: Submission
+) -> None:
+    asked = await inside.submit(caller, MISSING)
+    await inside.confirm(caller, asked.ticket, OUTCOME)
+
+    assert await inside.submit.speculatively(caller, lacking) is None
+
+
 async def test_a_test_returns_the_results_that_were_recorded(inside: Inside, caller: Caller) -> None:
     test = replace(MISSING, key=TargetKey("ns", "test:t"), relation=None, execution_type=ExecutionType.DBT_DATA_TEST)
     results = DataTestResults(3, should_warn=True, should_error=True)
@@ -303,6 +342,29 @@ async def test_a_later_incremental_run_of_one_template_has_the_lineage_of_the_fi
     newer, older = (await inside.ledger.history("default", SUBMISSION.key)).executions
     assert newer.logic.fingerprint.digest != older.logic.fingerprint.digest
     assert newer.lineage == older.lineage
+
+
+async def test_an_upstream_rebuilt_from_the_same_data_does_not_rebuild_its_children(inside: Inside) -> None:
+    base, top = Relation('"shop"."prod"."base"'), Relation('"shop"."prod"."top"')
+
+    def table(relation: Relation, sql: str, own: int | None, inputs: dict[Relation, int]) -> Submission:
+        key = TargetKey("ns", relation)
+        return replace(SUBMISSION, key=key, relation=relation, code=code(sql, relation), own_epoch=own, inputs=inputs)
+
+    async def build(number: int, submission: Submission, epoch: int) -> str:
+        asked = await inside.submit(Caller("default", f"{number:032d}"), submission)
+        assert isinstance(asked.decision, Build), asked.decision.description
+        return await inside.confirm(Caller("default", f"{number:032d}"), asked.ticket, Outcome(epoch))
+
+    await build(1, table(base, f"select id from {ORDERS}", None, {ORDERS: T0}), 100)
+    await build(2, table(top, f"select id from {base}", None, {base: 100}), 200)
+    again = await build(3, table(base, f"select id from {ORDERS}", 101, {ORDERS: T0}), 300)  # others wrote to it
+    child = table(top, f"select id from {base}", 200, {base: 300})
+    assert isinstance((await inside.submit(Caller("default", "4" * 32), child)).decision, Skip)
+
+    await inside.update_metadata(Caller("default", "5" * 32), again, 301)  # a hook wrote to it
+    child = table(top, f"select id from {base}", 200, {base: 301})
+    assert isinstance((await inside.submit(Caller("default", "6" * 32), child)).decision, Build)
 
 
 async def test_the_target_is_named_by_namespace_too(inside: Inside, caller: Caller) -> None:

@@ -34,6 +34,7 @@ from tests.domain.varying import (
     overlapping,
     resource,
     typed,
+    with_content,
     with_upstream,
 )
 
@@ -384,6 +385,26 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
             stale_upstream_policy=StaleUpstreamPolicy.ALL,
         ),
         "was updated",
+        NOTHING,
+    ),
+    "an upstream was rebuilt to other content": (
+        with_content(asked(SAME, inputs=ORDERS_FRESH), recorded="d1", now="d2"),
+        "was updated",
+        NOTHING,
+    ),
+    "an upstream of the same content was written by others since": (
+        with_content(asked(SAME, inputs={ORDERS: BUILT + HOUR + 1, CUSTOMERS: T0}), recorded="d1", now="d1"),
+        "what is on no record",
+        NOTHING,
+    ),
+    "an upstream's content has no name, then and now": (
+        with_content(asked(SAME, inputs=ORDERS_FRESH), recorded=None, now=None),
+        "was updated",
+        NOTHING,
+    ),
+    "an upstream of the same content had another build overlapping its own": (
+        with_content(asked(SAME, inputs=ORDERS_FRESH), recorded="d1", now="d1", rival=True),
+        "what is on no record",
         NOTHING,
     ),
 }

@@ -13,6 +13,7 @@ from tests.domain.building import (
     MINUTE,
     NOW,
     ORDERS,
+    PRODUCTS,
     T0,
     asked,
     built_before,
@@ -29,12 +30,13 @@ from tests.domain.varying import (
     overlapping,
     resource,
     typed,
+    with_content,
     with_upstream,
 )
 
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn
-from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Volatility
+from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, Volatility
 from dbt_state_oss.domain.history import DataTestResults
 from dbt_state_oss.domain.submission import ExecutionType, StaleUpstreamPolicy
 
@@ -95,6 +97,21 @@ SKIPS: dict[str, Case] = {
     ),
     "unparsable SQL is the same to the letter": built_before(
         replace(CASE, fingerprint=Fingerprint(FingerprintKind.TEXT, "t1"))
+    ),
+}
+
+EQUAL_CONTENT: dict[str, Case] = {
+    "an upstream was rebuilt to the same content": with_content(
+        asked(SAME, inputs=ORDERS_FRESH), recorded="d1", now="d1"
+    ),
+    "an equal table is read under another name": with_content(
+        asked(
+            replace(SAME, fingerprint=replace(FINGERPRINT, slots=(Slot(PRODUCTS, (PRODUCTS,)), FINGERPRINT.slots[1]))),
+            inputs={PRODUCTS: BUILT + HOUR, CUSTOMERS: T0},
+        ),
+        recorded="d1",
+        now="d1",
+        read=PRODUCTS,
     ),
 }
 

@@ -11,7 +11,7 @@ from tests.domain.building import (
     built_before,
 )
 from tests.domain.decisions_to_build import BUILDS
-from tests.domain.decisions_to_skip import SKIPS, TOLERATED
+from tests.domain.decisions_to_skip import EQUAL_CONTENT, SKIPS, TOLERATED
 from tests.domain.varying import ORDERS_FRESH, SAME, as_test, resource
 
 from dbt_state_oss.domain.case import Case
@@ -21,7 +21,7 @@ from dbt_state_oss.domain.explanation import ExplainLine, Marker
 from dbt_state_oss.domain.rules import RULES, Rule
 
 
-@pytest.mark.parametrize("case", SKIPS.values(), ids=SKIPS)
+@pytest.mark.parametrize("case", [*SKIPS.values(), *EQUAL_CONTENT.values()], ids=[*SKIPS, *EQUAL_CONTENT])
 def test_it_is_skipped_when(case: Case) -> None:
     decision = decide(case)
 

@@ -24,6 +24,7 @@ from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot
 from dbt_state_oss.domain.history import DataTestResults, History, Input
+from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, ExecutionType, TargetKey
 
 SAME = built_before()
@@ -84,3 +85,15 @@ def overlapping(epoch: int, case: Case = SAME, **changes: Any) -> Case:
     fields = {"logic": different, "decided_at": began, "confirmed_at": confirmed, **changes}
     other = execution(case, id="ns.t.x0", epoch=epoch, **fields)
     return replace(case, history=case.history.merged([other]))
+
+
+def with_content(
+    case: Case, *, recorded: str | None, now: str | None, read: Relation = ORDERS, rival: bool = False
+) -> Case:
+    """orders was of the content `recorded` at the last build; `read`, which is ours, is of the content `now`."""
+    latest = case.history.executions[0]
+    inputs = {**latest.inputs, ORDERS: Input(T0, "l1", recorded)}
+    written = execution(epoch=BUILT + HOUR, lineage="l1", data_identity=now)
+    other = replace(written, id="ns.t.x0", logic=replace(CASE, fingerprint=CHANGED).logic)
+    upstream = History((written, other) if rival else (written,))
+    return replace(case, history=History((replace(latest, inputs=inputs),)), upstream={read: upstream})

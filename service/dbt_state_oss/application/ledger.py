@@ -67,7 +67,10 @@ class Ledger:
         await self._documents.update(target_key(organization, target), merged)
 
     async def raise_epoch(self, organization: str, execution_id: str, epoch: int) -> bool:
-        """Raise the epoch of an execution if it is its target's latest (rule W5); false where it is not."""
+        """Raise the epoch of an execution if it is its target's latest (rule W5); false where it is not.
+
+        What moved it was a hook that wrote, so the content is no longer what its data identity named.
+        """
         key = target_key_of(organization, execution_id)
         if key is None:
             return False
@@ -82,7 +85,7 @@ class Ledger:
             if latest.epoch is None or epoch <= latest.epoch:
                 return None
             raised = True
-            history = History(document.executions).merged([replace(latest, epoch=epoch)])
+            history = History(document.executions).merged([replace(latest, epoch=epoch, data_identity=None)])
             return replace(document, executions=history.executions)
 
         await self._documents.update(key, change)

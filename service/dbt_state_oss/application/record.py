@@ -64,8 +64,8 @@ def _as_provable(execution: Execution, recorded: Recorded) -> Execution:
         relation: known if start is not None and known.epoch is not None and known.epoch < start else _unknown(known)
         for relation, known in execution.inputs.items()
     }
-    return replace(execution, inputs=inputs)
+    return replace(execution, inputs=inputs, data_identity=None)
 
 
 def _unknown(known: Input) -> Input:
-    return replace(known, epoch=None)
+    return replace(known, epoch=None, identity=None)

@@ -58,6 +58,17 @@ class Submit:
         draft = draft_execution(case, execution_id=identity, decided_at=now)
         return Answer(decision, uuid4().hex, self._tickets.seal(caller.organization, submission.key, draft))
 
+    async def speculatively(self, caller: Caller, submission: Submission) -> Answer | None:
+        """The skip that the epochs sent so far prove; None where they don't, or the state cannot be read (rule W8).
+
+        Never a build: the client would read the inputs' epochs again after it, and record a change during the build as seen.
+        """
+        case, decision = await self._decided(caller, submission, self._clock.now())
+        if not isinstance(decision, Skip):
+            return None
+        self._node_states.note(caller.organization, case.submission)
+        return Answer(decision, uuid4().hex, "")
+
     async def _decided(self, caller: Caller, submission: Submission, now: int) -> tuple[Case, Decision]:
         try:
             case = await self._gathering.known(caller.organization, submission, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from dbt_state_oss.domain.data_identity import identity_at, identity_of
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.dialects import Dialect, EpochClock
 from dbt_state_oss.domain.fingerprint import Fingerprint
@@ -94,7 +95,7 @@ class Case:
         history = self.upstream.get(relation, History())
         if self.is_view:
             return Input(None if history.latest is None else history.latest.epoch, latest_lineage(history))
-        return Input(epoch, lineage_at(history, epoch, self.clock))
+        return Input(epoch, lineage_at(history, epoch, self.clock), identity_at(history, relation, epoch, self.clock))
 
 
 def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) -> Execution:
@@ -120,4 +121,5 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         hashes=node.hashes,
         full_refresh=case.is_full_refresh,
         part_of_inputs=case.reads_part_of_inputs,
+        data_identity=None if case.is_snapshot else identity_of(logic, node.hashes, inputs),
     )

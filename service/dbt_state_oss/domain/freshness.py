@@ -68,7 +68,7 @@ class InputReport:
 
 
 def compare_inputs(case: Case, latest: Execution) -> InputReport:
-    """Hold what is reported now against what `latest` recorded (rules F1, F3, F7)."""
+    """Hold what is reported now against what `latest` recorded (rules F1 to F3, F7)."""
     fingerprint = case.fingerprint
     slots = []
     if fingerprint.digest == latest.logic.fingerprint.digest:
@@ -108,6 +108,8 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
     if was == now and stands_as_recorded(recorded.epoch, case.submission.inputs.get(now), case.clock):
         return None
     reported = case.input_now(now)
+    if recorded.identity is not None and recorded.identity == reported.identity:
+        return None
     if was != now:
         if recorded.lineage is None or not same_lineage(recorded.lineage, reported.lineage):
             return Change(ChangeKind.LOGIC, now, f"{now} is read where the last build read {was}")

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 
+from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import ExecutionType, NodeHashes
 
 HISTORY_LENGTH = 8
 """Executions kept for a target. Only the latest can justify a skip; the others tell A→B→A and full refreshes."""
+
+
+class Rival(Enum):
+    """What makes it doubtful that an execution's work is what its table held at the confirmed epoch."""
+
+    OVERLAPPING = "overlapping"
+    LATER = "later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +45,8 @@ class Input:
     """Under a view's `*`: that of its latest execution (rule T5)."""
     lineage: str | None
     """The lineage of the execution that had written it; None where no record of ours tells."""
+    identity: str | None = None
+    """A name for its content (rule I3); None where none can be given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +100,7 @@ class Execution:
     unproven: str | None = None
     """Why this record can never justify a skip, though it is the target's latest."""
     data_identity: str | None = None
-    """A name for the content (section 5); None where none was given."""
+    """A name for the content that follows from logic and inputs (rule I1); None where it depends on more than these."""
     origin: CloneOrigin | None = None
 
     @property
@@ -127,6 +138,40 @@ class History:
         """The execution with the greatest confirmed epoch, ties by `confirmed_at`: what is in the table now."""
         return self.executions[0] if self.executions else None
 
+    def rival_of(self, execution: Execution, clock: EpochClock) -> Rival | None:
+        """Whether another execution, which did something else, may have written what `execution` confirmed (rule T9).
+
+        A client reads a table's epoch after its build, so it may read what another build left that ran at the same time.
+        On an exact clock only builds of one epoch can be taken for each other; a stamped one may be later than the other
+        build's work. A build that began when this one was over has the last word, whatever epoch it confirmed: clocks
+        that stamp may differ, and a hook may have raised this one's.
+        """
+        for other in self.executions:
+            if other.id == execution.id or other.left_the_same(execution):
+                continue
+            if other.followed(execution) and not execution.followed(other):
+                return Rival.LATER
+            mistakable = other.epoch == execution.epoch or clock is EpochClock.STAMPED
+            if mistakable and execution.overlapped(other):
+                return Rival.OVERLAPPING
+        return None
+
+    def written_at(self, epoch: Epoch | None, clock: EpochClock) -> Execution | None:
+        """The execution that a table's epoch falls to (rule I3); None where none does, or it is not known which.
+
+        On an exact clock that is the one which confirmed this very epoch, on a stamped clock the one with the lowest epoch
+        that is not below it.
+        """
+        if epoch is None:
+            return None
+        known = [execution for execution in self.executions if execution.epoch is not None]
+        if clock is EpochClock.EXACT:
+            written = next((execution for execution in known if execution.epoch == epoch), None)
+        else:
+            not_below = [execution for execution in known if execution.epoch is not None and execution.epoch >= epoch]
+            written = not_below[-1] if not_below else None
+        return None if written is None or self.rival_of(written, clock) is not None else written
+
     def merged(self, others: Iterable[Execution]) -> History:
         """This history with `others`: union by id, newest first, trimmed to `HISTORY_LENGTH`."""
         by_id = {execution.id: execution for execution in self.executions}
@@ -149,4 +194,5 @@ def _joined(one: Execution, other: Execution) -> Execution:
         epoch=max(epochs, default=None),
         built_at=min(one.built_at, other.built_at),
         confirmed_at=min(one.confirmed_at, other.confirmed_at),
+        data_identity=one.data_identity if one.data_identity == other.data_identity else None,
     )

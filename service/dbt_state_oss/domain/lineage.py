@@ -7,9 +7,9 @@ view's `*` may be trusted only while it stands still (rule T5). Tables that are 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import blake2b
 
 from dbt_state_oss.domain.dialects import EpochClock
+from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.history import History, Input, Logic
 from dbt_state_oss.domain.relation import Epoch, Relation
 
@@ -25,15 +25,10 @@ def lineage_of(logic: Logic, inputs: Mapping[Relation, Input], *, template: Sequ
     parts = [logic.dialect, logic.execution_type.value, *said]
     for key in sorted(logic.extras):
         parts += [key, logic.extras[key]]
-    for relation in _in_slot_order(logic, inputs):
+    for relation in in_slot_order(logic, inputs):
         lineage = inputs[relation].lineage
         parts += ["upstream", lineage] if lineage is not None else ["table", relation]
-    digest = blake2b(digest_size=16)
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
-    return digest.hexdigest()
+    return digest_of(*parts)[:32]
 
 
 UNKNOWN_LINEAGE = "unknown"
@@ -51,20 +46,10 @@ def lineage_at(history: History, epoch: Epoch | None, clock: EpochClock) -> str 
     None where the table is not ours; `UNKNOWN_LINEAGE` where it is, but the epoch falls to no execution on record: somebody
     else wrote to it, or a build of it is not confirmed.
     """
-    latest = history.latest
-    if latest is None:
+    if history.latest is None:
         return None
-    if epoch is None:
-        return UNKNOWN_LINEAGE
-    fitting = [
-        execution
-        for execution in history.executions
-        if execution.epoch is not None
-        and (execution.epoch == epoch if clock is EpochClock.EXACT else execution.epoch >= epoch)
-    ]
-    if not fitting:
-        return UNKNOWN_LINEAGE
-    return (fitting[0] if clock is EpochClock.EXACT else fitting[-1]).lineage
+    written = history.written_at(epoch, clock)
+    return UNKNOWN_LINEAGE if written is None else written.lineage
 
 
 def same_lineage(one: str | None, other: str | None) -> bool:
@@ -72,7 +57,8 @@ def same_lineage(one: str | None, other: str | None) -> bool:
     return one == other and one != UNKNOWN_LINEAGE
 
 
-def _in_slot_order(logic: Logic, inputs: Mapping[Relation, Input]) -> Iterable[Relation]:
+def in_slot_order(logic: Logic, inputs: Mapping[Relation, Input]) -> Iterable[Relation]:
+    """The inputs in the order of the slots that lead to them; those of no slot behind, by name."""
     leaves = (leaf for slot in logic.fingerprint.slots for leaf in slot.leaves)
     in_slots = [leaf for leaf in dict.fromkeys(leaves) if leaf in inputs]
     return [*in_slots, *sorted(inputs.keys() - set(in_slots))]

@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn, RejectionReason
-from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, Section, ago_text, duration_text
 from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
 from dbt_state_oss.domain.freshness import ChangeKind, compare_inputs, stands_as_recorded
-from dbt_state_oss.domain.history import Execution, History
+from dbt_state_oss.domain.history import Execution, History, Rival
 from dbt_state_oss.domain.lineage import same_lineage
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import ExecutionType
@@ -119,24 +118,14 @@ def latest_execution_is_proof(case: Case) -> Finding | None:
     return None if latest.unproven is None else _no(Section.TABLE, f"its last build proves nothing: {latest.unproven}")
 
 
-def no_other_build_overlapped(case: Case) -> Finding | None:
-    """Rules T2 and T9: of two builds that did different things, it is not always known whose work the table holds.
-
-    A client reads a table's epoch after its build, so it may read what another build left that ran at the same time. On an
-    exact clock only builds of one epoch can be taken for each other; a stamped one may be later than the other build's work.
-    A build that began when the latest was over has the last word, whatever epoch it confirmed: clocks that stamp may differ,
-    and a hook may have raised the latest one's.
-    """
-    latest = _latest(case)
+def no_other_build_may_have_written_it(case: Case) -> Finding | None:
+    """Rules T2 and T9: of two builds that did different things, it is not always known whose work the table holds."""
     if case.submission.relation is None:
         return None
-    for other in case.history.executions[1:]:
-        if latest.left_the_same(other):
-            continue
-        if other.followed(latest):
+    match case.history.rival_of(_latest(case), case.clock):
+        case Rival.LATER:
             return _no(Section.TABLE, "a later build of it that did something else confirmed an older state")
-        mistakable = other.epoch == latest.epoch or case.clock is EpochClock.STAMPED
-        if mistakable and latest.overlapped(other):
+        case Rival.OVERLAPPING:
             return _no(Section.TABLE, "two different builds of it overlapped, and whose work it holds is not known")
     return None
 
@@ -327,7 +316,7 @@ RULES: tuple[Rule, ...] = (
     stored_failures_can_be_skipped,
     an_execution_is_known,
     latest_execution_is_proof,
-    no_other_build_overlapped,
+    no_other_build_may_have_written_it,
     no_full_refresh_was_asked_for,
     logic_is_unchanged,
     contract_is_unchanged,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 
 import structlog
 from query_cache_protobuf.query_cache.services.sql_service_pb2 import (
@@ -15,7 +14,7 @@ from query_cache_protobuf.query_cache.services.sql_service_pb2 import (
 )
 
 from dbt_state_oss.application.caller import Caller
-from dbt_state_oss.application.submit import Answer
+from dbt_state_oss.application.submit import Answer, Submit
 from dbt_state_oss.domain.decision import Skip
 from dbt_state_oss.domain.submission import Submission
 from dbt_state_oss.protocol.from_proto import submission_of_query, submission_of_values
@@ -28,7 +27,7 @@ _log = structlog.get_logger(__name__)
 class SqlServicer:
     """Answers submits; each answer is one line in the log."""
 
-    def __init__(self, submit: Callable[[Caller, Submission], Awaitable[Answer]]) -> None:
+    def __init__(self, submit: Submit) -> None:
         self._submit = submit
 
     @property
@@ -48,8 +47,14 @@ class SqlServicer:
     async def submit_enriched_sql_speculative(
         self, caller: Caller, request: SubmitEnrichedSQLRequest
     ) -> SubmitSQLSpeculativeResponse:
-        """Undecided: the client then waits for the epochs that it lacks and asks with all of them (rule W8)."""
-        return SubmitSQLSpeculativeResponse(undecided=UndecidedResponse())
+        """A skip where the epochs sent so far prove it; else undecided: the client waits for the rest and asks again."""
+        submission = submission_of_query(request)
+        started = time.perf_counter()
+        answer = await self._submit.speculatively(caller, submission)
+        if answer is None:
+            return SubmitSQLSpeculativeResponse(undecided=UndecidedResponse())
+        _log_decision(caller, submission, answer, duration_ms=(time.perf_counter() - started) * 1000)
+        return SubmitSQLSpeculativeResponse(skip_execution=submit_response(answer).skip_execution)
 
     async def _answer(self, caller: Caller, submission: Submission) -> SubmitSQLResponse:
         started = time.perf_counter()

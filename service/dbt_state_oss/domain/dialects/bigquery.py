@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dbt_state_oss.domain.dialects.copying import Copying
 from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock, function_names
 
 BIGQUERY = Dialect(
@@ -14,8 +15,14 @@ BIGQUERY = Dialect(
     default_schema=None,
     identifier_quotes="`",
     dotted_quoted_names=True,
+    backslash_escapes_names=True,
     word_case=CaseRule.LOWER,
     shows_written_case=True,
+    # A clone takes over row and column policies and tags, but no access to the table.
+    copying=Copying(
+        ("CREATE OR REPLACE TABLE {target} CLONE {source}{options}",),
+        left_behind=frozenset({"grants", "__persisted_docs_hash"}),
+    ),
     date_functions=frozenset({"current_date"}),
     volatile_functions=function_names("""
         current_datetime current_time current_timestamp

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dbt_state_oss.domain.dialects.copying import Copying
 from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock, function_names
 
 DATABRICKS = Dialect(
@@ -15,6 +16,11 @@ DATABRICKS = Dialect(
     ascii_case_only=False,
     word_case=CaseRule.LOWER,
     shows_written_case=True,
+    # A clone takes over no privileges, no tags, and not the description of the table.
+    copying=Copying(
+        ("CREATE OR REPLACE TABLE {target} SHALLOW CLONE {source}",),
+        left_behind=frozenset({"grants", "databricks_tags", "__persisted_docs_hash"}),
+    ),
     date_functions=frozenset({"curdate", "current_date"}),
     date_literals=frozenset({"today", "tomorrow", "yesterday"}),
     volatile_literals=frozenset({"now"}),

@@ -8,6 +8,7 @@ from enum import Enum
 from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 
+from dbt_state_oss.domain.dialects.copying import Copying
 from dbt_state_oss.domain.dialects.spelling import NamePart, default_part, parts_of_name, split_dots
 from dbt_state_oss.domain.relation import Relation
 
@@ -53,6 +54,8 @@ class Dialect:
     identifier_quotes: str = '"'
     dotted_quoted_names: bool = False
     """A quoted identifier may hold a whole dotted path (BigQuery's back-ticked names)."""
+    backslash_escapes_names: bool = False
+    """A quote inside a quoted identifier stands behind a backslash, where others double it."""
     word_case: CaseRule = CaseRule.PRESERVE
     """What happens to unquoted words of SQL that are no relation names; PRESERVE where that is not known for sure."""
     shows_written_case: bool = False
@@ -63,6 +66,8 @@ class Dialect:
     materialized_views_are_refreshed: bool = True
     """Running a materialized view again refreshes it, and the wire does not tell one from a view (rule T5). Not so where
     the warehouse keeps it fresh, or where dbt's adapter makes none of this kind."""
+    copying: Copying | None = field(default=None, compare=False)
+    """How a table is copied (rule C6); None where no way is known."""
     date_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Functions whose value changes once a day (rule L9)."""
     volatile_functions: frozenset[str] = field(default=frozenset(), compare=False)

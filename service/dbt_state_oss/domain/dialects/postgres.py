@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dbt_state_oss.domain.dialects.copying import Copying
 from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock, function_names
 
 POSTGRES = Dialect(
@@ -13,6 +14,17 @@ POSTGRES = Dialect(
     materialized_views_are_refreshed=False,
     default_schema="public",
     word_case=CaseRule.LOWER,
+    # One text is one transaction, even where the connection commits by itself. INCLUDING ALL keeps indexes, defaults,
+    # constraints and the comments of columns, but not that of the table.
+    copying=Copying(
+        (
+            "DROP TABLE IF EXISTS {target} CASCADE;\n"
+            "CREATE TABLE {target} (LIKE {source} INCLUDING ALL);\n"
+            "INSERT INTO {target} SELECT * FROM {source}",
+        ),
+        across_databases=False,
+        left_behind=frozenset({"grants", "__persisted_docs_hash"}),
+    ),
     # `age` with one argument counts from today's midnight.
     date_functions=frozenset({"current_date", "age"}),
     date_literals=frozenset({"today", "tomorrow", "yesterday"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dbt_state_oss.domain.dialects.copying import Copying
 from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock, function_names
 
 REDSHIFT = Dialect(
@@ -14,6 +15,15 @@ REDSHIFT = Dialect(
     materialized_views_are_refreshed=False,
     default_schema="public",
     word_case=CaseRule.LOWER,
+    # LIKE keeps distribution, sort keys and encodings. The client copies by SHOW TABLE where it can, which keeps keys too.
+    copying=Copying(
+        (
+            "DROP TABLE IF EXISTS {target} CASCADE",
+            "CREATE TABLE {target} (LIKE {source} INCLUDING DEFAULTS)",
+            "INSERT INTO {target} SELECT * FROM {source}",
+        ),
+        left_behind=frozenset({"grants", "__persisted_docs_hash"}),
+    ),
     date_functions=frozenset({"age", "current_date"}),
     date_literals=frozenset({"today", "tomorrow", "yesterday"}),
     volatile_literals=frozenset({"now"}),

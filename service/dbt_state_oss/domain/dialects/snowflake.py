@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dbt_state_oss.domain.dialects.copying import Copying
 from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock, function_names
 
 SNOWFLAKE = Dialect(
@@ -14,6 +15,11 @@ SNOWFLAKE = Dialect(
     default_schema="public",
     ascii_case_only=False,
     word_case=CaseRule.UPPER,
+    # A transient table has no permanent clone. A clone of a dynamic table would refresh itself, and nothing could be added to it.
+    copying=Copying(
+        ("CREATE OR REPLACE {table_type} {target} CLONE {source} COPY GRANTS",),
+        table_types=frozenset({"TABLE", "TRANSIENT TABLE", "ICEBERG TABLE"}),
+    ),
     date_functions=frozenset({"current_date"}),
     volatile_functions=function_names("""
         current_time current_timestamp getdate localtime localtimestamp sysdate systimestamp
