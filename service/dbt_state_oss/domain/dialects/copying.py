@@ -1,0 +1,20 @@
+"""How a warehouse copies a table, as data (rule C6); each warehouse's file says it from that warehouse's documentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Copying:
+    """A warehouse's way to make one table the copy of another, which replaces whatever table has its name."""
+
+    statements: tuple[str, ...]
+    """Templates, each run on its own inside the client's transaction, so none begins or ends one. `{source}` and `{target}` are
+    quoted names, `{table_type}` the words of DDL for the type, `{options}` a clause of table options or nothing."""
+    table_types: frozenset[str] = frozenset({"TABLE"})
+    """The types of tables that can be copied, as the client names them."""
+    across_databases: bool = True
+    left_behind: frozenset[str] = frozenset()
+    """Semantic extras that every run of dbt applies to its table and that no copy has: a copied table lacks them until it is
+    built."""
