@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.ports import Clock
-from dbt_state_oss.application.tickets import Tickets
+from dbt_state_oss.application.tickets import Promise, Tickets
+from dbt_state_oss.domain.clone import disowned
 from dbt_state_oss.domain.history import DataTestResults, Execution
+from dbt_state_oss.domain.submission import TargetKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,31 @@ class Confirm:
         be written (rule X2).
         """
         promise = self._tickets.open(caller.organization, ticket)
-        execution = completed(promise.draft, outcome, at=self._clock.now())
+        draft = await self._held_against_its_source(caller, promise)
+        execution = completed(draft, outcome, at=self._clock.now())
         await self._ledger.add(caller.organization, promise.target, [execution])
         return execution.id
 
+    async def _held_against_its_source(self, caller: Caller, promise: Promise) -> Execution:
+        """The draft; that of a clone proves nothing if its source has been built while it was copied (rule C5)."""
+        origin = promise.draft.origin
+        if origin is None or promise.draft.unproven is not None:
+            return promise.draft
+        key = TargetKey(promise.target.namespace, origin.relation)
+        source = (await self._ledger.history(caller.organization, key)).latest
+        if source is not None and source.id == origin.execution_id:
+            return promise.draft
+        return disowned(promise.draft, "its source was being built")
+
 
 def completed(draft: Execution, outcome: Outcome, *, at: int) -> Execution:
-    """The draft with its outcome: the same record from Confirm and from Record (rule W1)."""
+    """The draft with its outcome: the same record from Confirm and from Record (rule W1).
+
+    A clone keeps what it has from its source: the content is no younger, and cost what it cost there (rule C4).
+    """
+    if draft.origin is not None:
+        table_type = outcome.table_type or draft.table_type
+        return replace(draft, epoch=outcome.epoch, confirmed_at=at, table_type=table_type)
     return replace(
         draft,
         epoch=outcome.epoch,

@@ -65,6 +65,8 @@ class CloneOrigin:
     execution_id: str
     relation: Relation
     chain_depth: int
+    content_decided_at: int | None = None
+    """When the server was asked before the build that made the content: whose date a daily function saw (rule L9)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,11 @@ class Execution:
         whole = self.logic.execution_type in (ExecutionType.FULL, ExecutionType.VIEW, ExecutionType.VALUES)
         understood = fingerprint.kind in (FingerprintKind.PARSED, FingerprintKind.VALUES)
         return whole and understood and not fingerprint.star_relations
+
+    @property
+    def content_decided_at(self) -> int | None:
+        """`decided_at` of the build that made the content: a clone has its source's (rules C4, L9)."""
+        return self.decided_at if self.origin is None else self.origin.content_decided_at
 
     def overlapped(self, other: Execution) -> bool:
         """Whether the two may have been under way at once; they may where it is not known when one began."""

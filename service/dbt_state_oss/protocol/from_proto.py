@@ -46,7 +46,7 @@ LENIENT_DEPENDENCIES = 12
 
 _LENGTH_DELIMITED = 2
 _RESULT_KEYS = frozenset({"failures", "should_warn", "should_error"})
-_EXECUTION_TYPES = {
+_EXECUTION_TYPES: dict[int, ExecutionType] = {
     number: ExecutionType.__members__.get(name, ExecutionType.UNKNOWN) for name, number in ModelExecutionType.items()
 }
 
@@ -91,11 +91,16 @@ def outcome_of(message: ConfirmExecutionRequest | ExecutionOutcome) -> Outcome:
     )
 
 
+def execution_type_of(number: int) -> ExecutionType:
+    """The way of being built that the wire's number stands for; UNKNOWN for one of a newer client."""
+    return _EXECUTION_TYPES.get(number, ExecutionType.UNKNOWN)
+
+
 def _query(message: SubmitEnrichedSQLRequest | SQLExecution, **terms: Any) -> Submission:
     dialect = dialect_named(message.dialect)
     catalog = message.default_catalog
     schema = message.default_schema or dialect.default_schema or ""
-    execution_type = _EXECUTION_TYPES.get(message.execution_type, ExecutionType.UNKNOWN)
+    execution_type = execution_type_of(message.execution_type)
     node = _node(message)
     tables = _tables(message.tables, dialect, catalog, schema)
     relation: Relation | None = None

@@ -1,0 +1,75 @@
+"""RegisterClone: copy a table of production into development before it is built upon there (rule C5)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.keys import execution_id
+from dbt_state_oss.application.ledger import Ledger
+from dbt_state_oss.application.ports import Clock
+from dbt_state_oss.application.tickets import Tickets
+from dbt_state_oss.domain.clone import CloneOrder, CloneRefusal, draft_clone, refusal_of
+from dbt_state_oss.domain.clone_ddl import clone_statements
+from dbt_state_oss.domain.decision import RejectionReason
+from dbt_state_oss.domain.history import History
+from dbt_state_oss.domain.submission import TargetKey
+from dbt_state_oss.errors import StoreError
+
+_CLONE = "clone"
+"""Stands in an execution's id where a build has the digest of its code."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class CloneGrant:
+    """The statements that copy the table, and the ticket to confirm the copy with."""
+
+    statements: tuple[str, ...]
+    ticket: str
+
+
+class RegisterClone:
+    """Answers whether and how a table is to be copied. Stores nothing, so it may be repeated at will (rule W6)."""
+
+    def __init__(self, *, ledger: Ledger, tickets: Tickets, clock: Clock, read_timeout_seconds: float) -> None:
+        self._ledger = ledger
+        self._tickets = tickets
+        self._clock = clock
+        self._read_timeout = read_timeout_seconds
+
+    async def __call__(self, caller: Caller, order: CloneOrder) -> CloneGrant | CloneRefusal:
+        """The answer. State that cannot be read in time means a clone that proves nothing, never an error (rule X1)."""
+        now = self._clock.now()
+        source = await self._source(caller, order)
+        refusal = refusal_of(order, source)
+        if refusal is not None:
+            return refusal
+        statements = clone_statements(
+            order.dialect,
+            order.source,
+            order.target,
+            table_type=order.source_table_type,
+            hours_to_expiration=order.terms.hours_to_expiration,
+            partition_expiration_days=order.terms.partition_expiration_days,
+        )
+        if statements is None:
+            because = f"{order.dialect.name} is known no way to copy {order.source} to {order.target}"
+            return CloneRefusal(RejectionReason.FORCED_NOT_ELIGIBLE, because)
+        identity = execution_id(order.key, caller.request_id, _CLONE)
+        draft = draft_clone(order, source, execution_id=identity, decided_at=now)
+        return CloneGrant(statements, self._tickets.seal(caller.organization, order.key, draft))
+
+    async def _source(self, caller: Caller, order: CloneOrder) -> History:
+        key = TargetKey(order.key.namespace, order.source)
+        try:
+            return await asyncio.wait_for(self._ledger.history(caller.organization, key), self._read_timeout)
+        except (StoreError, TimeoutError) as error:
+            _log.error(
+                "state_not_read", node=order.node.unique_id, cause=str(error) or "the store did not answer in time"
+            )
+            return History()

@@ -1,0 +1,123 @@
+"""What a copy of a table is worth as evidence: what it inherits from its source, and when it proves nothing (section 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from dbt_state_oss.domain.decision import RejectionReason
+from dbt_state_oss.domain.dialects import Dialect
+from dbt_state_oss.domain.extras import canonical_extras
+from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind
+from dbt_state_oss.domain.freshness import stands_as_recorded
+from dbt_state_oss.domain.history import CloneOrigin, Execution, History, Logic
+from dbt_state_oss.domain.lineage import UNKNOWN_LINEAGE
+from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.submission import CloneTerms, ExecutionType, Node, TargetKey
+
+_SAYS_NOTHING = frozenset(canonical_extras({text: text for text in ("", "null", "{}", "[]")}).values())
+"""Digests of extras that ask for nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloneOrder:
+    """A table that a client wants copied before it builds upon the copy (rule C5)."""
+
+    key: TargetKey
+    dialect: Dialect
+    source: Relation
+    target: Relation
+    execution_type: ExecutionType
+    node: Node
+    source_epoch: Epoch | None
+    source_table_type: str | None = None
+    terms: CloneTerms = field(default_factory=CloneTerms)
+
+
+@dataclass(frozen=True, slots=True)
+class CloneRefusal:
+    """Why a table is not to be copied, for the wire and for people."""
+
+    reason: RejectionReason
+    because: str
+
+
+def refusal_of(order: CloneOrder, source: History) -> CloneRefusal | None:
+    """Why the client's terms or the kind of relation forbid the copy (rules C1, C2); None where they allow it."""
+    recorded = None if source.latest is None else source.latest.logic.execution_type
+    if ExecutionType.VIEW in (order.execution_type, recorded):
+        return CloneRefusal(RejectionReason.FORCED_NOT_ELIGIBLE, "views are not cloned")
+    limit = order.terms.chain_depth_limit
+    if limit is not None and chain_depth(source) >= limit:
+        because = f"no chain of more than {limit} clones is wanted" if limit else "no clones are wanted"
+        return CloneRefusal(RejectionReason.CLONE_CHAIN_LIMIT_EXCEEDED, because)
+    return None
+
+
+def chain_depth(history: History) -> int:
+    """How many clones lie under a table, as far as its history goes back: a table that was built anew stands on none."""
+    for execution in history.executions:
+        if execution.origin is not None:
+            return execution.origin.chain_depth
+        if not execution.logic.execution_type.incremental and execution.resource_type != "snapshot":
+            return 0
+    return 0
+
+
+def draft_clone(order: CloneOrder, source: History, *, execution_id: str, decided_at: int) -> Execution:
+    """The execution that the copy leaves (rule C4), to be completed when it is confirmed.
+
+    It inherits what is known of the source's content, but only where that content is the one on record; otherwise, and
+    where the copy lacks what a build would apply, the next run builds upon it.
+    """
+    latest = source.latest
+    if latest is None:
+        return disowned(_unrecorded(order, execution_id, decided_at), "no build of its source was on record")
+    origin = CloneOrigin(latest.id, order.source, chain_depth(source) + 1, latest.content_decided_at)
+    clone = replace(
+        latest,
+        id=execution_id,
+        epoch=None,
+        confirmed_at=0,
+        decided_at=decided_at,
+        node_id=order.node.unique_id or latest.node_id,
+        results=None,
+        unproven=latest.unproven or _left_behind(order.dialect, latest),
+        origin=origin,
+    )
+    if not stands_as_recorded(latest.epoch, order.source_epoch, order.dialect.clock):
+        return disowned(clone, "somebody else had written to its source")
+    if source.rival_of(latest, order.dialect.clock) is not None:
+        return disowned(clone, "whose work its source held is not known")
+    return clone
+
+
+def disowned(clone: Execution, cause: str) -> Execution:
+    """The clone where its content is not known to be its source's recorded one: it proves nothing, here or downstream."""
+    return replace(clone, unproven=f"it was cloned when {cause}", lineage=UNKNOWN_LINEAGE, data_identity=None)
+
+
+def _left_behind(dialect: Dialect, source: Execution) -> str | None:
+    """Why the copy lacks something that a build would have applied to it (rule C6)."""
+    extras = source.logic.extras
+    keys = dialect.copying.left_behind if dialect.copying else frozenset()
+    lacking = sorted(key for key in keys if key in extras and extras[key] not in _SAYS_NOTHING)
+    return f"it was cloned, which does not bring along {', '.join(lacking)}" if lacking else None
+
+
+def _unrecorded(order: CloneOrder, execution_id: str, decided_at: int) -> Execution:
+    """A clone of a table that no record tells of."""
+    return Execution(
+        id=execution_id,
+        logic=Logic(order.dialect.name, order.execution_type, Fingerprint(FingerprintKind.BYTES, ""), {}),
+        inputs={},
+        epoch=None,
+        built_at=decided_at,
+        confirmed_at=0,
+        decided_at=decided_at,
+        raw_digest="",
+        lineage=UNKNOWN_LINEAGE,
+        node_id=order.node.unique_id,
+        resource_type=order.node.resource_type,
+        hashes=order.node.hashes,
+        origin=CloneOrigin("", order.source, 1),
+    )

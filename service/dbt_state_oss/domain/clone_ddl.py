@@ -1,0 +1,75 @@
+"""The SQL that copies a table (rule C6): pure text, which the client runs as it is on the node's connection."""
+
+from __future__ import annotations
+
+from dbt_state_oss.domain.dialects import Dialect
+from dbt_state_oss.domain.dialects.spelling import parts_of_name
+from dbt_state_oss.domain.relation import Relation
+
+
+def clone_statements(
+    dialect: Dialect,
+    source: Relation,
+    target: Relation,
+    *,
+    table_type: str | None = None,
+    hours_to_expiration: int | None = None,
+    partition_expiration_days: int | None = None,
+) -> tuple[str, ...] | None:
+    """Statements that make `target` a copy of `source`, to be run in order; None where there is no way to copy.
+
+    A table that has the target's name is replaced; the client has dropped a view of that name before. `table_type` is the
+    source's as the client names it, None an ordinary table. The expirations matter on BigQuery alone.
+    """
+    copying = dialect.copying
+    source_name, target_name = sql_name(dialect, source), sql_name(dialect, target)
+    kind = (table_type or "TABLE").upper()
+    if copying is None or source_name is None or target_name is None or source == target:
+        return None
+    if kind not in copying.table_types or not (copying.across_databases or _share_database(source, target)):
+        return None
+    options = _options(hours_to_expiration, partition_expiration_days)
+    return tuple(
+        statement.format(source=source_name, target=target_name, table_type=kind, options=options)
+        for statement in copying.statements
+    )
+
+
+def sql_name(dialect: Dialect, relation: Relation) -> str | None:
+    """The relation as SQL of its warehouse names it, every part quoted; None where it is not named by two or three parts.
+
+    The inverse of `Dialect.relation`: no character of a name ends its quotes.
+    """
+    parts = _parts(relation)
+    if dialect.dotted_quoted_names and len(parts) > 3:
+        # A project may itself have dots.
+        parts = [".".join(parts[:-2]), *parts[-2:]]
+    return ".".join(_quoted(dialect, part) for part in parts) if len(parts) in (2, 3) else None
+
+
+def _quoted(dialect: Dialect, part: str) -> str:
+    quote = dialect.identifier_quotes[0]
+    if dialect.backslash_escapes_names:
+        escaped = part.replace("\\", "\\\\").replace(quote, f"\\{quote}")
+    else:
+        escaped = part.replace(quote, quote * 2)
+    return f"{quote}{escaped}{quote}"
+
+
+def _parts(relation: Relation) -> list[str]:
+    return [part.text for part in parts_of_name(relation, quotes='"', skipped_part=None) or ()]
+
+
+def _share_database(source: Relation, target: Relation) -> bool:
+    return _parts(source)[0] == _parts(target)[0]
+
+
+def _options(hours_to_expiration: int | None, partition_expiration_days: int | None) -> str:
+    """BigQuery's clause of table options, with a space before it; empty where nothing expires."""
+    options = []
+    if hours_to_expiration:
+        moment = f"TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL {hours_to_expiration:d} HOUR)"
+        options.append(f"expiration_timestamp = {moment}")
+    if partition_expiration_days:
+        options.append(f"partition_expiration_days = {partition_expiration_days:d}")
+    return f" OPTIONS ({', '.join(options)})" if options else ""
