@@ -20,7 +20,7 @@ def test_write_only_mode_forces_a_build_and_leaves_it_proven(shop: Shop) -> None
     shop.build()
     shop.sql("update prod.order_totals set total = 0")
     shop.build("-s", "order_totals", environment=WRITE_ONLY)
-    assert shop.build().built == {"customer_totals"}
+    assert "order_totals" not in shop.build().built
 
 
 def test_an_edit_after_a_write_only_build_is_built(shop: Shop) -> None:
