@@ -18,6 +18,7 @@ from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.parsing import ParsingLimits, PooledFingerprinter
 from dbt_state_oss.application.ports import Clock, KeyRing, ObjectStore
 from dbt_state_oss.application.record import Record
+from dbt_state_oss.application.select_nodes import SelectNodes
 from dbt_state_oss.application.submit import Submit
 from dbt_state_oss.application.tickets import Tickets, parse_key_ring, shared_key_ring
 from dbt_state_oss.application.update_metadata import UpdateMetadata
@@ -26,6 +27,7 @@ from dbt_state_oss.protocol.client_telemetry import ClientTelemetryServicer, Rec
 from dbt_state_oss.protocol.client_validation import ClientValidationServicer
 from dbt_state_oss.protocol.execution import ExecutionServicer
 from dbt_state_oss.protocol.health import follow_store
+from dbt_state_oss.protocol.selector import SelectorServicer
 from dbt_state_oss.protocol.server import Limits, Server
 from dbt_state_oss.protocol.sql import SqlServicer
 from dbt_state_oss.settings import Settings, StoreSettings, TicketSettings
@@ -106,6 +108,7 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
         {
             "SQL": SqlServicer(submit).methods,
             "Execution": execution.methods,
+            "SelectorService": SelectorServicer(SelectNodes(node_states=node_states)).methods,
             "ClientValidation": ClientValidationServicer(settings.decisions.client_versions).methods,
             "ClientTelemetry": ClientTelemetryServicer(RecentEvents()).methods,
         },

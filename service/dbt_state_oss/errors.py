@@ -26,6 +26,10 @@ class CannotListen(DbtStateError):
     """The address to serve on is not to be had. The operator must free it or name another."""
 
 
+class NothingRecorded(DbtStateError):
+    """What is asked has to be held against a build, and none is on record; run dbt first."""
+
+
 class NotSupportedYet(DbtStateError):
     """The server does not offer this; asking again is of no use (rule X4)."""
 

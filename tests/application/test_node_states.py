@@ -8,11 +8,13 @@ from tests.application.conftest import HandClock
 from tests.domain.building import MART, MINUTE, SUBMISSION
 
 from dbt_state_oss.application.codec import NodeEntry, decode_shard
-from dbt_state_oss.application.keys import node_shard_key
+from dbt_state_oss.application.keys import node_shard_key, nodes_prefix
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Document
 from dbt_state_oss.domain.submission import Submission
 from dbt_state_oss.stores.memory import MemoryStore
+
+PREFIX = nodes_prefix("default", "prod", project_id="4711", project_name="shop")
 
 
 def looking(**hashes: str) -> Submission:
@@ -21,7 +23,7 @@ def looking(**hashes: str) -> Submission:
 
 
 async def stored(store: MemoryStore, unique_id: str = SUBMISSION.node.unique_id) -> NodeEntry | None:
-    document = await store.get(node_shard_key("default", "4711", "prod", unique_id))
+    document = await store.get(node_shard_key(PREFIX, unique_id))
     return decode_shard(document.data).nodes.get(unique_id) if isinstance(document, Document) else None
 
 
@@ -69,7 +71,7 @@ async def test_many_nodes_share_few_documents(store: MemoryStore, clock: HandClo
 
 
 async def test_a_broken_shard_is_set_aside_and_written_anew(store: MemoryStore, clock: HandClock) -> None:
-    key = node_shard_key("default", "4711", "prod", SUBMISSION.node.unique_id)
+    key = node_shard_key(PREFIX, SUBMISSION.node.unique_id)
     await store.put(key, b"garbage", expected=None)
 
     await noted(store, clock, looking())

@@ -18,8 +18,6 @@ from query_cache_protobuf.query_cache.services.explain_service_pb2 import (
     GetUpstreamDependencyChangesRequest,
 )
 from query_cache_protobuf.query_cache.services.explain_service_pb2_grpc import ExplainStub
-from query_cache_protobuf.query_cache.services.selector_service_pb2 import SelectorRequest
-from query_cache_protobuf.query_cache.services.selector_service_pb2_grpc import SelectorServiceStub
 from query_cache_protobuf.query_cache.services.sql_service_pb2 import SubmitSQLResponse, SubmitValuesRequest
 from query_cache_protobuf.query_cache.services.sql_service_pb2_grpc import SQLStub
 from structlog.testing import capture_logs
@@ -177,7 +175,6 @@ async def test_what_this_version_lacks_says_so_in_a_sentence(serving: Serving) -
         CloneStub(channel).RegisterClone(CloneRequest()),
         explain.GetExplainMessages(GetExplainMessagesRequest()),
         explain.GetUpstreamDependencyChanges(GetUpstreamDependencyChangesRequest()),
-        SelectorServiceStub(channel).GetStateSelection(SelectorRequest()),
     ):
         code, details = await refusal(call)
         assert code is grpc.StatusCode.UNIMPLEMENTED

@@ -14,6 +14,7 @@ from dbt_state_oss.protocol.status import status_of, status_of_timeout, status_o
 EXPECTED: dict[type[DbtStateError], StatusCode] = {
     errors.InvalidRequest: StatusCode.INVALID_ARGUMENT,
     errors.InvalidTicket: StatusCode.INVALID_ARGUMENT,
+    errors.NothingRecorded: StatusCode.FAILED_PRECONDITION,
     errors.NotSupportedYet: StatusCode.UNIMPLEMENTED,
     errors.Overloaded: StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreError: StatusCode.INTERNAL,

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 
 from dbt_state_oss.domain.history import Execution
+from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.errors import DbtStateError
 
@@ -44,8 +45,11 @@ class NodeEntry:
     persisted_descriptions: str | None
     contract: str | None
     representation: str | None
-    relation: str | None
-    project_name: str
+    """`database.schema.alias`, unquoted; None where the client sends none, as for seeds."""
+    relation: Relation | None
+    """What the node writes; None for data tests."""
+    namespace: str
+    """The client's `table_namespace`: with the relation it names the target."""
     profile_name: str
 
 
@@ -57,12 +61,21 @@ class NodeShard:
     format: Literal["nodes/1"] = "nodes/1"
 
 
+@dataclass(frozen=True, slots=True)
+class ProjectIds:
+    """The ids that a project of one name goes by, sorted; more than one where two projects share the name."""
+
+    ids: tuple[str, ...] = ()
+    format: Literal["project/1"] = "project/1"
+
+
 _encode = msgspec.json.Encoder().encode
 _decode_target = msgspec.json.Decoder(TargetDocument).decode
 _decode_shard = msgspec.json.Decoder(NodeShard).decode
+_decode_project = msgspec.json.Decoder(ProjectIds).decode
 
 
-def encode(document: TargetDocument | NodeShard) -> bytes:
+def encode(document: TargetDocument | NodeShard | ProjectIds) -> bytes:
     """The document as JSON."""
     return _encode(document)
 
@@ -79,5 +92,13 @@ def decode_shard(data: bytes) -> NodeShard:
     """A part of a project's nodes; raises `BrokenDocument`."""
     try:
         return _decode_shard(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BrokenDocument(str(error)) from error
+
+
+def decode_project(data: bytes) -> ProjectIds:
+    """The ids of a project; raises `BrokenDocument`."""
+    try:
+        return _decode_project(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BrokenDocument(str(error)) from error

@@ -46,10 +46,25 @@ def target_key_of(organization: str, execution: str) -> str | None:
     return None if match is None else f"{target_prefix(organization)}{match[1]}/{match[2]}"
 
 
-def node_shard_key(organization: str, project: str, target_name: str, unique_id: str) -> str:
-    """The key of the document that holds a node's last seen state (rule W7)."""
-    shard = int(_digest(unique_id)[:8], 16) % NODE_SHARDS
-    return f"{_part(organization)}/nodes/{_part(project)}/{_part(target_name)}/{shard:02d}"
+def nodes_prefix(organization: str, target_name: str, *, project_id: str, project_name: str) -> str:
+    """Where the nodes of a project in one dbt target are kept (rule W7): by its id or, where it has none, by its name."""
+    project = f"id/{_part(project_id)}" if project_id else f"name/{_part(project_name)}"
+    return f"{_part(organization)}/nodes/{project}/{_part(target_name)}/"
+
+
+def node_shard_keys(prefix: str) -> list[str]:
+    """The keys of all documents under a `nodes_prefix`."""
+    return [f"{prefix}{shard:02d}" for shard in range(NODE_SHARDS)]
+
+
+def node_shard_key(prefix: str, unique_id: str) -> str:
+    """The key of the document under a `nodes_prefix` that holds this node."""
+    return f"{prefix}{int(_digest(unique_id)[:8], 16) % NODE_SHARDS:02d}"
+
+
+def project_key(organization: str, project_name: str) -> str:
+    """The key of the document that tells which ids a project of this name goes by."""
+    return f"{_part(organization)}/projects/{_part(project_name)}"
 
 
 def aside_key(key: str, data: bytes) -> str:

@@ -1,83 +1,92 @@
 """Node states: what each dbt node looked like when it was last seen, also when the answer was a skip (rule W7).
 
-Kept for selection and deferral, never for a decision. Notes are taken without waiting; a background task writes them, many at
-a time, shard by shard.
+Kept for selection and deferral, never for a decision. Notes are taken without waiting, and a background task writes them, many
+at a time. Whoever reads waits for the notes that this process has taken; those of another process come into sight when it
+has written them, about half a second later.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import defaultdict
+from collections.abc import Awaitable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 import structlog
 
-from dbt_state_oss.application.codec import NodeEntry, NodeShard, decode_shard, encode
-from dbt_state_oss.application.documents import DocumentCache
-from dbt_state_oss.application.keys import node_shard_key
+from dbt_state_oss.application.codec import NodeEntry
+from dbt_state_oss.application.keys import node_shard_key, node_shard_keys, nodes_prefix, project_key
+from dbt_state_oss.application.node_records import NodeRecords
 from dbt_state_oss.application.ports import Clock, ObjectStore
 from dbt_state_oss.domain.submission import Submission
-from dbt_state_oss.errors import StoreError
+from dbt_state_oss.errors import StoreError, StoreUnavailable
 
 _PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 _MOST_WAITING = 50_000
-_MOST_REMEMBERED = 50_000
-_CACHE_BYTES = 8 * 1024 * 1024
 
 _log = structlog.get_logger(__name__)
 
 
-class NodeStates:
-    """Takes notes of nodes and writes them in the background.
+@dataclass(slots=True)
+class _Notes:
+    """What waits to be written, by key."""
 
-    What waits is lost with the process: a node's next submission notes it again.
+    nodes: defaultdict[str, dict[str, NodeEntry]] = field(default_factory=lambda: defaultdict(dict))
+    projects: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    count: int = 0
+
+
+class NodeStates:
+    """Takes notes of nodes, writes them in the background, and tells what is on record.
+
+    What waits is lost with the process: a node's next submission notes it again. Reading raises `StoreError` where the
+    store fails, also where it does not take what was noted before.
     """
 
     def __init__(self, store: ObjectStore, clock: Clock) -> None:
         self._clock = clock
-        self._shards: DocumentCache[NodeShard] = DocumentCache(
-            store, decode=decode_shard, encode=encode, cache_bytes=_CACHE_BYTES
-        )
-        self._waiting: dict[str, dict[str, NodeEntry]] = {}
-        self._waiting_count = 0
-        self._written: OrderedDict[tuple[str, str], int] = OrderedDict()
+        self._records = NodeRecords(store)
+        self._notes = _Notes()
+        self._writing = asyncio.Lock()
         self._wake = asyncio.Event()
         self._closed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def note(self, organization: str, submission: Submission) -> None:
-        """Remember how this node looks, if its client tracks it and it does not look as it did. Never waits."""
+        """Remember how this node looks, if its client tracks it. Never waits."""
         node = submission.node
-        if not node.tracked or not node.unique_id or self._closed.is_set():
+        if not node.tracked or not node.unique_id or self._closed.is_set() or self._notes.count >= _MOST_WAITING:
             return
-        key = node_shard_key(organization, node.project_id or node.project_name, node.target_name, node.unique_id)
-        look = hash((node, submission.relation))
-        if self._written.get((key, node.unique_id)) == look or self._waiting_count >= _MOST_WAITING:
-            return
-        self._written[key, node.unique_id] = look
-        if len(self._written) > _MOST_REMEMBERED:
-            self._written.popitem(last=False)
-        hashes = node.hashes
-        entry = NodeEntry(
-            seen_at=self._clock.now(),
-            resource_type=node.resource_type,
-            node_hash=node.node_hash,
-            body=hashes.body,
-            configs=hashes.configs,
-            macros=hashes.macros,
-            persisted_descriptions=hashes.persisted_descriptions,
-            contract=hashes.contract,
-            representation=node.representation,
-            relation=submission.relation,
-            project_name=node.project_name,
-            profile_name=node.profile_name,
+        prefix = nodes_prefix(
+            organization, node.target_name, project_id=node.project_id, project_name=node.project_name
         )
-        self._waiting.setdefault(key, {})[node.unique_id] = entry
-        self._waiting_count += 1
+        entry = _entry(submission, seen_at=self._clock.now())
+        self._notes.nodes[node_shard_key(prefix, node.unique_id)][node.unique_id] = entry
+        self._notes.count += 1
+        if node.project_id:
+            self._notes.projects[project_key(organization, node.project_name)].add(node.project_id)
         if self._task is None:
             self._task = asyncio.create_task(self._write_until_closed(), name="node states")
         self._wake.set()
+
+    async def all_nodes(self, prefix: str) -> dict[str, NodeEntry]:
+        """Every node under a `nodes_prefix`, by unique id: one read for each shard."""
+        await self._finish_notes()
+        return await self._records.entries(node_shard_keys(prefix))
+
+    async def nodes(self, prefix: str, unique_ids: Iterable[str]) -> dict[str, NodeEntry]:
+        """Those of these nodes that are on record under a `nodes_prefix`; reads no shard that cannot hold them."""
+        await self._finish_notes()
+        wanted = set(unique_ids)
+        entries = await self._records.entries({node_shard_key(prefix, unique_id) for unique_id in wanted})
+        return {unique_id: entries[unique_id] for unique_id in wanted & entries.keys()}
+
+    async def project_ids(self, organization: str, project_name: str) -> tuple[str, ...]:
+        """The ids under which projects of this name are on record."""
+        await self._finish_notes()
+        return await self._records.project_ids(project_key(organization, project_name))
 
     async def close(self) -> None:
         """Write what waits, once, and stop. May be called twice."""
@@ -85,6 +94,11 @@ class NodeStates:
         self._wake.set()
         if self._task is not None:
             await self._task
+
+    async def _finish_notes(self) -> None:
+        """Return when every note taken before is written; a caller that gives up does not cut the writing short."""
+        if (self._notes.count or self._writing.locked()) and not await asyncio.shield(self._write()):
+            raise StoreUnavailable("how the nodes looked in their last builds could not be written")
 
     async def _write_until_closed(self) -> None:
         pause = _PAUSE_SECONDS
@@ -97,32 +111,53 @@ class NodeStates:
         await self._write()
 
     async def _write(self) -> bool:
-        waiting, self._waiting, self._waiting_count = self._waiting, {}, 0
-        failed = 0
-        for key, entries in waiting.items():
-            try:
-                await self._shards.update(key, lambda shard, entries=entries: _with(shard, entries))  # type: ignore[misc]
-            except StoreError as error:
-                failed += 1
-                _log.warning("node_states_not_written", key=key, nodes=len(entries), cause=str(error))
-                self._wait_again(key, entries)
-        return not failed
+        """Whether nothing is left that was noted before; what could not be written waits again."""
+        async with self._writing:
+            notes, self._notes = self._notes, _Notes()
+            shards = [self._write_nodes(key, entries) for key, entries in notes.nodes.items()]
+            projects = [self._write_project(key, ids) for key, ids in notes.projects.items()]
+            return all(await asyncio.gather(*shards, *projects))
 
-    def _wait_again(self, key: str, entries: dict[str, NodeEntry]) -> None:
-        if self._waiting_count + len(entries) > _MOST_WAITING:
-            return
-        newer = self._waiting.get(key, {})
-        self._waiting[key] = entries | newer
-        self._waiting_count += len(entries)
+    async def _write_nodes(self, key: str, entries: dict[str, NodeEntry]) -> bool:
+        if await _written(self._records.merge(key, entries), key):
+            return True
+        if self._notes.count + len(entries) <= _MOST_WAITING:
+            self._notes.nodes[key] = entries | self._notes.nodes[key]
+            self._notes.count += len(entries)
+            self._wake.set()
+        return False
+
+    async def _write_project(self, key: str, ids: set[str]) -> bool:
+        if await _written(self._records.add_project_ids(key, ids), key):
+            return True
+        self._notes.projects[key] |= ids
         self._wake.set()
+        return False
 
 
-def _with(shard: NodeShard | None, entries: dict[str, NodeEntry]) -> NodeShard | None:
-    nodes = dict(shard.nodes) if shard is not None else {}
-    changed = False
-    for unique_id, entry in entries.items():
-        known = nodes.get(unique_id)
-        if known is None or known.seen_at < entry.seen_at:
-            nodes[unique_id] = entry
-            changed = True
-    return NodeShard(nodes) if changed else None
+async def _written(writing: Awaitable[None], key: str) -> bool:
+    try:
+        await writing
+    except StoreError as error:
+        _log.warning("node_states_not_written", key=key, cause=str(error))
+        return False
+    return True
+
+
+def _entry(submission: Submission, *, seen_at: int) -> NodeEntry:
+    node, hashes = submission.node, submission.node.hashes
+    return NodeEntry(
+        seen_at=seen_at,
+        resource_type=node.resource_type,
+        node_hash=node.node_hash,
+        body=hashes.body,
+        configs=hashes.configs,
+        macros=hashes.macros,
+        persisted_descriptions=hashes.persisted_descriptions,
+        contract=hashes.contract,
+        representation=node.representation,
+        # A test that stores its failures asks twice, once of them with a table; neither is what another node reads.
+        relation=None if node.resource_type == "test" else submission.relation,
+        namespace=submission.key.namespace,
+        profile_name=node.profile_name,
+    )

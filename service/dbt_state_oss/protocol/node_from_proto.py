@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from query_cache_protobuf.query_cache.services.selector_service_pb2 import DbtNodeData
 from query_cache_protobuf.query_cache.shared_pb2 import DbtNodeState
 
 from dbt_state_oss.domain.submission import Node, NodeHashes
@@ -20,16 +21,10 @@ def node_of_state(state: DbtNodeState, labels: Mapping[str, str]) -> Node:
         name=labels.get("dbt_node_name", ""),
         resource_type=state.resource_type or _resource_type(unique_id),
         project_name=state.project_name,
-        project_id="" if state.project_id == _ABSENT_PROJECT else state.project_id,
+        project_id=project_id_of(state.project_id),
         profile_name=state.profile_name,
         target_name=state.target_name,
-        hashes=NodeHashes(
-            body=state.node_body_hash or None,
-            configs=state.node_configs_hash or None,
-            macros=state.node_macros_hash or None,
-            persisted_descriptions=state.node_persisted_descriptions_hash or None,
-            contract=state.node_contract_hash or None,
-        ),
+        hashes=node_hashes_of(state),
         node_hash=state.node_hash or None,
         representation=state.node_database_representation or None,
         tracked=bool(state.node_unique_id),
@@ -44,6 +39,22 @@ def node_of_labels(labels: Mapping[str, str]) -> Node:
         name=labels.get("dbt_node_name", ""),
         resource_type=_resource_type(unique_id),
         project_name=labels.get("dbt_node_fqn", "").partition(".")[0],
+    )
+
+
+def project_id_of(text: str) -> str:
+    """The project's id, empty where its configuration leaves it out."""
+    return "" if text == _ABSENT_PROJECT else text
+
+
+def node_hashes_of(message: DbtNodeState | DbtNodeData) -> NodeHashes:
+    """dbt's hashes of a node's source."""
+    return NodeHashes(
+        body=message.node_body_hash or None,
+        configs=message.node_configs_hash or None,
+        macros=message.node_macros_hash or None,
+        persisted_descriptions=message.node_persisted_descriptions_hash or None,
+        contract=message.node_contract_hash or None,
     )
 
 

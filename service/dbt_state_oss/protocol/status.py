@@ -11,6 +11,7 @@ from grpc import StatusCode
 from dbt_state_oss.errors import (
     DbtStateError,
     InvalidRequest,
+    NothingRecorded,
     NotSupportedYet,
     Overloaded,
     StoreError,
@@ -18,6 +19,7 @@ from dbt_state_oss.errors import (
 
 STATUS_BY_ERROR: tuple[tuple[type[DbtStateError], StatusCode], ...] = (
     (InvalidRequest, StatusCode.INVALID_ARGUMENT),
+    (NothingRecorded, StatusCode.FAILED_PRECONDITION),
     (NotSupportedYet, StatusCode.UNIMPLEMENTED),
     (Overloaded, StatusCode.RESOURCE_EXHAUSTED),
     (StoreError, StatusCode.INTERNAL),

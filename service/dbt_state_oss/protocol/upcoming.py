@@ -1,7 +1,6 @@
 """Services that clients know and this version does not have yet.
 
-They answer UNIMPLEMENTED with a sentence: an empty success would be obeyed, and an empty selection selects nothing
-(rule X4).
+They answer UNIMPLEMENTED with a sentence: an empty success would be obeyed (rule X4).
 """
 
 from __future__ import annotations
@@ -20,10 +19,6 @@ SENTENCES = {
     "Explain": (
         "This version of dbt-state-oss does not explain past decisions yet. "
         "Each decision and its reason is a line in the server's log."
-    ),
-    "SelectorService": (
-        "This version of dbt-state-oss does not select nodes by state yet. "
-        "Use dbt's own state selection with --state and a manifest instead."
     ),
 }
 """By service name, shown to users as they are."""

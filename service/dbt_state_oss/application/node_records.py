@@ -1,0 +1,76 @@
+"""The stored node states: reading and merging their documents, for `NodeStates` alone.
+
+Merging is free of order: of two accounts of a node the younger one wins (rule W2). A document in which no node has changed is
+read, not put.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from dbt_state_oss.application.codec import NodeEntry, NodeShard, ProjectIds, decode_project, decode_shard, encode
+from dbt_state_oss.application.documents import DocumentCache
+from dbt_state_oss.application.ports import ObjectStore
+
+_SHARD_CACHE_BYTES = 16 * 1024 * 1024
+_PROJECT_CACHE_BYTES = 1024 * 1024
+_CONCURRENT_CALLS = 16
+
+
+class NodeRecords:
+    """Node shards and project ids, by key. Every method raises `StoreError` where the store fails."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._shards: DocumentCache[NodeShard] = DocumentCache(
+            store, decode=decode_shard, encode=encode, cache_bytes=_SHARD_CACHE_BYTES
+        )
+        self._projects: DocumentCache[ProjectIds] = DocumentCache(
+            store, decode=decode_project, encode=encode, cache_bytes=_PROJECT_CACHE_BYTES
+        )
+        self._calls = asyncio.Semaphore(_CONCURRENT_CALLS)
+
+    async def entries(self, keys: Collection[str]) -> dict[str, NodeEntry]:
+        """The nodes of several shards, by unique id, read side by side."""
+
+        async def one(key: str) -> NodeShard | None:
+            async with self._calls:
+                return await self._shards.read(key)
+
+        shards = await asyncio.gather(*(one(key) for key in keys))
+        return {unique_id: entry for shard in shards if shard for unique_id, entry in shard.nodes.items()}
+
+    async def merge(self, key: str, entries: Mapping[str, NodeEntry]) -> None:
+        """Bring these nodes into a shard."""
+        async with self._calls:
+            if _merged(await self._shards.read(key), entries) is not None:
+                await self._shards.update(key, lambda shard: _merged(shard, entries))
+
+    async def project_ids(self, key: str) -> tuple[str, ...]:
+        """The ids that are on record under a project's key."""
+        project = await self._projects.read(key)
+        return () if project is None else project.ids
+
+    async def add_project_ids(self, key: str, ids: Collection[str]) -> None:
+        """Put these ids on record under a project's key."""
+        async with self._calls:
+            if not set(ids).issubset(await self.project_ids(key)):
+                await self._projects.update(
+                    key, lambda project: ProjectIds(tuple(sorted({*ids, *(project.ids if project else ())})))
+                )
+
+
+def _merged(shard: NodeShard | None, entries: Mapping[str, NodeEntry]) -> NodeShard | None:
+    """The shard with the younger accounts; None where no node looks other than it did."""
+    known = shard.nodes if shard is not None else {}
+    younger = {
+        unique_id: entry
+        for unique_id, entry in entries.items()
+        if unique_id not in known or known[unique_id].seen_at <= entry.seen_at
+    }
+    changed = any(
+        unique_id not in known or replace(known[unique_id], seen_at=entry.seen_at) != entry
+        for unique_id, entry in younger.items()
+    )
+    return NodeShard({**known, **younger}) if changed else None

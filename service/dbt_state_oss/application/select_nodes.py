@@ -1,0 +1,68 @@
+"""Select nodes: what `dbt ls -s state:modified` and its kin ask (section 10)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.codec import NodeEntry
+from dbt_state_oss.application.keys import nodes_prefix
+from dbt_state_oss.application.node_states import NodeStates
+from dbt_state_oss.domain.selection import Criterion, NodeLook, selected
+from dbt_state_oss.domain.submission import NodeHashes
+from dbt_state_oss.errors import InvalidRequest, NothingRecorded
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """One question. `nodes` are all candidates by unique id; `target_name` is the dbt target that they are held against.
+
+    A project without an id has an empty `project_id`.
+    """
+
+    criterion: Criterion
+    project_id: str
+    target_name: str
+    nodes: Mapping[str, NodeLook]
+
+
+class SelectNodes:
+    """Answers selections. Reads a fixed number of documents, however many nodes are asked about."""
+
+    def __init__(self, *, node_states: NodeStates) -> None:
+        self._node_states = node_states
+
+    async def __call__(self, caller: Caller, selection: Selection) -> list[str]:
+        """The unique ids that are meant, in the order of the question.
+
+        Raises `InvalidRequest` where no project is named, `NothingRecorded` where the answer needs a record and there is
+        none (rule S4), `StoreError` where the records cannot be read: a guess would be obeyed.
+        """
+        if not selection.project_id:
+            raise InvalidRequest(
+                "The state selector needs the id of the project: set project-id under dbt-cloud in dbt_project.yml. "
+                "Any word will do that no other project uses."
+            )
+        prefix = nodes_prefix(
+            caller.organization, selection.target_name, project_id=selection.project_id, project_name=""
+        )
+        entries = await self._node_states.all_nodes(prefix)
+        if not entries and selection.criterion.needs_a_record:
+            raise NothingRecorded(
+                f"Nothing is on record of project {selection.project_id} in target {selection.target_name}, so "
+                f"state:{selection.criterion.value} has nothing to compare with. Run dbt in that target first."
+            )
+        recorded = {unique_id: _look(entry) for unique_id, entry in entries.items() if unique_id in selection.nodes}
+        return selected(selection.criterion, selection.nodes, recorded)
+
+
+def _look(entry: NodeEntry) -> NodeLook:
+    hashes = NodeHashes(
+        body=entry.body,
+        configs=entry.configs,
+        macros=entry.macros,
+        persisted_descriptions=entry.persisted_descriptions,
+        contract=entry.contract,
+    )
+    return NodeLook(hashes, entry.representation, entry.relation)

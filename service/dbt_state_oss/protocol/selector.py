@@ -1,0 +1,52 @@
+"""The service SelectorService: which nodes does a `state:` selector mean?"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from query_cache_protobuf.query_cache.services.selector_service_pb2 import (
+    SelectorCriteria,
+    SelectorRequest,
+    SelectorResponse,
+)
+
+from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.select_nodes import Selection
+from dbt_state_oss.domain.selection import Criterion, NodeLook
+from dbt_state_oss.errors import InvalidRequest
+from dbt_state_oss.protocol.interceptors import Method
+from dbt_state_oss.protocol.node_from_proto import node_hashes_of, project_id_of
+
+_CRITERIA = {SelectorCriteria.Value(criterion.name): criterion for criterion in Criterion}
+
+
+class SelectorServicer:
+    """Answers selections with ids of the request alone: the client fails on any other."""
+
+    def __init__(self, select: Callable[[Caller, Selection], Awaitable[Sequence[str]]]) -> None:
+        self._select = select
+
+    @property
+    def methods(self) -> dict[str, Method]:
+        return {"GetStateSelection": self.get_state_selection}
+
+    async def get_state_selection(self, caller: Caller, request: SelectorRequest) -> SelectorResponse:
+        """Raises `InvalidRequest` for a criterion that is absent or too new to be known."""
+        return SelectorResponse(node_unique_ids=await self._select(caller, selection_of(request)))
+
+
+def selection_of(request: SelectorRequest) -> Selection:
+    """What a selector asks. Raises `InvalidRequest` for a criterion that is absent or too new to be known."""
+    criterion = _CRITERIA.get(request.selector_criteria)
+    if criterion is None:
+        known = ", ".join(f"state:{each.value}" for each in Criterion)
+        raise InvalidRequest(f"This server knows no state selector {request.selector_criteria}; it knows {known}.")
+    return Selection(
+        criterion=criterion,
+        project_id=project_id_of(request.project_id),
+        target_name=request.target,
+        nodes={
+            node.node_unique_id: NodeLook(node_hashes_of(node), node.node_database_representation or None)
+            for node in request.nodes
+        },
+    )
