@@ -18,6 +18,7 @@ from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.parsing import ParsingLimits, PooledFingerprinter
 from dbt_state_oss.application.ports import Clock, KeyRing, ObjectStore
 from dbt_state_oss.application.record import Record
+from dbt_state_oss.application.register_clone import RegisterClone
 from dbt_state_oss.application.select_nodes import SelectNodes
 from dbt_state_oss.application.submit import Submit
 from dbt_state_oss.application.tickets import Tickets, parse_key_ring, shared_key_ring
@@ -25,6 +26,7 @@ from dbt_state_oss.application.update_metadata import UpdateMetadata
 from dbt_state_oss.errors import InvalidSettings
 from dbt_state_oss.protocol.client_telemetry import ClientTelemetryServicer, RecentEvents
 from dbt_state_oss.protocol.client_validation import ClientValidationServicer
+from dbt_state_oss.protocol.clone import CloneServicer
 from dbt_state_oss.protocol.execution import ExecutionServicer
 from dbt_state_oss.protocol.health import follow_store
 from dbt_state_oss.protocol.selector import SelectorServicer
@@ -87,12 +89,9 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
     node_states = NodeStates(store, clock)
     stack.push_async_callback(node_states.close)
     ledger = Ledger(store, cache_bytes=settings.store.cache_bytes)
-    gathering = Gathering(
-        ledger,
-        fingerprinter,
-        settings.decisions.build_on,
-        read_timeout_seconds=settings.listen.call_timeout_seconds * _READ_TIMEOUT_SHARE,
-    )
+    read_timeout = settings.listen.call_timeout_seconds * _READ_TIMEOUT_SHARE
+    gathering = Gathering(ledger, fingerprinter, settings.decisions.build_on, read_timeout_seconds=read_timeout)
+    clone = RegisterClone(ledger=ledger, tickets=tickets, clock=clock, read_timeout_seconds=read_timeout)
     submit = Submit(
         gathering=gathering,
         tickets=tickets,
@@ -108,6 +107,7 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
         {
             "SQL": SqlServicer(submit).methods,
             "Execution": execution.methods,
+            "Clone": CloneServicer(clone).methods,
             "SelectorService": SelectorServicer(SelectNodes(node_states=node_states)).methods,
             "ClientValidation": ClientValidationServicer(settings.decisions.client_versions).methods,
             "ClientTelemetry": ClientTelemetryServicer(RecentEvents()).methods,

@@ -11,8 +11,6 @@ import grpc
 import pytest
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
-from query_cache_protobuf.query_cache.services.clone_service_pb2 import CloneRequest
-from query_cache_protobuf.query_cache.services.clone_service_pb2_grpc import CloneStub
 from query_cache_protobuf.query_cache.services.explain_service_pb2 import (
     GetExplainMessagesRequest,
     GetUpstreamDependencyChangesRequest,
@@ -172,7 +170,6 @@ async def test_what_this_version_lacks_says_so_in_a_sentence(serving: Serving) -
     _, channel = await serving()
     explain = ExplainStub(channel)
     for call in (
-        CloneStub(channel).RegisterClone(CloneRequest()),
         explain.GetExplainMessages(GetExplainMessagesRequest()),
         explain.GetUpstreamDependencyChanges(GetUpstreamDependencyChangesRequest()),
     ):

@@ -87,7 +87,7 @@ def draft_clone(order: CloneOrder, source: History, *, execution_id: str, decide
     if not stands_as_recorded(latest.epoch, order.source_epoch, order.dialect.clock):
         return disowned(clone, "somebody else had written to its source")
     if source.rival_of(latest, order.dialect.clock) is not None:
-        return disowned(clone, "whose work its source held is not known")
+        return disowned(clone, "it was not known whose work its source held")
     return clone
 
 

@@ -216,9 +216,8 @@ def query_is_deterministic(case: Case) -> Finding | None:
         return None
     if case.fingerprint.volatility is Volatility.VOLATILE:
         return _no(Section.QUERY, "its query calls a function whose value changes at every run")
-    if case.fingerprint.volatility is Volatility.DAILY and _utc_date(_latest(case).content_decided_at) != _utc_date(
-        case.now
-    ):
+    date_seen = _utc_date(_latest(case).content_decided_at)
+    if case.fingerprint.volatility is Volatility.DAILY and date_seen != _utc_date(case.now):
         return _no(Section.QUERY, "its query depends on the date, which is another one than at its last build")
     return _yes(Section.QUERY, "its query depends on nothing but its inputs")
 

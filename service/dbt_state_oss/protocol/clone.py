@@ -42,11 +42,10 @@ class CloneServicer:
         order = clone_order_of(request)
         answer = await self._register_clone(caller, order)
         _log.info(
-            "clone",
+            "pre_clone",
             node=order.node.unique_id or order.key.name,
-            source=order.source,
-            granted=isinstance(answer, CloneGrant),
-            refused_because=answer.because if isinstance(answer, CloneRefusal) else None,
+            decision="clone" if isinstance(answer, CloneGrant) else "no clone",
+            description=f"from {order.source}" if isinstance(answer, CloneGrant) else answer.because,
             request_id=caller.request_id,
             session_id=caller.session_id,
         )

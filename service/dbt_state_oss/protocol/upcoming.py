@@ -12,10 +12,6 @@ from dbt_state_oss.errors import NotSupportedYet
 from dbt_state_oss.protocol.interceptors import Method
 
 SENTENCES = {
-    "Clone": (
-        "This version of dbt-state-oss does not clone tables yet; dbt builds the table instead. "
-        "Set pre_clone: never on the node to stop asking."
-    ),
     "Explain": (
         "This version of dbt-state-oss does not explain past decisions yet. "
         "Each decision and its reason is a line in the server's log."

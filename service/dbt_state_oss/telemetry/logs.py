@@ -28,7 +28,7 @@ FIELDS: Mapping[str, str] = {
     "request_id": "the client's x-request-id, or one made here",
     "session_id": "the client's x-session-id: one dbt process",
     "node": "unique id of the dbt node",
-    "decision": "skip or build",
+    "decision": "skip or build; clone or no clone",
     "decision_id": "names a decision",
     "description": "why it was decided so",
     "stale": "the skip is allowed by the lag tolerance alone",
