@@ -53,7 +53,7 @@ class Wording:
             if (span := spans.get(token.start)) is not None:
                 covered = span.end
                 yield f"relation {span.word}"
-            elif not (token.token_type in _UNSAID or index in unsaid or self._is_idle(index)):
+            elif not (index in unsaid or self._is_unsaid(index) or self._is_idle(index)):
                 yield self._word(index)
 
     def _positions_of_casts(self) -> set[int]:
@@ -75,6 +75,12 @@ class Wording:
             return False
         qualified = index > 0 and self.tokens[index - 1].token_type is TokenType.DOT
         return self.tokens[index].text.upper() == name and not qualified and self._type(index + 1) is TokenType.L_PAREN
+
+    def _is_unsaid(self, index: int) -> bool:
+        """The token adds nothing to the tree: an AS before a name or a query, a cast's sign, a hint."""
+        if self._type(index) is TokenType.ALIAS and self._type(index + 1) in (None, TokenType.COMMA, *_CLOSING):
+            return False
+        return self._type(index) in _UNSAID
 
     def _is_idle(self, index: int) -> bool:
         token = self.tokens[index].token_type
