@@ -105,11 +105,26 @@ async def test_a_copy_inherits_what_its_source_proves(warehouse: Warehouse, cloc
     assert source is not None
     clone = await warehouse.clone()
 
-    assert replace(clone, id=source.id, epoch=BUILT, confirmed_at=BUILT, decided_at=BUILT, origin=None) == source
+    own: dict[str, Any] = {"id": source.id, "epoch": BUILT, "confirmed_at": BUILT, "decided_at": BUILT, "origin": None}
+    assert replace(clone, **own, data_identity=None) == source
     assert (clone.epoch, clone.built_at, clone.confirmed_at, clone.decided_at) == (CLONED, BUILT, NOW, NOW)
     assert clone.origin is not None
     assert (clone.origin.execution_id, clone.origin.relation, clone.origin.chain_depth) == (source.id, MART, 1)
     assert isinstance(await warehouse.decide(), Skip)
+
+
+async def test_what_reads_the_copy_in_place_of_its_source_is_not_rebuilt(warehouse: Warehouse) -> None:
+    child = replace(incremental(CUSTOMERS, None, sql=f"select * from {MART}"), inputs={MART: BUILT})
+    await warehouse.build(child, epoch=CLONED)
+    await warehouse.clone()
+    reading_copy = replace(incremental(CUSTOMERS, CLONED, sql=f"select * from {DEV}"), inputs={DEV: CLONED})
+    reading_more = replace(reading_copy, inputs={DEV: CLONED + 1})
+
+    decisions = [
+        (await warehouse.inside.submit(warehouse.caller(), each)).decision for each in (reading_copy, reading_more)
+    ]
+
+    assert [type(decision) for decision in decisions] == [Skip, Build]
 
 
 async def test_a_copy_is_built_upon_where_the_node_was_edited(warehouse: Warehouse) -> None:
@@ -254,7 +269,10 @@ async def test_a_chain_of_clones_grows_to_its_limit_and_ends_with_a_table_built_
     two = CloneTerms(chain_depth_limit=2)
     onward = {"source": DEV, "target": ORDERS, "key": TargetKey("ns", ORDERS), "source_epoch": CLONED, "terms": two}
     await warehouse.clone(terms=two)
-    assert isinstance(await warehouse.ask(**onward), CloneGrant)
+    second = await warehouse.ask(**onward)
+    assert isinstance(second, CloneGrant)
+    await warehouse.inside.confirm(warehouse.caller(), second.ticket, Outcome(CLONED))
+    assert isinstance(await warehouse.ask(source=ORDERS, target=CUSTOMERS, terms=two), CloneRefusal)
     shorter = onward | {"terms": CloneTerms(chain_depth_limit=1)}
     refusal = await warehouse.ask(**shorter)
     assert isinstance(refusal, CloneRefusal)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from dbt_state_oss.domain.data_identity import identity_at
 from dbt_state_oss.domain.decision import RejectionReason
 from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.extras import canonical_extras
@@ -82,6 +83,7 @@ def draft_clone(order: CloneOrder, source: History, *, execution_id: str, decide
         node_id=order.node.unique_id or latest.node_id,
         results=None,
         unproven=latest.unproven or _left_behind(order.dialect, latest),
+        data_identity=identity_at(source, order.source, order.source_epoch, order.dialect.clock),
         origin=origin,
     )
     if not stands_as_recorded(latest.epoch, order.source_epoch, order.dialect.clock):
