@@ -19,6 +19,7 @@ from dbt_state_oss.application.parsing import ParsingLimits, PooledFingerprinter
 from dbt_state_oss.application.ports import Clock, KeyRing, ObjectStore
 from dbt_state_oss.application.record import Record
 from dbt_state_oss.application.register_clone import RegisterClone
+from dbt_state_oss.application.resolve_deferred import ResolveDeferred
 from dbt_state_oss.application.select_nodes import SelectNodes
 from dbt_state_oss.application.submit import Submit
 from dbt_state_oss.application.tickets import Tickets, parse_key_ring, shared_key_ring
@@ -102,6 +103,7 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
         confirm=Confirm(ledger=ledger, tickets=tickets, clock=clock),
         record=Record(gathering=gathering, ledger=ledger, node_states=node_states, clock=clock),
         update_metadata=UpdateMetadata(ledger=ledger),
+        resolve_deferred=ResolveDeferred(node_states=node_states, ledger=ledger),
     )
     return Server(
         {

@@ -51,6 +51,8 @@ class Shop:
         self._runs: list[Run] = []
         shutil.copytree(TEMPLATE, directory, dirs_exist_ok=True)
         self.write("profiles.yml", _profiles(database))
+        # On one server a project's nodes are told from another's by its id alone.
+        self.edit("dbt_project.yml", 'project-id: "1"', f'project-id: "{database.name}"')
 
     def colleague(self) -> Shop:
         """Another checkout of the project as it is, on the same database: its runs may overlap with this one's."""

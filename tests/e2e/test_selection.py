@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import shutil
 
-import pytest
-from tests.e2e.conftest import OpenShop
-from tests.e2e.server import StateServer
 from tests.e2e.shop import DEVELOPMENT, TARGET, Shop
 
 PARTS = ("body", "configs", "persisted_descriptions", "relation", "macros", "contract")
@@ -102,14 +99,6 @@ UNCHANGED = {
     *("unchanged", "tags", "description_of_no_table", "customer_names", "customer_totals", "order_totals"),
     *("unchanged_seed", "unchanged_test", "unchanged_singular_test"),
 }
-
-
-@pytest.fixture
-def shop(open_shop: OpenShop, server: StateServer) -> Shop:
-    """A shop that is a project of its own: others on the same server have nodes of the same names."""
-    shop = open_shop(server)
-    shop.edit("dbt_project.yml", 'project-id: "1"', f'project-id: "{shop.database.name}"')
-    return shop
 
 
 def ours(criterion: str) -> set[str]:

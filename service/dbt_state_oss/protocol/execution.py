@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from query_cache_protobuf.query_cache.services.execution_service_pb2 import (
     ConfirmExecutionRequest,
@@ -18,12 +18,15 @@ from query_cache_protobuf.query_cache.services.execution_service_pb2 import (
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.record import Recorded
+from dbt_state_oss.application.resolve_deferred import Deferral
+from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.protocol.from_proto import outcome_of, recorded
 from dbt_state_oss.protocol.interceptors import Method
+from dbt_state_oss.protocol.node_from_proto import project_id_of
 
 
 class ExecutionServicer:
-    """Records builds. An answer leaves only after the record is durable (rule W1)."""
+    """Records builds, and tells where they are. An answer leaves only after the record is durable (rule W1)."""
 
     def __init__(
         self,
@@ -31,10 +34,12 @@ class ExecutionServicer:
         confirm: Callable[[Caller, str, Outcome], Awaitable[str]],
         record: Callable[[Caller, Sequence[Recorded]], Awaitable[int]],
         update_metadata: Callable[[Caller, str, int | None], Awaitable[None]],
+        resolve_deferred: Callable[[Caller, Deferral], Awaitable[Mapping[str, Relation]]],
     ) -> None:
         self._confirm = confirm
         self._record = record
         self._update_metadata = update_metadata
+        self._resolve_deferred = resolve_deferred
 
     @property
     def methods(self) -> dict[str, Method]:
@@ -64,5 +69,12 @@ class ExecutionServicer:
     async def resolve_deferred_relations(
         self, caller: Caller, request: ResolveDeferredRelationsRequest
     ) -> ResolveDeferredRelationsResponse:
-        """No name is known: the client computes each with dbt's own naming macros, which is always right."""
-        return ResolveDeferredRelationsResponse()
+        """Names in canonical spelling, which the client reads in every dialect; the names of nodes left out it computes."""
+        deferral = Deferral(
+            project_id=project_id_of(request.project_id),
+            project_name=request.project_name,
+            profile_name=request.profile_name,
+            target_name=request.target_name,
+            unique_ids=frozenset(request.node_unique_ids),
+        )
+        return ResolveDeferredRelationsResponse(fqn_by_unique_id=await self._resolve_deferred(caller, deferral))

@@ -1,0 +1,117 @@
+"""Where deferred nodes live: only what is on record, of tables that were built, and of one project alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from sqlglot import exp
+from tests.application.conftest import Inside
+from tests.domain.building import MART, NOW, SUBMISSION
+
+from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.confirm import Outcome
+from dbt_state_oss.application.resolve_deferred import Deferral, ResolveDeferred
+from dbt_state_oss.domain.dialects import dialect_named
+from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.submission import Submission, TargetKey
+from dbt_state_oss.errors import StoreUnavailable
+from dbt_state_oss.stores.memory import MemoryStore
+
+NODE = SUBMISSION.node.unique_id
+ELSEWHERE = Relation('"shop"."finance"."mart_1"')
+ASKED = Deferral("4711", "shop", "shop", "prod", frozenset({NODE, "model.shop.unknown"}))
+BY_NAME = replace(ASKED, project_id="")
+
+
+def living_at(relation: Relation, *, project_id: str = "4711", resource_type: str = "model") -> Submission:
+    node_of_project = replace(SUBMISSION.node, project_id=project_id, resource_type=resource_type)
+    return replace(SUBMISSION, key=TargetKey("ns", relation), relation=relation, node=node_of_project, own_epoch=None)
+
+
+async def build(inside: Inside, caller: Caller, submission: Submission) -> None:
+    answer = await inside.submit(caller, submission)
+    await inside.confirm(caller, answer.ticket, Outcome(epoch=NOW, runtime_ms=1))
+
+
+@pytest.fixture
+def resolve(inside: Inside) -> ResolveDeferred:
+    return ResolveDeferred(node_states=inside.node_states, ledger=inside.ledger)
+
+
+@pytest.mark.parametrize("asked", [ASKED, BY_NAME], ids=["by id", "by name"])
+async def test_a_built_node_is_where_it_was_last_built_and_an_unknown_one_is_left_out(
+    inside: Inside, resolve: ResolveDeferred, caller: Caller, asked: Deferral
+) -> None:
+    await build(inside, caller, living_at(MART))
+    assert await resolve(caller, asked) == {NODE: MART}
+    await build(inside, caller, living_at(ELSEWHERE))
+    assert await resolve(caller, asked) == {NODE: ELSEWHERE}
+
+
+async def test_a_place_where_nothing_was_built_is_none(
+    inside: Inside, resolve: ResolveDeferred, caller: Caller
+) -> None:
+    await build(inside, caller, living_at(MART))
+    await inside.submit(caller, living_at(ELSEWHERE))
+    assert await resolve(caller, ASKED) == {}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(ASKED, profile_name="another"),
+        replace(ASKED, target_name="staging"),
+        replace(ASKED, project_id="42"),
+        replace(BY_NAME, project_name="another"),
+    ],
+    ids=["profile", "target", "project id", "project name"],
+)
+async def test_another_project_profile_or_target_has_no_part_in_it(
+    inside: Inside, resolve: ResolveDeferred, caller: Caller, other: Deferral
+) -> None:
+    await build(inside, caller, living_at(MART))
+    assert await resolve(caller, other) == {}
+
+
+async def test_a_project_that_never_had_an_id_is_found_by_its_name(
+    inside: Inside, resolve: ResolveDeferred, caller: Caller
+) -> None:
+    await build(inside, caller, living_at(MART, project_id=""))
+    assert await resolve(caller, BY_NAME) == {NODE: MART}
+    assert await resolve(caller, ASKED) == {}
+
+
+async def test_by_name_a_node_of_two_projects_is_found_only_where_both_have_it_in_one_place(
+    inside: Inside, resolve: ResolveDeferred, caller: Caller
+) -> None:
+    await build(inside, caller, living_at(MART, project_id="1"))
+    await build(inside, caller, living_at(MART, project_id="2"))
+    assert await resolve(caller, BY_NAME) == {NODE: MART}
+    await build(inside, caller, living_at(ELSEWHERE, project_id="2"))
+    assert await resolve(caller, BY_NAME) == {}
+    assert await resolve(caller, replace(ASKED, project_id="2")) == {NODE: ELSEWHERE}
+
+
+async def test_a_test_has_no_relation_even_where_its_failures_are_stored(
+    inside: Inside, resolve: ResolveDeferred, caller: Caller
+) -> None:
+    await build(inside, caller, living_at(MART, resource_type="test"))
+    assert await resolve(caller, ASKED) == {}
+
+
+async def test_state_that_cannot_be_read_is_an_error(
+    store: MemoryStore, inside: Inside, resolve: ResolveDeferred, caller: Caller
+) -> None:
+    await store.close()
+    with pytest.raises(StoreUnavailable):
+        await resolve(caller, ASKED)
+
+
+@pytest.mark.parametrize("warehouse", ["postgres", "redshift", "snowflake", "bigquery", "databricks"])
+def test_the_client_reads_a_canonical_name_in_every_dialect(warehouse: str) -> None:
+    dialect = dialect_named(warehouse)
+    quote = dialect.identifier_quotes[0]
+    written = ".".join(f"{quote}{part}{quote}" for part in ("my-project", "finance", "select"))
+    read, parts = exp.to_table(dialect.relation(written), dialect=warehouse), exp.to_table(written, dialect=warehouse)
+    assert (read.catalog, read.db, read.name) == (parts.catalog, parts.db, parts.name)
