@@ -83,7 +83,10 @@ def test_a_model_that_reads_another_relation_by_the_same_query_is_built(shop: Sh
 
 def test_two_sources_that_change_places_in_a_query_are_another_query_which_no_tolerance_hides(shop: Shop) -> None:
     shop.use_default_lag_tolerance()
-    difference = "select id from {{ source('raw', 'LEFT') }} except select id from {{ source('raw', 'RIGHT') }}"
+    difference = """
+        select these.id from {{ source('raw', 'LEFT') }} as these
+        except select those.id from {{ source('raw', 'RIGHT') }} as those
+    """
     shop.sql("insert into raw.customers values (9, 'Barbara'); insert into raw.orders values (8, 1, 1, now())")
     for left, right in (("orders", "customers"), ("customers", "orders")):
         shop.write("models/difference.sql", difference.replace("LEFT", left).replace("RIGHT", right))
