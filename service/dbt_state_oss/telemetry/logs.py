@@ -41,7 +41,6 @@ FIELDS: Mapping[str, str] = {
     "signal": "what asked the server to end",
     "seconds": "a duration or limit",
     "events": "how many telemetry events came",
-    "nodes": "how many dbt nodes",
     "key": "name of a stored document",
     "aside": "name under which a broken document was set aside",
     "size": "bytes",
