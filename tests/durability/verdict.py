@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.durability.journal import Acknowledged
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
-from dbt_state_oss.application.codec import BrokenDocument, decode_shard, decode_target
+from dbt_state_oss.application.codec import BrokenDocument, decode_project, decode_shard, decode_target
 from dbt_state_oss.application.keys import TICKET_KEYS, is_aside, target_key, target_key_of, target_prefix
 from dbt_state_oss.application.tickets import parse_key_ring
 from dbt_state_oss.domain.history import HISTORY_LENGTH, Execution, History
@@ -50,7 +50,8 @@ def _executions(key: str, data: bytes) -> tuple[Execution, ...]:
         parse_key_ring(data.decode("ascii"))
         return ()
     if not key.startswith(target_prefix(DEFAULT_ORGANIZATION)):
-        decode_shard(data)
+        decode = decode_project if key.split("/")[1] == "projects" else decode_shard
+        decode(data)
         return ()
     document = decode_target(data)
     if target_key(document.organization, document.target) != key:
