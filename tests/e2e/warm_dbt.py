@@ -1,8 +1,9 @@
 """A process that has dbt imported and forks a child for each run: dbt's start-up costs seconds, a fork a moment.
 
-Started as `python warm_dbt.py SOCKET PROJECT` by the interpreter of the environment under test; stands alone, since that
-environment holds nothing of this project. Parses the dbt project PROJECT once, so that dbt has built what it builds lazily
-(schemas, serializers, its adapter). Parsing opens no gRPC channel: every child makes its own, as a fresh dbt would.
+Started as `python -P warm_dbt.py SOCKET PROJECT` by the interpreter of the environment under test. It stands alone, since that
+environment holds nothing of this project; `-P` keeps this folder off the path, where dbt would take `dbt_process` for a plugin.
+Parses the dbt project PROJECT once, so that dbt has built what it builds lazily (schemas, serializers, its adapter). Parsing
+opens no gRPC channel: every child makes its own, as a fresh dbt would.
 
 One connection is one run. The caller sends one JSON line with `arguments` (after the word dbt), `directory`, `environment` (the
 whole of it) and `output` (the file that takes stdout and stderr). The answer is two lines: the run's process id when it starts,
