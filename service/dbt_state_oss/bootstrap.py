@@ -89,10 +89,13 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
     stack.push_async_callback(fingerprinter.close)
     node_states = NodeStates(store, clock)
     stack.push_async_callback(node_states.close)
-    ledger = Ledger(store, cache_bytes=settings.store.cache_bytes)
-    read_timeout = settings.listen.call_timeout_seconds * _READ_TIMEOUT_SHARE
-    gathering = Gathering(ledger, fingerprinter, settings.decisions.build_on, read_timeout_seconds=read_timeout)
-    clone = RegisterClone(ledger=ledger, tickets=tickets, clock=clock, read_timeout_seconds=read_timeout)
+    ledger = Ledger(
+        store,
+        cache_bytes=settings.store.cache_bytes,
+        read_timeout_seconds=settings.listen.call_timeout_seconds * _READ_TIMEOUT_SHARE,
+    )
+    gathering = Gathering(ledger, fingerprinter, settings.decisions.build_on)
+    clone = RegisterClone(ledger=ledger, tickets=tickets, clock=clock)
     submit = Submit(
         gathering=gathering,
         tickets=tickets,

@@ -59,12 +59,10 @@ class Inside:
         self.store = store
         self.clock = clock
         self.fingerprinter = CountingFingerprinter()
-        self.ledger = Ledger(store, cache_bytes=1_000_000)
+        self.ledger = Ledger(store, cache_bytes=1_000_000, read_timeout_seconds=read_timeout_seconds)
         self.node_states = NodeStates(store, clock)
         self.tickets = Tickets(RING, clock, lifetime_ms=LIFETIME_MS)
-        gathering = Gathering(
-            self.ledger, self.fingerprinter, BuildOn.CONFIGS, read_timeout_seconds=read_timeout_seconds
-        )
+        gathering = Gathering(self.ledger, self.fingerprinter, BuildOn.CONFIGS)
         self.submit = Submit(
             gathering=gathering,
             tickets=self.tickets,

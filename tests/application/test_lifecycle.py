@@ -14,7 +14,7 @@ from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.keys import target_key
 from dbt_state_oss.application.ports import Document, Unchanged, Version
 from dbt_state_oss.application.record import Recorded
-from dbt_state_oss.domain.decision import Build, Skip
+from dbt_state_oss.domain.decision import Build, Decision, Skip
 from dbt_state_oss.domain.history import DataTestResults
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, ExecutionType, Submission, TargetKey
@@ -303,7 +303,7 @@ async def test_tolerance_hides_data_that_moved_but_not_logic_two_levels_up(insid
             lag_tolerance_seconds=3600,
         )
 
-    async def build(number: int, submission: Submission, epoch: int) -> Build | Skip:
+    async def build(number: int, submission: Submission, epoch: int) -> Decision:
         caller = Caller("default", f"{number:032d}")
         asked = await inside.submit(caller, submission)
         clock.time += 1

@@ -58,9 +58,7 @@ class Warehouse:
 
     def __init__(self, inside: Inside) -> None:
         self.inside = inside
-        self.register = RegisterClone(
-            ledger=inside.ledger, tickets=inside.tickets, clock=inside.clock, read_timeout_seconds=1
-        )
+        self.register = RegisterClone(ledger=inside.ledger, tickets=inside.tickets, clock=inside.clock)
         self.calls = 0
 
     def caller(self) -> Caller:

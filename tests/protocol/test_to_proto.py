@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from query_cache_protobuf.query_cache.shared_pb2 import RejectionReason as WireReason
 from query_cache_protobuf.query_cache.shared_pb2 import SubmitSQLResultType
 from rich.console import Console
-from tests.domain.building import execution
+from tests.domain.building import SUBMISSION, execution
 
 from dbt_state_oss.application.submit import Answer
 from dbt_state_oss.domain.decision import Build, RejectionReason, Skip
@@ -24,7 +24,7 @@ def build(reason: RejectionReason = RejectionReason.NO_SUITABLE_MATCH_FOUND, tex
 
 
 def test_a_build_carries_the_ticket_the_reasons_and_the_description() -> None:
-    response = submit_response(build()).ready_to_execute
+    response = submit_response(SUBMISSION, build()).ready_to_execute
     assert response.request_id == "ticket-1"
     assert response.execution_decision_id == "decision-1"
     explained = response.explained_decision
@@ -36,7 +36,7 @@ def test_a_build_carries_the_ticket_the_reasons_and_the_description() -> None:
 
 def test_a_skip_carries_the_execution_that_justifies_it() -> None:
     justified = execution(id="e1", runtime_ms=250)
-    response = submit_response(Answer(Skip(justified, "same", (), stale=True), "decision-1", ""))
+    response = submit_response(SUBMISSION, Answer(Skip(justified, "same", (), stale=True), "decision-1", ""))
     skip = response.skip_execution
     assert response.WhichOneof("response") == "skip_execution"
     assert (skip.execution_id, skip.execution_runtime_ms, skip.execution_decision_id) == ("e1", 250, "decision-1")
@@ -47,7 +47,7 @@ def test_a_skip_carries_the_execution_that_justifies_it() -> None:
 
 def test_a_skipped_data_test_carries_exactly_its_three_results() -> None:
     results = DataTestResults(2, should_warn=False, should_error=True)
-    skip = submit_response(Answer(Skip(execution(results=results), "same", ()), "d", "")).skip_execution
+    skip = submit_response(SUBMISSION, Answer(Skip(execution(results=results), "same", ()), "d", "")).skip_execution
     fields = skip.execution_results.fields
     assert {name: value.WhichOneof("kind") for name, value in fields.items()} == {
         "failures": "int_value",
@@ -60,7 +60,7 @@ def test_a_skipped_data_test_carries_exactly_its_three_results() -> None:
 
 @pytest.mark.parametrize("reason", RejectionReason)
 def test_every_reason_has_the_number_of_the_wire(reason: RejectionReason) -> None:
-    explained = submit_response(build(reason)).ready_to_execute.explained_decision
+    explained = submit_response(SUBMISSION, build(reason)).ready_to_execute.explained_decision
     assert WireReason.Name(explained.skip_rejection_reason) == reason.name
 
 
@@ -84,6 +84,6 @@ def test_no_text_is_taken_for_markup(text: str) -> None:
 
 
 def test_a_text_beyond_all_measure_is_cut() -> None:
-    response = submit_response(build(text="x" * 5_000_000))
+    response = submit_response(SUBMISSION, build(text="x" * 5_000_000))
     assert response.ByteSize() < 2 * MAX_TEXT_LENGTH
     assert response.ready_to_execute.explained_decision.decision_description.endswith("…")

@@ -5,10 +5,7 @@ An unchanged target costs one read and no parsing: its history holds the digest 
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
 from dataclasses import replace
-from typing import Any, TypeVar
 
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.ports import Fingerprinter
@@ -17,39 +14,35 @@ from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest, seed_fingerprint
 from dbt_state_oss.domain.history import History
-from dbt_state_oss.domain.rules import upstream_needed
+from dbt_state_oss.domain.rules import upstream_matters
 from dbt_state_oss.domain.submission import SeedValues, Submission
-from dbt_state_oss.errors import StoreUnavailable
-
-T = TypeVar("T")
 
 
 class Gathering:
-    """Builds cases. Raises `StoreError` where the store cannot be read, or not within the read timeout (rule X1)."""
+    """Builds cases. Raises `StoreError` where the store cannot be read, or not in time (rule X1)."""
 
-    def __init__(
-        self, ledger: Ledger, fingerprinter: Fingerprinter, build_on: BuildOn, *, read_timeout_seconds: float
-    ) -> None:
+    def __init__(self, ledger: Ledger, fingerprinter: Fingerprinter, build_on: BuildOn) -> None:
         self._ledger = ledger
         self._fingerprinter = fingerprinter
         self._build_on = build_on
-        self._read_timeout = read_timeout_seconds
 
     async def known(self, organization: str, submission: Submission, now: int) -> Case:
         """The case with all that the ledger knows and that the decision depends on."""
-        history = await self._in_time(self._ledger.history(organization, submission.key))
+        history = await self._ledger.history(organization, submission.key)
         case = await self._case(submission, history, now)
-        needed = upstream_needed(case)
-        return await self._with_upstream(organization, case, needed) if needed else case
+        return await self.with_upstream(organization, case) if upstream_matters(case) else case
 
     async def unknown(self, submission: Submission, now: int) -> Case:
         """The case as it stands where the ledger cannot be read (rule X1)."""
         return await self._case(submission, History(), now)
 
-    async def for_record(self, organization: str, case: Case) -> Case:
-        """The same case with the upstream histories that its record has to hold."""
-        missing = case.leaves_read() - case.upstream.keys()
-        return await self._with_upstream(organization, case, case.leaves_read()) if missing else case
+    async def with_upstream(self, organization: str, case: Case) -> Case:
+        """The same case with the histories of what it reads, which its record has to hold."""
+        relations = case.leaves_read()
+        if relations <= case.upstream.keys():
+            return case
+        histories = await self._ledger.histories(organization, case.submission.key.namespace, relations)
+        return replace(case, upstream=histories)
 
     async def _case(self, submission: Submission, history: History, now: int) -> Case:
         digest = raw_digest(submission.code)
@@ -70,15 +63,3 @@ class Gathering:
         if isinstance(submission.code, SeedValues):
             return seed_fingerprint(submission.code)
         return await self._fingerprinter.fingerprint(submission.code)
-
-    async def _with_upstream(self, organization: str, case: Case, needed: frozenset[str]) -> Case:
-        relations = [relation for relation in case.leaves_read() if relation in needed]
-        namespace = case.submission.key.namespace
-        histories = await self._in_time(self._ledger.histories(organization, namespace, relations))
-        return replace(case, upstream=histories)
-
-    async def _in_time(self, reading: Coroutine[Any, Any, T]) -> T:
-        try:
-            return await asyncio.wait_for(reading, self._read_timeout)
-        except TimeoutError as error:
-            raise StoreUnavailable("the store did not answer in time") from error

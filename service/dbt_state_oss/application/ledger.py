@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from dbt_state_oss.application.codec import TargetDocument, decode_target, encode
@@ -13,6 +14,7 @@ from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.domain.history import Execution, History
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import TargetKey
+from dbt_state_oss.errors import StoreUnavailable
 
 _CONCURRENT_READS = 16
 
@@ -27,20 +29,22 @@ class TargetAccount:
 
 
 class Ledger:
-    """Histories by target. Every method raises `StoreError` where the store fails; nothing is half written."""
+    """Histories by target. Every method raises `StoreError` where the store fails; nothing is half written.
 
-    def __init__(self, store: ObjectStore, *, cache_bytes: int) -> None:
+    Histories that are not read within `read_timeout_seconds` count as such a failure (rule X1).
+    """
+
+    def __init__(self, store: ObjectStore, *, cache_bytes: int, read_timeout_seconds: float = 10.0) -> None:
         self._store = store
+        self._read_timeout = read_timeout_seconds
         self._documents: DocumentCache[TargetDocument] = DocumentCache(
             store, decode=decode_target, encode=encode, cache_bytes=cache_bytes
         )
 
     async def history(self, organization: str, target: TargetKey) -> History:
         """The target's history, empty where nothing is known. One conditional read, however long the history."""
-        document = await self._documents.read(target_key(organization, target))
-        if document is None or document.target != target:
-            return History()
-        return History(document.executions)
+        async with self._in_time():
+            return await self._history(organization, target)
 
     async def histories(
         self, organization: str, namespace: str, relations: Collection[Relation]
@@ -50,10 +54,25 @@ class Ledger:
 
         async def one(relation: Relation) -> History:
             async with limit:
-                return await self.history(organization, TargetKey(namespace, relation))
+                return await self._history(organization, TargetKey(namespace, relation))
 
-        histories = await asyncio.gather(*(one(relation) for relation in relations))
+        async with self._in_time():
+            histories = await asyncio.gather(*(one(relation) for relation in relations))
         return dict(zip(relations, histories, strict=True))
+
+    async def _history(self, organization: str, target: TargetKey) -> History:
+        document = await self._documents.read(target_key(organization, target))
+        if document is None or document.target != target:
+            return History()
+        return History(document.executions)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._read_timeout):
+                yield
+        except TimeoutError as error:
+            raise StoreUnavailable("the store did not answer in time") from error
 
     async def add(self, organization: str, target: TargetKey, executions: Iterable[Execution]) -> None:
         """Add executions to a target's history; durable on return (rule W1), idempotent by execution id (rule W2)."""

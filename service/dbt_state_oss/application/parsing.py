@@ -82,6 +82,7 @@ class PooledFingerprinter:
         self._closed = True
         self._drop_pool()
         await asyncio.gather(*self._ending, *self._running.values())
+        await asyncio.to_thread(_end_late_starters)
 
     async def _parse(self, digest: str, code: Code) -> Fingerprint:
         try:
@@ -142,6 +143,13 @@ async def _fallback(code: Code) -> Fingerprint:
 def _end(pool: ProcessPool) -> None:
     pool.stop()  # type: ignore[no-untyped-call]
     pool.join()
+
+
+def _end_late_starters() -> None:
+    """A worker that a pool was just starting when it was stopped escapes it, and would end with a traceback of its own."""
+    for process in multiprocessing.active_children():
+        process.terminate()
+        process.join()
 
 
 def _prepare_worker() -> None:

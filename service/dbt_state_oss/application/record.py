@@ -42,7 +42,7 @@ class Record:
         for number, recorded in enumerate(records):
             submission, now = recorded.submission, self._clock.now()
             case = await self._gathering.known(caller.organization, submission, now)
-            case = await self._gathering.for_record(caller.organization, case)
+            case = await self._gathering.with_upstream(caller.organization, case)
             identity = execution_id(submission.key, f"{caller.request_id}-{number}", case.raw_digest)
             draft = draft_execution(case, execution_id=identity, decided_at=None)
             execution = _as_provable(completed(draft, recorded.outcome, at=now), recorded)

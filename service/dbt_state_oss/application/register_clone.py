@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 
 import structlog
@@ -36,11 +35,10 @@ class CloneGrant:
 class RegisterClone:
     """Answers whether and how a table is to be copied. Stores nothing, so it may be repeated at will (rule W6)."""
 
-    def __init__(self, *, ledger: Ledger, tickets: Tickets, clock: Clock, read_timeout_seconds: float) -> None:
+    def __init__(self, *, ledger: Ledger, tickets: Tickets, clock: Clock) -> None:
         self._ledger = ledger
         self._tickets = tickets
         self._clock = clock
-        self._read_timeout = read_timeout_seconds
 
     async def __call__(self, caller: Caller, order: CloneOrder) -> CloneGrant | CloneRefusal:
         """The answer. State that cannot be read in time means a clone that proves nothing, never an error (rule X1)."""
@@ -67,9 +65,7 @@ class RegisterClone:
     async def _source(self, caller: Caller, order: CloneOrder) -> History:
         key = TargetKey(order.key.namespace, order.source)
         try:
-            return await asyncio.wait_for(self._ledger.history(caller.organization, key), self._read_timeout)
-        except (StoreError, TimeoutError) as error:
-            _log.error(
-                "state_not_read", node=order.node.unique_id, cause=str(error) or "the store did not answer in time"
-            )
+            return await self._ledger.history(caller.organization, key)
+        except StoreError as error:
+            _log.error("state_not_read", node=order.node.unique_id, cause=str(error))
             return History()

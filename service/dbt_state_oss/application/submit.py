@@ -63,10 +63,15 @@ class Submit:
 
         Never a build: the client would read the inputs' epochs again after it, and record a change during the build as seen.
         """
-        case, decision = await self._decided(caller, submission, self._clock.now())
+        try:
+            case = await self._gathering.known(caller.organization, submission, self._clock.now())
+        except StoreError as error:
+            _log_unread(submission, error)
+            return None
+        decision = decide(case)
         if not isinstance(decision, Skip):
             return None
-        self._node_states.note(caller.organization, case.submission)
+        self._node_states.note(caller.organization, submission)
         return Answer(decision, uuid4().hex, "")
 
     async def _decided(self, caller: Caller, submission: Submission, now: int) -> tuple[Case, Decision]:
@@ -74,9 +79,13 @@ class Submit:
             case = await self._gathering.known(caller.organization, submission, now)
             decision = decide(case)
             if not isinstance(decision, Skip):
-                case = await self._gathering.for_record(caller.organization, case)
+                case = await self._gathering.with_upstream(caller.organization, case)
         except StoreError as error:
-            _log.error("state_not_read", node=submission.node.unique_id, cause=str(error))
+            _log_unread(submission, error)
             case = await self._gathering.unknown(submission, now)
             decision = build_unasked(submission, f"the recorded state could not be read: {error}")
         return case, decision
+
+
+def _log_unread(submission: Submission, error: StoreError) -> None:
+    _log.error("state_not_read", node=submission.node.unique_id, cause=str(error))

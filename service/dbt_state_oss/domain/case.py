@@ -31,7 +31,7 @@ class Case:
     """Unix milliseconds."""
     build_on: BuildOn = BuildOn.CONFIGS
     upstream: Mapping[Relation, History] = field(default_factory=dict)
-    """Histories of the tables read; empty while nothing depends on them (see `rules.upstream_needed`)."""
+    """Histories of the tables read; empty while nothing depends on them (see `rules.upstream_matters`)."""
 
     @property
     def dialect(self) -> Dialect:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.history import History, Input, Logic
-from dbt_state_oss.domain.lineage import in_slot_order
+from dbt_state_oss.domain.lineage import in_slot_order, logic_parts
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import ExecutionType, NodeHashes
 
@@ -26,10 +26,7 @@ def identity_of(logic: Logic, hashes: NodeHashes, inputs: Mapping[Relation, Inpu
     whole = logic.execution_type in (ExecutionType.FULL, ExecutionType.VALUES)
     if not whole or fingerprint.volatility is not Volatility.STABLE or fingerprint.unseen_sources:
         return None
-    parts = [logic.dialect, logic.execution_type.value, fingerprint.kind.value, fingerprint.digest]
-    for key in sorted(logic.extras):
-        parts += [key, logic.extras[key]]
-    parts += [hashes.configs or "", hashes.contract or ""]
+    parts = [*logic_parts(logic), hashes.configs or "", hashes.contract or ""]
     for relation in in_slot_order(logic, inputs):
         identity = inputs[relation].identity
         if identity is None:

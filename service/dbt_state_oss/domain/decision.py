@@ -1,4 +1,4 @@
-"""The answers that a submission can have. A clone joins them with section 6."""
+"""The answers that a submission can have."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from enum import Enum, IntEnum
 
 from dbt_state_oss.domain.explanation import ExplainLine
 from dbt_state_oss.domain.history import Execution
+from dbt_state_oss.domain.relation import Epoch, Relation
 
 
 class RejectionReason(IntEnum):
@@ -44,6 +45,22 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
+class Clone:
+    """Another table provably holds what a build would make, so it is copied (rule C1)."""
+
+    source: Relation
+    execution: Execution
+    """The source's, whose content the copy will hold."""
+    statements: tuple[str, ...]
+    """SQL that the client runs in order; never empty, since the client would take that for a copy that was made."""
+    required_epoch: Epoch | None
+    """The client builds if the source is younger than this; None where the copy is of a moment in the past (rule C2)."""
+    description: str
+    explanation: tuple[ExplainLine, ...]
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Build:
     """Something is not proven equal, so dbt builds."""
 
@@ -53,4 +70,4 @@ class Build:
     explanation: tuple[ExplainLine, ...] = ()
 
 
-Decision = Skip | Build
+Decision = Skip | Clone | Build

@@ -17,6 +17,7 @@ class Section(Enum):
     TABLE = "table analysis"
     QUERY = "query analysis"
     FRESHNESS = "data freshness analysis"
+    CLONES = "clone analysis"
 
 
 class Marker(IntEnum):

@@ -20,15 +20,19 @@ def lineage_of(logic: Logic, inputs: Mapping[Relation, Input], *, template: Sequ
     `template` stands in for the rendered SQL where a node is compared by its template (rule L7), so that an incremental
     whose SQL differs between its first and its later runs has one lineage.
     """
-    fingerprint = logic.fingerprint
-    said = ["template", *template] if template else [fingerprint.kind.value, fingerprint.digest]
-    parts = [logic.dialect, logic.execution_type.value, *said]
-    for key in sorted(logic.extras):
-        parts += [key, logic.extras[key]]
+    parts = logic_parts(logic, template=template)
     for relation in in_slot_order(logic, inputs):
         lineage = inputs[relation].lineage
         parts += ["upstream", lineage] if lineage is not None else ["table", relation]
     return digest_of(*parts)[:32]
+
+
+def logic_parts(logic: Logic, *, template: Sequence[str] = ()) -> list[str]:
+    """What a logic says, in an order of its own, to be digested; `template` in the place of the SQL."""
+    fingerprint = logic.fingerprint
+    said = ["template", *template] if template else [fingerprint.kind.value, fingerprint.digest]
+    extras = (part for key in sorted(logic.extras) for part in (key, logic.extras[key]))
+    return [logic.dialect, logic.execution_type.value, *said, *extras]
 
 
 UNKNOWN_LINEAGE = "unknown"

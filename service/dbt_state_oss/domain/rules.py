@@ -331,18 +331,15 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def upstream_needed(case: Case) -> frozenset[Relation]:
-    """The tables whose histories the decision, or the record of a build after it, depends on.
+def upstream_matters(case: Case) -> bool:
+    """Whether the decision depends on the histories of what is read (`Case.leaves_read`).
 
-    Empty where nothing has moved and the logic is the same: an unchanged target costs no further read.
+    Not where the logic is the same and nothing has moved: an unchanged target costs no further read.
     """
     latest = case.history.latest
-    if latest is not None and same_logic(case, latest):
-        if case.is_view and not case.fingerprint.star_relations:
-            return frozenset()
-        if not case.is_view and not compare_inputs(case, latest).changes:
-            return frozenset()
-    return case.leaves_read()
+    if latest is None or not same_logic(case, latest):
+        return True
+    return bool(case.fingerprint.star_relations if case.is_view else compare_inputs(case, latest).changes)
 
 
 def _latest(case: Case) -> Execution:

@@ -16,7 +16,6 @@ from query_cache_protobuf.query_cache.shared_pb2 import ExplainedDecision, Rejec
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.register_clone import CloneGrant
 from dbt_state_oss.domain.clone import CloneOrder, CloneRefusal
-from dbt_state_oss.domain.clone_ddl import sql_name
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.submission import CloneTerms, TargetKey
 from dbt_state_oss.errors import InvalidRequest
@@ -24,6 +23,7 @@ from dbt_state_oss.protocol.from_proto import execution_type_of
 from dbt_state_oss.protocol.interceptors import Method
 from dbt_state_oss.protocol.markup import escaped
 from dbt_state_oss.protocol.node_from_proto import node_of_labels
+from dbt_state_oss.protocol.to_proto import relation_name
 
 _log = structlog.get_logger(__name__)
 
@@ -81,8 +81,8 @@ def clone_order_of(request: CloneRequest) -> CloneOrder:
 
 def clone_response(order: CloneOrder, answer: CloneGrant | CloneRefusal) -> CloneResponse:
     """The response; a grant stands in the deprecated field too, the only one that the oldest clients read."""
-    source = sql_name(order.dialect, order.source) or order.source
-    target = sql_name(order.dialect, order.target) or order.target
+    source = relation_name(order.dialect, order.source)
+    target = relation_name(order.dialect, order.target)
     match answer:
         case CloneGrant(statements, ticket):
             ready = ReadyToCloneResponse(

@@ -15,7 +15,7 @@ from query_cache_protobuf.query_cache.services.sql_service_pb2 import (
 
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.submit import Answer, Submit
-from dbt_state_oss.domain.decision import Skip
+from dbt_state_oss.domain.decision import Build
 from dbt_state_oss.domain.submission import Submission
 from dbt_state_oss.protocol.from_proto import submission_of_query, submission_of_values
 from dbt_state_oss.protocol.interceptors import Method
@@ -47,32 +47,35 @@ class SqlServicer:
     async def submit_enriched_sql_speculative(
         self, caller: Caller, request: SubmitEnrichedSQLRequest
     ) -> SubmitSQLSpeculativeResponse:
-        """A skip where the epochs sent so far prove it; else undecided: the client waits for the rest and asks again."""
+        """A skip or a clone where the epochs sent so far prove it; else undecided: the client waits and asks again."""
         submission = submission_of_query(request)
         started = time.perf_counter()
         answer = await self._submit.speculatively(caller, submission)
         if answer is None:
             return SubmitSQLSpeculativeResponse(undecided=UndecidedResponse())
         _log_decision(caller, submission, answer, duration_ms=(time.perf_counter() - started) * 1000)
-        return SubmitSQLSpeculativeResponse(skip_execution=submit_response(answer).skip_execution)
+        response = submit_response(submission, answer)
+        if response.HasField("ready_to_clone"):
+            return SubmitSQLSpeculativeResponse(ready_to_clone=response.ready_to_clone)
+        return SubmitSQLSpeculativeResponse(skip_execution=response.skip_execution)
 
     async def _answer(self, caller: Caller, submission: Submission) -> SubmitSQLResponse:
         started = time.perf_counter()
         answer = await self._submit(caller, submission)
         _log_decision(caller, submission, answer, duration_ms=(time.perf_counter() - started) * 1000)
-        return submit_response(answer)
+        return submit_response(submission, answer)
 
 
 def _log_decision(caller: Caller, submission: Submission, answer: Answer, *, duration_ms: float) -> None:
     decision = answer.decision
-    skip = decision if isinstance(decision, Skip) else None
+    reuse = None if isinstance(decision, Build) else decision
     _log.info(
         "decision",
         node=submission.node.unique_id or submission.key.name,
-        decision="build" if skip is None else "skip",
+        decision=type(decision).__name__.lower(),
         description=decision.description,
-        stale=skip is not None and skip.stale,
-        saved_ms=0 if skip is None else skip.execution.runtime_ms,
+        stale=reuse is not None and reuse.stale,
+        saved_ms=0 if reuse is None else reuse.execution.runtime_ms,
         duration_ms=round(duration_ms, 2),
         decision_id=answer.decision_id,
         request_id=caller.request_id,

@@ -5,6 +5,7 @@ The arm of the response is what the client obeys; `explained_decision` only tell
 
 from __future__ import annotations
 
+from query_cache_protobuf.query_cache.services.clone_service_pb2 import ReadyToCloneResponse
 from query_cache_protobuf.query_cache.services.sql_service_pb2 import (
     ReadyToExecuteResponse,
     SkipExecutionResponse,
@@ -14,16 +15,22 @@ from query_cache_protobuf.query_cache.shared_pb2 import ExplainedDecision, Rejec
 from query_cache_protobuf.query_cache.struct_pb2 import Struct, Value
 
 from dbt_state_oss.application.submit import Answer
-from dbt_state_oss.domain.decision import Build, Skip
+from dbt_state_oss.domain.clone_ddl import sql_name
+from dbt_state_oss.domain.decision import Build, Clone, Skip
+from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.history import DataTestResults
+from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.submission import Submission
 from dbt_state_oss.protocol.markup import escaped
 
 
-def submit_response(answer: Answer) -> SubmitSQLResponse:
+def submit_response(submission: Submission, answer: Answer) -> SubmitSQLResponse:
     """The response to a submit."""
     match answer.decision:
         case Skip() as skip:
             return SubmitSQLResponse(skip_execution=_skip(skip, answer.decision_id))
+        case Clone() as clone:
+            return SubmitSQLResponse(ready_to_clone=_clone(submission, clone, answer))
         case Build() as build:
             return SubmitSQLResponse(ready_to_execute=_build(build, answer))
 
@@ -41,6 +48,31 @@ def _skip(skip: Skip, decision_id: str) -> SkipExecutionResponse:
         execution_decision_id=decision_id,
         execution_id=execution.id,
     )
+
+
+def _clone(submission: Submission, clone: Clone, answer: Answer) -> ReadyToCloneResponse:
+    dialect = submission.code.dialect
+    assert submission.relation is not None, "only what has a table is cloned"
+    return ReadyToCloneResponse(
+        request_id=answer.ticket,
+        clone_sqls=clone.statements,
+        clone_source=relation_name(dialect, clone.source),
+        clone_target=relation_name(dialect, submission.relation),
+        clone_required_last_modified_epoch=clone.required_epoch,
+        explained_decision=ExplainedDecision(
+            decision=SubmitSQLResultType.READY_TO_CLONE,
+            skip_rejection_reason=RejectionReason.TARGET_TABLE_MISMATCH,
+            is_stale=clone.stale,
+            decision_description=escaped(clone.description),
+        ),
+        execution_runtime_ms=clone.execution.runtime_ms,
+        execution_decision_id=answer.decision_id,
+    )
+
+
+def relation_name(dialect: Dialect, relation: Relation) -> str:
+    """The relation as SQL of its warehouse names it; in canonical spelling where that has no such name for it."""
+    return sql_name(dialect, relation) or relation
 
 
 def _build(build: Build, answer: Answer) -> ReadyToExecuteResponse:
