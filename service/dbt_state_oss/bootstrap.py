@@ -12,7 +12,9 @@ import structlog
 
 from dbt_state_oss import __version__
 from dbt_state_oss.application.confirm import Confirm
+from dbt_state_oss.application.explain import Explain
 from dbt_state_oss.application.gathering import Gathering
+from dbt_state_oss.application.journal import Journal
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.parsing import ParsingLimits, PooledFingerprinter
@@ -24,11 +26,13 @@ from dbt_state_oss.application.select_nodes import SelectNodes
 from dbt_state_oss.application.submit import Submit
 from dbt_state_oss.application.tickets import Tickets, parse_key_ring, shared_key_ring
 from dbt_state_oss.application.update_metadata import UpdateMetadata
+from dbt_state_oss.application.upstream_changes import UpstreamChanges
 from dbt_state_oss.errors import InvalidSettings
 from dbt_state_oss.protocol.client_telemetry import ClientTelemetryServicer, RecentEvents
 from dbt_state_oss.protocol.client_validation import ClientValidationServicer
 from dbt_state_oss.protocol.clone import CloneServicer
 from dbt_state_oss.protocol.execution import ExecutionServicer
+from dbt_state_oss.protocol.explain import ExplainServicer
 from dbt_state_oss.protocol.health import follow_store
 from dbt_state_oss.protocol.selector import SelectorServicer
 from dbt_state_oss.protocol.server import Limits, Server
@@ -89,6 +93,8 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
     stack.push_async_callback(fingerprinter.close)
     node_states = NodeStates(store, clock)
     stack.push_async_callback(node_states.close)
+    journal = Journal(store, clock, days=settings.journal.days)
+    stack.push_async_callback(journal.close)
     ledger = Ledger(
         store,
         cache_bytes=settings.store.cache_bytes,
@@ -100,8 +106,10 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
         gathering=gathering,
         tickets=tickets,
         node_states=node_states,
+        journal=journal,
         clock=clock,
     )
+    explain = ExplainServicer(Explain(journal=journal), UpstreamChanges(ledger=ledger, clock=clock))
     execution = ExecutionServicer(
         confirm=Confirm(ledger=ledger, tickets=tickets, clock=clock),
         record=Record(gathering=gathering, ledger=ledger, node_states=node_states, clock=clock),
@@ -113,6 +121,7 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
             "SQL": SqlServicer(submit).methods,
             "Execution": execution.methods,
             "Clone": CloneServicer(clone).methods,
+            "Explain": explain.methods,
             "SelectorService": SelectorServicer(SelectNodes(node_states=node_states)).methods,
             "ClientValidation": ClientValidationServicer(settings.decisions.client_versions).methods,
             "ClientTelemetry": ClientTelemetryServicer(RecentEvents()).methods,

@@ -30,10 +30,6 @@ class NothingRecorded(DbtStateError):
     """What is asked has to be held against a build, and none is on record; run dbt first."""
 
 
-class NotSupportedYet(DbtStateError):
-    """The server does not offer this; asking again is of no use (rule X4)."""
-
-
 class StoreError(DbtStateError):
     """The store could not be asked."""
 

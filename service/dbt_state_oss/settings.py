@@ -67,6 +67,11 @@ class DecisionSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalSettings:
+    days: int
+
+
+@dataclass(frozen=True, slots=True)
 class TicketSettings:
     lifetime_ms: int
     keys_file: Path | None
@@ -87,6 +92,7 @@ class Settings:
     listen: ListenSettings
     logs: LogSettings
     decisions: DecisionSettings
+    journal: JournalSettings
     tickets: TicketSettings
     parsing: ParsingSettings
 
@@ -242,6 +248,10 @@ SETTINGS: tuple[Setting, ...] = (
         "configs+macros (a changed macro too), ignore (neither)",
     ),
     Setting(
+        "DBTSTATE_JOURNAL_DAYS", "--journal-days", "journal.days", "30", _integer(1, 3_650), "DAYS",
+        "how long decisions can be explained; older ones are deleted from the store",
+    ),
+    Setting(
         "DBTSTATE_TICKET_HOURS", "--ticket-hours", "tickets.lifetime_ms", "24", _hours, "HOURS",
         "how long a build may take from its decision to its confirmation",
     ),
@@ -299,6 +309,7 @@ def read_settings(
         listen=ListenSettings(**groups["listen"]),
         logs=LogSettings(**groups["logs"]),
         decisions=DecisionSettings(**groups["decisions"]),
+        journal=JournalSettings(**groups["journal"]),
         tickets=TicketSettings(**groups["tickets"]),
         parsing=ParsingSettings(**groups["parsing"]),
     )

@@ -11,6 +11,7 @@ from tests.domain.building import NOW
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.confirm import Confirm
 from dbt_state_oss.application.gathering import Gathering
+from dbt_state_oss.application.journal import Journal
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import KeyRing, ObjectStore
@@ -61,17 +62,24 @@ class Inside:
         self.fingerprinter = CountingFingerprinter()
         self.ledger = Ledger(store, cache_bytes=1_000_000, read_timeout_seconds=read_timeout_seconds)
         self.node_states = NodeStates(store, clock)
+        self.journal = Journal(store, clock, days=30)
         self.tickets = Tickets(RING, clock, lifetime_ms=LIFETIME_MS)
         gathering = Gathering(self.ledger, self.fingerprinter, BuildOn.CONFIGS)
         self.submit = Submit(
             gathering=gathering,
             tickets=self.tickets,
             node_states=self.node_states,
+            journal=self.journal,
             clock=clock,
         )
         self.confirm = Confirm(ledger=self.ledger, tickets=self.tickets, clock=clock)
         self.record = Record(gathering=gathering, ledger=self.ledger, node_states=self.node_states, clock=clock)
         self.update_metadata = UpdateMetadata(ledger=self.ledger)
+
+    async def close(self) -> None:
+        """Write what waits in the background."""
+        await self.node_states.close()
+        await self.journal.close()
 
 
 @pytest.fixture
@@ -90,7 +98,7 @@ async def store() -> AsyncIterator[MemoryStore]:
 async def inside(store: MemoryStore, clock: HandClock) -> AsyncIterator[Inside]:
     inside = Inside(store, clock)
     yield inside
-    await inside.node_states.close()
+    await inside.close()
 
 
 @pytest.fixture

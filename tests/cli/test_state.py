@@ -16,7 +16,7 @@ from tests.domain.building import BUILT, CASE, MART, ORDERS, T0, asked, executio
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
 from dbt_state_oss.application.ledger import Ledger
-from dbt_state_oss.cli.accounts import time_text
+from dbt_state_oss.domain.explanation import time_text
 from dbt_state_oss.domain.history import DataTestResults
 from dbt_state_oss.domain.submission import ExecutionType, TargetKey
 from dbt_state_oss.stores.local import LocalStore

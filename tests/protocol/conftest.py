@@ -10,7 +10,6 @@ from grpc import aio
 
 from dbt_state_oss.protocol.interceptors import Method
 from dbt_state_oss.protocol.server import SERVICES, Limits, Server
-from dbt_state_oss.protocol.upcoming import SENTENCES
 
 Serving = Callable[..., Awaitable[tuple[Server, aio.Channel]]]
 """`await serving(SubmitValues=method, limits=…)`: a server with that method of SQL, and a channel to it."""
@@ -22,11 +21,7 @@ async def _not_asked(caller: object, request: object) -> object:
 
 def server_of(limits: Limits, **sql: Method) -> Server:
     """A server that has yet to start; methods that are not given must not be called."""
-    methods = {
-        name: dict.fromkeys(service.methods_by_name, _not_asked)
-        for name, service in SERVICES.items()
-        if name not in SENTENCES
-    }
+    methods = {name: dict.fromkeys(service.methods_by_name, _not_asked) for name, service in SERVICES.items()}
     return Server(methods | {"SQL": methods["SQL"] | sql}, limits)
 
 

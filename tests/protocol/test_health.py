@@ -74,7 +74,7 @@ async def test_before_the_store_has_answered_nothing_is_served(serving: Serving)
 async def test_a_service_that_is_not_served_is_unknown_to_health(serving: Serving) -> None:
     _, channel = await serving()
     with pytest.raises(aio.AioRpcError) as caught:
-        await HealthStub(channel).Check(HealthCheckRequest(service="com.fivetran.query_cache.Explain"))
+        await HealthStub(channel).Check(HealthCheckRequest(service="com.fivetran.query_cache.Nothing"))
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 

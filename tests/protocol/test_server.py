@@ -11,11 +11,6 @@ import grpc
 import pytest
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
-from query_cache_protobuf.query_cache.services.explain_service_pb2 import (
-    GetExplainMessagesRequest,
-    GetUpstreamDependencyChangesRequest,
-)
-from query_cache_protobuf.query_cache.services.explain_service_pb2_grpc import ExplainStub
 from query_cache_protobuf.query_cache.services.sql_service_pb2 import SubmitSQLResponse, SubmitValuesRequest
 from query_cache_protobuf.query_cache.services.sql_service_pb2_grpc import SQLStub
 from structlog.testing import capture_logs
@@ -164,19 +159,6 @@ async def test_calls_beyond_the_bound_are_refused_at_once_and_never_with_unavail
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
     let_go.set()
     await waiting
-
-
-async def test_what_this_version_lacks_says_so_in_a_sentence(serving: Serving) -> None:
-    _, channel = await serving()
-    explain = ExplainStub(channel)
-    for call in (
-        explain.GetExplainMessages(GetExplainMessagesRequest()),
-        explain.GetUpstreamDependencyChanges(GetUpstreamDependencyChangesRequest()),
-    ):
-        code, details = await refusal(call)
-        assert code is grpc.StatusCode.UNIMPLEMENTED
-        assert details.startswith("This version of dbt-state-oss does not")
-        assert details.endswith(".")
 
 
 async def test_reflection_names_every_service_and_describes_it(serving: Serving) -> None:

@@ -15,7 +15,6 @@ EXPECTED: dict[type[DbtStateError], StatusCode] = {
     errors.InvalidRequest: StatusCode.INVALID_ARGUMENT,
     errors.InvalidTicket: StatusCode.INVALID_ARGUMENT,
     errors.NothingRecorded: StatusCode.FAILED_PRECONDITION,
-    errors.NotSupportedYet: StatusCode.UNIMPLEMENTED,
     errors.Overloaded: StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreError: StatusCode.INTERNAL,
     errors.StoreUnavailable: StatusCode.INTERNAL,

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from enum import Enum
+from typing import Literal, TypeVar
 
 import msgspec
 
+from dbt_state_oss.domain.explanation import ExplainLine
 from dbt_state_oss.domain.history import Execution
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import TargetKey
@@ -69,36 +71,91 @@ class ProjectIds:
     format: Literal["project/1"] = "project/1"
 
 
+class Verdict(Enum):
+    """What was decided; the values are stored."""
+
+    SKIP = "skip"
+    CLONE = "clone"
+    BUILD = "build"
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One decision with its account, as it was told to the client."""
+
+    number: int
+    """Names the decision within its part of the journal."""
+    at: int
+    """When it was made, Unix milliseconds."""
+    node_id: str
+    target: TargetKey
+    verdict: Verdict
+    stale: bool
+    """Only the lag tolerance allows it (rule F6)."""
+    description: str
+    explanation: tuple[ExplainLine, ...]
+    execution_id: str
+    """What was promised: the execution that a build or a clone becomes once it is confirmed; for a skip the one reused."""
+    saved_ms: int
+    """Runtime of the execution that a skip or a clone spared; 0 for a build."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalPart:
+    """Decisions of one dbt process as one server made them, encoded one by one: whoever asks for one decodes no other."""
+
+    organization: str
+    day: str
+    session: str
+    part: str
+    entries: tuple[msgspec.Raw, ...]
+    format: Literal["journal/1"] = "journal/1"
+
+
+StoredDocument = TargetDocument | NodeShard | ProjectIds | JournalPart
+
+T = TypeVar("T")
+
 _encode = msgspec.json.Encoder().encode
-_decode_target = msgspec.json.Decoder(TargetDocument).decode
-_decode_shard = msgspec.json.Decoder(NodeShard).decode
-_decode_project = msgspec.json.Decoder(ProjectIds).decode
+_target = msgspec.json.Decoder(TargetDocument)
+_shard = msgspec.json.Decoder(NodeShard)
+_project = msgspec.json.Decoder(ProjectIds)
+_journal_part = msgspec.json.Decoder(JournalPart)
+_journal_entry = msgspec.json.Decoder(JournalEntry)
 
 
-def encode(document: TargetDocument | NodeShard | ProjectIds) -> bytes:
+def encode(document: StoredDocument | JournalEntry) -> bytes:
     """The document as JSON."""
     return _encode(document)
 
 
 def decode_target(data: bytes) -> TargetDocument:
     """A target's document; raises `BrokenDocument`."""
-    try:
-        return _decode_target(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BrokenDocument(str(error)) from error
+    return _decoded(_target, data)
 
 
 def decode_shard(data: bytes) -> NodeShard:
     """A part of a project's nodes; raises `BrokenDocument`."""
-    try:
-        return _decode_shard(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BrokenDocument(str(error)) from error
+    return _decoded(_shard, data)
 
 
 def decode_project(data: bytes) -> ProjectIds:
     """The ids of a project; raises `BrokenDocument`."""
+    return _decoded(_project, data)
+
+
+def decode_journal_part(data: bytes) -> JournalPart:
+    """A part of the journal, its entries still encoded; raises `BrokenDocument`."""
+    return _decoded(_journal_part, data)
+
+
+def decode_journal_entry(data: bytes | msgspec.Raw) -> JournalEntry:
+    """One decision of the journal; raises `BrokenDocument`."""
+    return _decoded(_journal_entry, data)
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T:
     try:
-        return _decode_project(data)
+        return decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BrokenDocument(str(error)) from error

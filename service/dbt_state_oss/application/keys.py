@@ -18,6 +18,7 @@ NODE_SHARDS = 32
 """Parts of a project's node states in one target: 10,000 nodes are read with this many reads."""
 
 _HARMLESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_DECISION_ID = re.compile(r"([0-9]{8})\.(=|[A-Za-z0-9-]{1,48})\.([0-9a-f]{16})\.([0-9]{1,4})")
 _EXECUTION_ID = re.compile(r"([A-Za-z0-9=_-]{1,64})\.([0-9a-f]{40})\.[A-Za-z0-9-]{1,96}")
 
 
@@ -65,6 +66,32 @@ def node_shard_key(prefix: str, unique_id: str) -> str:
 def project_key(organization: str, project_name: str) -> str:
     """The key of the document that tells which ids a project of this name goes by."""
     return f"{_part(organization)}/projects/{_part(project_name)}"
+
+
+def journal_prefix(organization: str) -> str:
+    """The prefix of an organization's journal; what follows begins with the day, so that keys are listed oldest first."""
+    return f"{_part(organization)}/journal/"
+
+
+def journal_key(organization: str, day: str, session: str, part: str) -> str:
+    """The key of a part of the journal. `day` is YYYYMMDD (UTC), `session` the client's id of one dbt process."""
+    return f"{journal_prefix(organization)}{day}/{session or '='}/{part}"
+
+
+def journal_day_of(organization: str, key: str) -> str:
+    """The day, YYYYMMDD, of a key under a `journal_prefix`."""
+    return key.removeprefix(journal_prefix(organization)).partition("/")[0]
+
+
+def decision_id(day: str, session: str, part: str, number: int) -> str:
+    """A decision's id: it names its part of the journal, so that the id alone leads to the document."""
+    return f"{day}.{session or '='}.{part}.{number}"
+
+
+def journal_key_of(organization: str, decision: str) -> tuple[str, int] | None:
+    """The key of the part that a decision id names, and the decision's number there; None where it is no id of ours."""
+    match = _DECISION_ID.fullmatch(decision)
+    return None if match is None else (f"{journal_prefix(organization)}{'/'.join(match.groups()[:3])}", int(match[4]))
 
 
 def aside_key(key: str, data: bytes) -> str:

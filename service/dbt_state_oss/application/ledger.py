@@ -60,6 +60,15 @@ class Ledger:
             histories = await asyncio.gather(*(one(relation) for relation in relations))
         return dict(zip(relations, histories, strict=True))
 
+    async def account_of(self, organization: str, execution_id: str) -> TargetAccount | None:
+        """The target that an execution id names; None where nothing is known of it."""
+        key = target_key_of(organization, execution_id)
+        if key is None:
+            return None
+        async with self._in_time():
+            document = await self._documents.read(key)
+        return None if document is None else TargetAccount(key, document.target, History(document.executions))
+
     async def _history(self, organization: str, target: TargetKey) -> History:
         document = await self._documents.read(target_key(organization, target))
         if document is None or document.target != target:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import uuid4
 
 import structlog
 
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.gathering import Gathering
+from dbt_state_oss.application.journal import Journal
 from dbt_state_oss.application.keys import execution_id
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Clock
@@ -40,11 +40,13 @@ class Submit:
         gathering: Gathering,
         tickets: Tickets,
         node_states: NodeStates,
+        journal: Journal,
         clock: Clock,
     ) -> None:
         self._gathering = gathering
         self._tickets = tickets
         self._node_states = node_states
+        self._journal = journal
         self._clock = clock
 
     async def __call__(self, caller: Caller, submission: Submission) -> Answer:
@@ -53,18 +55,20 @@ class Submit:
         case, decision = await self._decided(caller, submission, now)
         self._node_states.note(caller.organization, submission)
         if isinstance(decision, Skip):
-            return Answer(decision, uuid4().hex, "")
+            return self._reuse(caller, submission, decision, now)
         identity = execution_id(submission.key, caller.request_id, case.raw_digest)
         draft = draft_execution(case, execution_id=identity, decided_at=now)
-        return Answer(decision, uuid4().hex, self._tickets.seal(caller.organization, submission.key, draft))
+        name = self._journal.note(caller, submission, decision, execution_id=identity, decided_at=now)
+        return Answer(decision, name, self._tickets.seal(caller.organization, submission.key, draft))
 
     async def speculatively(self, caller: Caller, submission: Submission) -> Answer | None:
         """The skip that the epochs sent so far prove; None where they don't, or the state cannot be read (rule W8).
 
         Never a build: the client would read the inputs' epochs again after it, and record a change during the build as seen.
         """
+        now = self._clock.now()
         try:
-            case = await self._gathering.known(caller.organization, submission, self._clock.now())
+            case = await self._gathering.known(caller.organization, submission, now)
         except StoreError as error:
             _log_unread(submission, error)
             return None
@@ -72,7 +76,11 @@ class Submit:
         if not isinstance(decision, Skip):
             return None
         self._node_states.note(caller.organization, submission)
-        return Answer(decision, uuid4().hex, "")
+        return self._reuse(caller, submission, decision, now)
+
+    def _reuse(self, caller: Caller, submission: Submission, skip: Skip, now: int) -> Answer:
+        name = self._journal.note(caller, submission, skip, execution_id=skip.execution.id, decided_at=now)
+        return Answer(skip, name, "")
 
     async def _decided(self, caller: Caller, submission: Submission, now: int) -> tuple[Case, Decision]:
         try:

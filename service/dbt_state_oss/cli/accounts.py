@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from dbt_state_oss.application.ledger import TargetAccount
-from dbt_state_oss.domain.explanation import ago_text
+from dbt_state_oss.domain.explanation import ago_text, time_text
 from dbt_state_oss.domain.history import DataTestResults, Execution, Input
 
 _HEADINGS = ("TARGET", "EXECUTIONS", "LATEST BUILT", "AGE")
@@ -44,17 +43,6 @@ def account_json(account: TargetAccount) -> dict[str, Any]:
         "document": account.key,
         "executions": [_execution_json(execution) for execution in account.history.executions],
     }
-
-
-def time_text(milliseconds: int | None) -> str:
-    """A time in UTC, to the millisecond."""
-    if milliseconds is None:
-        return "unknown"
-    try:
-        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    except (OverflowError, ValueError, OSError):
-        return f"{milliseconds} ms"
-    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d} UTC"
 
 
 def _row(account: TargetAccount, now: int) -> tuple[str, str, str, str]:

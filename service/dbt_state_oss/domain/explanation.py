@@ -5,7 +5,9 @@ Texts are plain here; the protocol escapes them for the client's rich markup.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import Enum, IntEnum
 
 from dbt_state_oss.domain.relation import Epoch
@@ -53,6 +55,39 @@ class ExplainLine:
     children: tuple[ExplainLine, ...] = ()
 
 
+MOST_LINES = 200
+MOST_TEXT = 12_000
+"""Of one account, in lines and in characters: so that an answer about a hundred stays below the client's 4 MiB (rule X5)."""
+
+
+def abridged(
+    lines: Sequence[ExplainLine], *, most_lines: int = MOST_LINES, most_text: int = MOST_TEXT
+) -> tuple[ExplainLine, ...]:
+    """The account within bounds: lines beyond them are left out, and where they stood a line says so."""
+    rest = _Room(most_lines, most_text)
+    return rest.fitting(lines)
+
+
+@dataclass(slots=True)
+class _Room:
+    """What an account may still take."""
+
+    lines: int
+    text: int
+
+    def fitting(self, lines: Sequence[ExplainLine]) -> tuple[ExplainLine, ...]:
+        kept: list[ExplainLine] = []
+        for place, line in enumerate(lines):
+            self.lines -= 1
+            self.text -= len(line.text)
+            if self.lines < 0 or self.text < 0:
+                self.lines = self.text = -1
+                return (*kept, ExplainLine(f"… and {len(lines) - place} more", Marker.INFO))
+            children = self.fitting(line.children) if line.children else ()
+            kept.append(line if children == line.children else replace(line, children=children))
+        return tuple(kept)
+
+
 def duration_text(milliseconds: int) -> str:
     """A duration as people say it: "3 minutes", "2 hours", "1 day"."""
     seconds = max(0, milliseconds) // 1000
@@ -66,3 +101,14 @@ def duration_text(milliseconds: int) -> str:
 def ago_text(epoch: Epoch, now: int) -> str:
     """How long ago `epoch` was; epochs of a clock that runs ahead are "just now"."""
     return f"{duration_text(now - epoch)} ago" if now - epoch >= 1000 else "just now"
+
+
+def time_text(milliseconds: int | None) -> str:
+    """A time in UTC, to the millisecond."""
+    if milliseconds is None:
+        return "unknown"
+    try:
+        moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return f"{milliseconds} ms"
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d} UTC"

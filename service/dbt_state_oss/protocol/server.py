@@ -27,7 +27,6 @@ from query_cache_protobuf.query_cache.services import (
 from dbt_state_oss.errors import CannotListen
 from dbt_state_oss.protocol.health import HealthServicer
 from dbt_state_oss.protocol.interceptors import Method, intercepted
-from dbt_state_oss.protocol.upcoming import SENTENCES, upcoming
 
 SERVICES: Mapping[str, ServiceDescriptor] = {
     descriptor.name: descriptor
@@ -55,14 +54,14 @@ class Limits:
 
 
 class Server:
-    """Serves `methods` (by service and wire name) with health and reflection; the rest of SERVICES is upcoming."""
+    """Serves `methods`, by service and wire name, with health and reflection; every method of SERVICES has to be there."""
 
     def __init__(self, methods: Mapping[str, Mapping[str, Method]], limits: Limits) -> None:
         self._limits = limits
         self._grpc = aio.server(options=_options(limits), maximum_concurrent_rpcs=limits.max_concurrent_calls)
         self.health = HealthServicer(SERVICES[name].full_name for name in methods)
         for name, service in SERVICES.items():
-            self._grpc.add_generic_rpc_handlers((self._handlers(service, methods.get(name)),))
+            self._grpc.add_generic_rpc_handlers((self._handlers(service, methods[name]),))
         health_pb2_grpc.add_HealthServicer_to_server(self.health, self._grpc)
         names = [service.full_name for service in SERVICES.values()]
         reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._grpc)
@@ -89,14 +88,13 @@ class Server:
         await self.health.drain()
         await self._grpc.stop(grace_seconds)
 
-    def _handlers(
-        self, service: ServiceDescriptor, methods: Mapping[str, Method] | None
-    ) -> grpc.GenericRpcHandler[Any, Any]:
+    def _handlers(self, service: ServiceDescriptor, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler[Any, Any]:
         handlers = {}
         for method in service.methods:
-            own = upcoming(SENTENCES[service.name]) if methods is None else methods[method.name]
             handlers[method.name] = grpc.unary_unary_rpc_method_handler(
-                intercepted(f"{service.name}/{method.name}", own, timeout_seconds=self._limits.timeout_seconds),
+                intercepted(
+                    f"{service.name}/{method.name}", methods[method.name], timeout_seconds=self._limits.timeout_seconds
+                ),
                 request_deserializer=GetMessageClass(method.input_type).FromString,
                 response_serializer=GetMessageClass(method.output_type).SerializeToString,
             )

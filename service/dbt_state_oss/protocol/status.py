@@ -12,7 +12,6 @@ from dbt_state_oss.errors import (
     DbtStateError,
     InvalidRequest,
     NothingRecorded,
-    NotSupportedYet,
     Overloaded,
     StoreError,
 )
@@ -20,7 +19,6 @@ from dbt_state_oss.errors import (
 STATUS_BY_ERROR: tuple[tuple[type[DbtStateError], StatusCode], ...] = (
     (InvalidRequest, StatusCode.INVALID_ARGUMENT),
     (NothingRecorded, StatusCode.FAILED_PRECONDITION),
-    (NotSupportedYet, StatusCode.UNIMPLEMENTED),
     (Overloaded, StatusCode.RESOURCE_EXHAUSTED),
     (StoreError, StatusCode.INTERNAL),
     (DbtStateError, StatusCode.INTERNAL),

@@ -40,6 +40,7 @@ FIELDS: Mapping[str, str] = {
     "version": "version of this server",
     "signal": "what asked the server to end",
     "seconds": "a duration or limit",
+    "decisions": "how many decisions",
     "events": "how many telemetry events came",
     "key": "name of a stored document",
     "aside": "name under which a broken document was set aside",

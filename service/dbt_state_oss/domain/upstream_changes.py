@@ -1,0 +1,87 @@
+"""What became of a build's inputs since the build before it, down to the builds of ours that moved them.
+
+Told to people from what is on record; no decision asks here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from dbt_state_oss.domain.dialects import EpochClock, dialect_named
+from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, ago_text, time_text
+from dbt_state_oss.domain.history import Execution, History, Input
+from dbt_state_oss.domain.lineage import in_slot_order
+from dbt_state_oss.domain.relation import Relation
+
+DEEPEST = 6
+"""How many builds upstream of each other are told of."""
+
+
+@dataclass(slots=True)
+class UpstreamAccount:
+    """All that has changed upstream between two builds of one target.
+
+    `histories` are those of upstream tables, as far as they were read; `unread` is filled with those that would tell more.
+    """
+
+    histories: Mapping[Relation, History]
+    now: int
+    """Unix milliseconds."""
+    unread: set[Relation] = field(default_factory=set)
+
+    def lines(self, history: History, execution_id: str) -> tuple[ExplainLine, ...]:
+        """A line for each input that is not what it was; empty where the execution is not on record any more."""
+        executions = history.executions
+        place = next((place for place, one in enumerate(executions) if one.id == execution_id), None)
+        if place is None:
+            return ()
+        if place + 1 == len(executions):
+            return (ExplainLine("no earlier build of it is on record to compare with", Marker.INFO),)
+        lines = tuple(self._changes(executions[place], executions[place + 1], DEEPEST))
+        return lines or (ExplainLine("none: the tables that it reads are what they were", Marker.INFO),)
+
+    def _changes(self, build: Execution, before: Execution, depth: int) -> Iterator[ExplainLine]:
+        clock = dialect_named(build.logic.dialect).clock
+        inputs = {**before.inputs, **build.inputs}
+        for relation in in_slot_order(build.logic, inputs):
+            was, now = before.inputs.get(relation), build.inputs.get(relation)
+            if now is None:
+                yield ExplainLine(f"{relation} is not read any more", Marker.INFO)
+            elif was is None:
+                yield ExplainLine(f"{relation} was not read by the build before", Marker.INFO)
+            elif (was.epoch, was.lineage) != (now.epoch, now.lineage):
+                yield self._moved(relation, was, now, clock, depth)
+
+    def _moved(self, relation: Relation, was: Input, now: Input, clock: EpochClock, depth: int) -> ExplainLine:
+        history = self.histories.get(relation)
+        if history is None:
+            self.unread.add(relation)
+            history = History()
+        when = (ExplainLine(self._times(was, now), Marker.INFO),)
+        if history.latest is None:
+            return ExplainLine(f"{relation} was updated", Marker.INFO, Badge.UNSPECIFIED, when)
+        rebuilt, earlier = history.written_at(now.epoch, clock), history.written_at(was.epoch, clock)
+        if rebuilt is None:
+            text = f"{relation} was written by something that is on no record"
+            return ExplainLine(text, Marker.INFO, Badge.UPSTREAM_QUERY_CHANGED, when)
+        told = f"{relation} was rebuilt by {rebuilt.node_id or 'a node without a name'}"
+        if earlier is None:
+            return ExplainLine(f"{told}; the build before is on no record", Marker.INFO, Badge.UNSPECIFIED, when)
+        if now.identity is not None and now.identity == was.identity:
+            return ExplainLine(f"{told} with equal content", Marker.INFO, Badge.UPSTREAM_QUERY_UNCHANGED, when)
+        deeper = tuple(self._changes(rebuilt, earlier, depth - 1)) if depth > 1 and rebuilt.id != earlier.id else ()
+        if rebuilt.logic != earlier.logic:
+            return ExplainLine(f"{told} with changed logic", Marker.INFO, Badge.UPSTREAM_QUERY_CHANGED, when + deeper)
+        if was.lineage != now.lineage:
+            text = f"{told}; its own logic is the same, logic upstream of it has changed"
+            return ExplainLine(text, Marker.INFO, Badge.UPSTREAM_QUERY_CHANGED, when + deeper)
+        return ExplainLine(f"{told} with the same logic", Marker.INFO, Badge.UPSTREAM_QUERY_UNCHANGED, when + deeper)
+
+    def _times(self, was: Input, now: Input) -> str:
+        return f"was from {self._time(was)}, is from {self._time(now)}"
+
+    def _time(self, known: Input) -> str:
+        if known.epoch is None:
+            return "a time that is not known"
+        return f"{time_text(known.epoch)} ({ago_text(known.epoch, self.now)})"
