@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 from tests.domain.building import (
+    BUILT,
     CASE,
+    HOUR,
     ORDERS,
     SUBMISSION,
+    T0,
     asked,
     built_before,
 )
@@ -17,7 +20,7 @@ from tests.domain.varying import ORDERS_FRESH, SAME, as_test, resource
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decide import build_unasked, decide
 from dbt_state_oss.domain.decision import Build, RejectionReason, Skip
-from dbt_state_oss.domain.explanation import ExplainLine, Marker
+from dbt_state_oss.domain.explanation import ExplainLine, Marker, time_text
 from dbt_state_oss.domain.rules import RULES, Rule
 
 
@@ -59,8 +62,12 @@ def test_the_account_holds_every_question_that_was_asked() -> None:
     assert "nobody else has written to it since its last build" in questions
     assert "its query has not changed" in questions
     assert decision.explanation[-1].marker is Marker.FAIL
-    assert decision.explanation[-1].children[0].children == (
-        ExplainLine(f"upstream {ORDERS} was updated 1 hour ago", Marker.INFO),
+    (cause,) = decision.explanation[-1].children[0].children
+    assert (cause.text, cause.marker) == (f"upstream {ORDERS} was updated 1 hour ago", Marker.INFO)
+    assert cause.children == (
+        ExplainLine(
+            f"recorded was {time_text(T0)} (3 hours ago), reported is {time_text(BUILT + HOUR)} (1 hour ago)", Marker.INFO
+        ),
     )
 
 

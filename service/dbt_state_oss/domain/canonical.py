@@ -14,6 +14,7 @@ from sqlglot.dialects.dialect import Dialect as SqlglotDialect
 from sqlglot.errors import ErrorLevel, ParseError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
+from dbt_state_oss.domain.clauses import clause_digests
 from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.relation import Relation
@@ -38,6 +39,8 @@ class Reading:
     star_relations: tuple[Relation, ...]
     volatility: Volatility
     unseen_sources: tuple[str, ...]
+    clauses: tuple[str, ...]
+    """What `clause_digests` makes of it."""
 
 
 def read_sql(
@@ -119,6 +122,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         star_relations=tuple(relation for relation in slots if relation in stars),
         volatility=volatility,
         unseen_sources=unseen,
+        clauses=clause_digests(tree.expression if isinstance(tree, exp.Create) else tree, grammar),
     )
 
 

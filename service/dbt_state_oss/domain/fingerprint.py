@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
 from itertools import chain
@@ -65,6 +65,9 @@ class Fingerprint:
     """Digest of the canonical definitions of the views read, which `digest` covers too; empty where none is read."""
     unseen_sources: tuple[str, ...] = ()
     """What it reads, directly or through views, that is no relation and of which no request tells (rule F3)."""
+    parts: tuple[str, ...] = field(default=(), compare=False)
+    """Short digests of its clauses and of the views read, to name what changed (`domain/clauses.py`). Nothing is decided by
+    them."""
 
 
 def raw_digest(code: Code | SeedValues) -> str:

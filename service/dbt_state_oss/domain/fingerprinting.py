@@ -68,6 +68,7 @@ def _parsed(code: Code) -> Fingerprint | None:
         star_relations=tuple(relation for relation in query.star_relations if relation != code.target),
         views_digest=lineage.views_digest(),
         unseen_sources=tuple(dict.fromkeys(name for reading in (query, *readings) for name in reading.unseen_sources)),
+        parts=(*query.clauses, *lineage.view_parts()),
     )
 
 
@@ -130,6 +131,11 @@ class _Lineage:
             for piece in ("view", relation, reading.meaning, *reading.relations)
         ]
         return digest_of(*named) if named else ""
+
+    def view_parts(self) -> Iterator[str]:
+        """A short digest for each view read, with its name."""
+        for relation, reading in self.readings.items():
+            yield f"{reading.meaning[:8]} the view {relation}"
 
     def _read(self, relation: Relation) -> Reading | None:
         view = self._definitions[relation]

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.explanation import ago_text
-from dbt_state_oss.domain.history import Execution, Input
+from dbt_state_oss.domain.history import Execution, History, Input
 from dbt_state_oss.domain.lineage import UNKNOWN_LINEAGE, same_lineage
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import StaleUpstreamPolicy
@@ -128,9 +128,21 @@ def _moved(case: Case, relation: Relation, recorded: Input, reported: Input) -> 
         if UNKNOWN_LINEAGE in (recorded.lineage, reported.lineage):
             cause = f"upstream {relation} holds, from {when}, what is on no record"
             return Change(ChangeKind.UNKNOWN, relation, cause)
-        return Change(ChangeKind.LOGIC, relation, f"upstream {relation} was rebuilt with changed logic {when}")
+        return Change(
+            ChangeKind.LOGIC, relation, f"upstream {relation} was {_rebuilt(case, relation, recorded)} {when}"
+        )
     if reported.epoch < recorded.epoch:
         return Change(
             ChangeKind.DATA, relation, f"upstream {relation} lost its newest rows; what is left is from {when}"
         )
     return Change(ChangeKind.DATA, relation, f"upstream {relation} was updated {when}")
+
+
+def _rebuilt(case: Case, relation: Relation, recorded: Input) -> str:
+    """Whether its own logic changed, or that of something further upstream; as far as the record tells."""
+    history = case.upstream.get(relation, History())
+    now, then = (
+        history.falls_to(epoch, case.clock) for epoch in (case.submission.inputs.get(relation), recorded.epoch)
+    )
+    deeper = now is not None and then is not None and now.logic == then.logic
+    return "rebuilt after logic further upstream had changed," if deeper else "rebuilt with changed logic"

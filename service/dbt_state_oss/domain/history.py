@@ -169,15 +169,18 @@ class History:
         On an exact clock that is the one which confirmed this very epoch, on a stamped clock the one with the lowest epoch
         that is not below it.
         """
+        written = self.falls_to(epoch, clock)
+        return None if written is None or self.rival_of(written, clock) is not None else written
+
+    def falls_to(self, epoch: Epoch | None, clock: EpochClock) -> Execution | None:
+        """The execution whose epoch fits, whoever else may have written: good enough to tell of, not to decide by."""
         if epoch is None:
             return None
         known = [execution for execution in self.executions if execution.epoch is not None]
         if clock is EpochClock.EXACT:
-            written = next((execution for execution in known if execution.epoch == epoch), None)
-        else:
-            not_below = [execution for execution in known if execution.epoch is not None and execution.epoch >= epoch]
-            written = not_below[-1] if not_below else None
-        return None if written is None or self.rival_of(written, clock) is not None else written
+            return next((execution for execution in known if execution.epoch == epoch), None)
+        not_below = [execution for execution in known if execution.epoch is not None and execution.epoch >= epoch]
+        return not_below[-1] if not_below else None
 
     def merged(self, others: Iterable[Execution]) -> History:
         """This history with `others`: union by id, newest first, trimmed to `HISTORY_LENGTH`."""

@@ -12,9 +12,10 @@ from datetime import UTC, datetime
 
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn, RejectionReason
+from dbt_state_oss.domain.evidence import epoch_evidence, logic_difference, logic_evidence
 from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, Section, ago_text, duration_text
 from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
-from dbt_state_oss.domain.freshness import ChangeKind, compare_inputs, stands_as_recorded
+from dbt_state_oss.domain.freshness import Change, ChangeKind, compare_inputs, stands_as_recorded
 from dbt_state_oss.domain.history import Execution, History, Rival
 from dbt_state_oss.domain.lineage import same_lineage
 from dbt_state_oss.domain.relation import Relation
@@ -134,16 +135,20 @@ def logic_is_unchanged(case: Case) -> Finding | None:
     """Rules T2 and L1 to L8: only the latest execution counts."""
     latest = _latest(case)
     if same_logic(case, latest):
-        return _yes(Section.QUERY, "its query has not changed", Badge.NODE_QUERY_UNCHANGED)
+        same_text = case.raw_digest == latest.raw_digest
+        text = "its query has not changed" if same_text else "its query means what it did, though its text has changed"
+        return _yes(Section.QUERY, text, Badge.NODE_QUERY_UNCHANGED)
     if same_template(case, latest):
         return _yes(Section.QUERY, "its code before rendering has not changed", Badge.NODE_QUERY_UNCHANGED)
     older = next((one for one in case.history.executions[1:] if same_logic(case, one)), None)
     if older is not None:
         when = ago_text(older.confirmed_at, case.now)
         because = f"its query has changed since its last build (it is that of an earlier one, {when})"
-        return _no(Section.QUERY, because, _OLDER_LOGIC, badge=Badge.NODE_QUERY_CHANGED)
-    because = f"its query has changed: {_logic_difference(case, latest)}"
-    return _no(Section.QUERY, because, _NO_SUCH_LOGIC, badge=Badge.NODE_QUERY_CHANGED)
+        reasons = _OLDER_LOGIC
+    else:
+        because, reasons = f"its query has changed: {logic_difference(case, latest)}", _NO_SUCH_LOGIC
+    children = logic_evidence(case, latest)
+    return _no(Section.QUERY, because, reasons, badge=Badge.NODE_QUERY_CHANGED, children=children)
 
 
 def same_logic(case: Case, execution: Execution) -> bool:
@@ -174,20 +179,6 @@ def same_template(case: Case, execution: Execution) -> bool:
 
 def _computed(extras: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in extras.items() if key.startswith("__")}
-
-
-def _logic_difference(case: Case, latest: Execution) -> str:
-    then = latest.logic
-    if then.execution_type is not case.submission.execution_type:
-        return f"it is built as {case.submission.execution_type.value}, the last time as {then.execution_type.value}"
-    keys = sorted({key for key, _ in then.extras.items() ^ case.extras.items()})
-    if keys:
-        return f"the configuration {', '.join(keys)} differs from that of its last build"
-    if then.fingerprint.kind is not case.fingerprint.kind:
-        return "it could be parsed at one time only, so the two can't be compared"
-    if then.fingerprint.views_digest != case.fingerprint.views_digest:
-        return "the definition of a view that it reads differs from that at its last build"
-    return "its SQL means something else than at its last build"
 
 
 def contract_is_unchanged(case: Case) -> Finding | None:
@@ -238,7 +229,9 @@ def nobody_else_wrote_to_it(case: Case) -> Finding | None:
         return _yes(Section.TABLE, "somebody else has written to it, which is to be ignored")
     assert submission.own_epoch is not None
     when = ago_text(submission.own_epoch, case.now)
-    return _no(Section.TABLE, f"somebody else has written to its table since its last build: it is from {when}")
+    because = f"somebody else has written to its table since its last build: it is from {when}"
+    children = (epoch_evidence(latest.epoch, submission.own_epoch, case.now),)
+    return _no(Section.TABLE, because, children=children)
 
 
 def view_reads_what_it_read(case: Case) -> Finding | None:
@@ -270,9 +263,12 @@ def _has_the_same_columns(case: Case, latest: Execution, relation: Relation) -> 
 
 def results_are_complete(case: Case) -> Finding | None:
     """Rule F8: without all three results there is nothing to return."""
-    if case.submission.is_data_test and _latest(case).results is None:
+    if not case.submission.is_data_test:
+        return None
+    results = _latest(case).results
+    if results is None:
         return _no(Section.TABLE, "the results of its last run are not on record")
-    return None
+    return _yes(Section.TABLE, f"its last run is on record; failures: {results.failures}")
 
 
 def every_source_is_reported(case: Case) -> Finding | None:
@@ -292,7 +288,7 @@ def inputs_are_fresh(case: Case) -> Finding | None:
     changes = report.changes
     if not changes:
         return _yes(Section.FRESHNESS, "its inputs are what they were at its last build", Badge.FRESH)
-    lines = tuple(ExplainLine(change.cause, Marker.INFO) for change in changes)
+    lines = tuple(ExplainLine(change.cause, Marker.INFO, children=_times(case, latest, change)) for change in changes)
     pressing = next((change for change in changes if not change.may_wait), None)
     if pressing is not None:
         badge = Badge.UPSTREAM_QUERY_CHANGED if pressing.kind is ChangeKind.LOGIC else Badge.OUTDATED
@@ -309,6 +305,11 @@ def inputs_are_fresh(case: Case) -> Finding | None:
         return Finding(Section.FRESHNESS, line, skip_because=because, within_tolerance=True)
     because = f"its inputs have changed since its last build: {changes[0].cause}"
     return _no(Section.FRESHNESS, because, text="its inputs have changed", badge=Badge.OUTDATED, children=lines)
+
+
+def _times(case: Case, latest: Execution, change: Change) -> tuple[ExplainLine, ...]:
+    recorded, reported = latest.inputs.get(change.relation), case.submission.inputs.get(change.relation)
+    return () if recorded is None else (epoch_evidence(recorded.epoch, reported, case.now),)
 
 
 RULES: tuple[Rule, ...] = (

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from dbt_state_oss.domain.dialects import EpochClock, dialect_named
-from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, ago_text, time_text
+from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, moment_text
 from dbt_state_oss.domain.history import Execution, History, Input
 from dbt_state_oss.domain.lineage import in_slot_order
 from dbt_state_oss.domain.relation import Relation
@@ -58,10 +58,10 @@ class UpstreamAccount:
         if history is None:
             self.unread.add(relation)
             history = History()
-        when = (ExplainLine(self._times(was, now), Marker.INFO),)
+        when = (ExplainLine(_times(was, now, self.now), Marker.INFO),)
         if history.latest is None:
             return ExplainLine(f"{relation} was updated", Marker.INFO, Badge.UNSPECIFIED, when)
-        rebuilt, earlier = history.written_at(now.epoch, clock), history.written_at(was.epoch, clock)
+        rebuilt, earlier = history.falls_to(now.epoch, clock), history.falls_to(was.epoch, clock)
         if rebuilt is None:
             text = f"{relation} was written by something that is on no record"
             return ExplainLine(text, Marker.INFO, Badge.UPSTREAM_QUERY_CHANGED, when)
@@ -78,10 +78,6 @@ class UpstreamAccount:
             return ExplainLine(text, Marker.INFO, Badge.UPSTREAM_QUERY_CHANGED, when + deeper)
         return ExplainLine(f"{told} with the same logic", Marker.INFO, Badge.UPSTREAM_QUERY_UNCHANGED, when + deeper)
 
-    def _times(self, was: Input, now: Input) -> str:
-        return f"was from {self._time(was)}, is from {self._time(now)}"
 
-    def _time(self, known: Input) -> str:
-        if known.epoch is None:
-            return "a time that is not known"
-        return f"{time_text(known.epoch)} ({ago_text(known.epoch, self.now)})"
+def _times(was: Input, now: Input, told_at: int) -> str:
+    return f"was from {moment_text(was.epoch, told_at)}, is from {moment_text(now.epoch, told_at)}"

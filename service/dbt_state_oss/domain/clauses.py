@@ -1,0 +1,86 @@
+"""The clauses of a query, each as a short digest, so that an explanation can name the one that changed though no text is kept.
+
+Literals are masked first: a digest of a short clause could be guessed, and what is in a literal may be personal.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import blake2b
+
+from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect as SqlglotDialect
+from sqlglot.errors import ErrorLevel
+
+MASK = "…"
+LONGEST_SHOWN_NUMBER = 4
+"""Digits up to which a number counts as part of the logic (`* 2`, a year) and not as somebody's."""
+
+_DIGEST_BYTES = 4
+_TEXTS = (
+    exp.BitString,
+    exp.ByteString,
+    exp.Heredoc,
+    exp.HexString,
+    exp.National,
+    exp.RawString,
+    exp.UnicodeString,
+)
+_NAMES: Mapping[str, str] = {
+    "expressions": "columns",
+    "distinct": "DISTINCT",
+    "from_": "FROM",
+    "joins": "FROM",
+    "laterals": "FROM",
+    "pivots": "FROM",
+    "where": "WHERE",
+    "group": "GROUP BY",
+    "having": "HAVING",
+    "qualify": "QUALIFY",
+    "windows": "WINDOW",
+    "order": "ORDER BY",
+    "limit": "LIMIT",
+    "offset": "LIMIT",
+}
+"""By sqlglot's names of a query's parts."""
+
+
+def masked(tree: exp.Expr) -> exp.Expr:
+    """A copy in which `MASK` stands for every literal but short numbers. Names, also of fields in JSON, stay."""
+    copy = tree.copy()
+    for literal in list(copy.find_all(exp.Literal, *_TEXTS)):
+        short = isinstance(literal, exp.Literal) and not literal.is_string and len(literal.this) <= LONGEST_SHOWN_NUMBER
+        if not short:
+            literal.replace(exp.Literal.string(MASK))
+    return copy
+
+
+def clause_digests(query: exp.Expr, grammar: SqlglotDialect) -> tuple[str, ...]:
+    """A digest for each clause and each common table of the query, as `12ab34cd WHERE`; equal where nothing differs."""
+    texts: defaultdict[str, list[str]] = defaultdict(list)
+    for name, node in _clauses(masked(query)):
+        texts[name].append(
+            node.sql(dialect=grammar, identify=True, comments=False, copy=False, unsupported_level=ErrorLevel.IGNORE)
+        )
+    return tuple(f"{_digest(texts[name])} {name}" for name in texts)
+
+
+def differing(one: Iterable[str], other: Iterable[str]) -> list[str]:
+    """Names of the clauses that two queries do not share, in the order of `one`."""
+    ours, theirs = tuple(one), tuple(other)
+    changed = [each for each in (*ours, *theirs) if (each in ours) != (each in theirs)]
+    return list(dict.fromkeys(each.partition(" ")[2] for each in changed))
+
+
+def _clauses(query: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
+    for argument, value in query.args.items():
+        for node in value if isinstance(value, list) else [value]:
+            if isinstance(node, exp.With):
+                yield from ((f"WITH {common.alias}", common) for common in node.expressions)
+            elif isinstance(node, exp.Expr):
+                yield _NAMES.get(argument, query.key.upper()), node
+
+
+def _digest(texts: Iterable[str]) -> str:
+    return blake2b("\n".join(texts).encode(errors="surrogatepass"), digest_size=_DIGEST_BYTES).hexdigest()

@@ -1,0 +1,84 @@
+"""What stands under a line of the account: the facts behind an answer, for people. The rules decide without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dbt_state_oss.domain.case import Case
+from dbt_state_oss.domain.clauses import differing
+from dbt_state_oss.domain.explanation import ExplainLine, Marker, moment_text
+from dbt_state_oss.domain.fingerprint import FingerprintKind
+from dbt_state_oss.domain.history import Execution
+from dbt_state_oss.domain.relation import Epoch
+
+_VIEW = "the view "
+
+
+def logic_difference(case: Case, latest: Execution) -> str:
+    """The first thing in which the submitted logic differs from that of `latest`: the rest of a sentence."""
+    then, now = latest.logic, case.fingerprint
+    if then.execution_type is not case.submission.execution_type:
+        return f"it is built as {case.submission.execution_type.value}, the last time as {then.execution_type.value}"
+    keys = _extras_that_differ(case, latest)
+    if keys:
+        return f"the configuration {', '.join(keys)} differs from that of its last build"
+    if now.kind is FingerprintKind.VALUES:
+        return "its file holds something else than at its last build"
+    if then.fingerprint.kind is not now.kind:
+        return "it could be parsed at one time only, so the two can't be compared"
+    parts = differing(now.parts, then.fingerprint.parts)
+    views = [part.removeprefix(_VIEW) for part in parts if part.startswith(_VIEW)]
+    if then.fingerprint.views_digest != now.views_digest:
+        named = f" ({', '.join(views)})" if views else ""
+        return f"the definition of a view that it reads{named} differs from that at its last build"
+    if parts:
+        return f"its SQL means something else than at its last build ({', '.join(parts)})"
+    if now.parts and then.fingerprint.parts:
+        return "its SQL differs from that of its last build by literals or the spelling of names"
+    return "its SQL means something else than at its last build"
+
+
+def logic_evidence(case: Case, latest: Execution) -> tuple[ExplainLine, ...]:
+    """Everything in which the submitted logic differs from that of `latest`, and what in the project may be the cause."""
+    return tuple(ExplainLine(text, Marker.INFO) for text in _logic_facts(case, latest))
+
+
+def _logic_facts(case: Case, latest: Execution) -> Iterator[str]:
+    then, now = latest.logic, case.fingerprint
+    yield from (f"configuration that differs: {key}" for key in _extras_that_differ(case, latest))
+    for part in differing(now.parts, then.fingerprint.parts) if now.parts and then.fingerprint.parts else ():
+        yield f"the definition of {part} differs" if part.startswith(_VIEW) else f"part that differs: {part}"
+    if now.digest != then.fingerprint.digest and case.submission.node.resource_type in ("model", "snapshot"):
+        yield _source_of_the_change(case, latest)
+    yield f"compared with the build of {moment_text(latest.confirmed_at, case.now)}"
+
+
+def _extras_that_differ(case: Case, latest: Execution) -> list[str]:
+    return sorted({key for key, _ in latest.logic.extras.items() ^ case.extras.items()})
+
+
+def _source_of_the_change(case: Case, latest: Execution) -> str:
+    """Which of dbt's hashes of the node's source has changed with its SQL."""
+    now, then = case.submission.node.hashes, latest.hashes
+    changed = [
+        text
+        for text, differs in (
+            ("its file", now.body != then.body),
+            ("a macro that it calls", now.macros != then.macros),
+            ("its configuration", now.configs != then.configs),
+        )
+        if differs
+    ]
+    if changed:
+        return f"changed in the project: {', '.join(changed)}"
+    return (
+        "its file, macros and configuration are the same: what they render to has changed (variables, references, what "
+        "the warehouse answers, or a first incremental run)"
+    )
+
+
+def epoch_evidence(recorded: Epoch | None, reported: Epoch | None, now: int) -> ExplainLine:
+    """When a table was last written: then, as recorded, and now, as reported."""
+    return ExplainLine(
+        f"recorded was {moment_text(recorded, now)}, reported is {moment_text(reported, now)}", Marker.INFO
+    )
