@@ -23,6 +23,7 @@ from dbt_state_oss.application.record import Record
 from dbt_state_oss.application.register_clone import RegisterClone
 from dbt_state_oss.application.resolve_deferred import ResolveDeferred
 from dbt_state_oss.application.select_nodes import SelectNodes
+from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.submit import Submit
 from dbt_state_oss.application.tickets import Tickets, parse_key_ring, shared_key_ring
 from dbt_state_oss.application.update_metadata import UpdateMetadata
@@ -95,6 +96,8 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
     stack.push_async_callback(node_states.close)
     journal = Journal(store, clock, days=settings.journal.days)
     stack.push_async_callback(journal.close)
+    texts = SqlTexts(store, fingerprinter, clock, keep=settings.journal.store_sql)
+    stack.push_async_callback(texts.close)
     ledger = Ledger(
         store,
         cache_bytes=settings.store.cache_bytes,
@@ -107,9 +110,10 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
         tickets=tickets,
         node_states=node_states,
         journal=journal,
+        texts=texts,
         clock=clock,
     )
-    explain = ExplainServicer(Explain(journal=journal), UpstreamChanges(ledger=ledger, clock=clock))
+    explain = ExplainServicer(Explain(journal=journal, texts=texts), UpstreamChanges(ledger=ledger, clock=clock))
     execution = ExecutionServicer(
         confirm=Confirm(ledger=ledger, tickets=tickets, clock=clock),
         record=Record(gathering=gathering, ledger=ledger, node_states=node_states, clock=clock),

@@ -18,6 +18,7 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.errors import InvalidSettings
 from dbt_state_oss.telemetry.logs import LogFormat
 
@@ -69,6 +70,7 @@ class DecisionSettings:
 @dataclass(frozen=True, slots=True)
 class JournalSettings:
     days: int
+    store_sql: StoreSql
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,10 @@ def _build_on(text: str) -> BuildOn:
     return BuildOn(_one_of(*(choice.value for choice in BuildOn))(text))
 
 
+def _store_sql(text: str) -> StoreSql:
+    return StoreSql(_one_of(*(choice.value for choice in StoreSql))(text))
+
+
 def _workers(text: str) -> int:
     return min(4, os.cpu_count() or 1) if text == "auto" else _integer(1, 64)(text)
 
@@ -250,6 +256,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "DBTSTATE_JOURNAL_DAYS", "--journal-days", "journal.days", "30", _integer(1, 3_650), "DAYS",
         "how long decisions can be explained; older ones are deleted from the store",
+    ),
+    Setting(
+        "DBTSTATE_STORE_SQL", "--store-sql", "journal.store_sql", "none", _store_sql, "HOW",
+        "SQL that is kept to explain what changed: none (digests), canonical (comments gone, literals masked), "
+        "full (with literals and values of the configuration)",
     ),
     Setting(
         "DBTSTATE_TICKET_HOURS", "--ticket-hours", "tickets.lifetime_ms", "24", _hours, "HOURS",

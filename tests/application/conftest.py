@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
 
 import pytest
 from tests.domain.building import NOW
@@ -16,14 +17,19 @@ from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import KeyRing, ObjectStore
 from dbt_state_oss.application.record import Record
+from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.submit import Submit
 from dbt_state_oss.application.tickets import Tickets
 from dbt_state_oss.application.update_metadata import UpdateMetadata
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.fingerprint import Fingerprint
 from dbt_state_oss.domain.fingerprinting import fingerprint
+from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.domain.submission import Code
 from dbt_state_oss.stores.memory import MemoryStore
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 RING = KeyRing("k1", {"k1": b"1" * 32})
 LIFETIME_MS = 3_600_000
@@ -53,16 +59,31 @@ class CountingFingerprinter:
         return
 
 
+class InPlace:
+    """Does at once what a server has workers for."""
+
+    async def apart(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
+        return work(*arguments, **named)
+
+
 class Inside:
     """All use cases on one store; another `Inside` on the same store is another replica."""
 
-    def __init__(self, store: ObjectStore, clock: HandClock, *, read_timeout_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        clock: HandClock,
+        *,
+        read_timeout_seconds: float = 1.0,
+        store_sql: StoreSql = StoreSql.NONE,
+    ) -> None:
         self.store = store
         self.clock = clock
         self.fingerprinter = CountingFingerprinter()
         self.ledger = Ledger(store, cache_bytes=1_000_000, read_timeout_seconds=read_timeout_seconds)
         self.node_states = NodeStates(store, clock)
         self.journal = Journal(store, clock, days=30)
+        self.texts = SqlTexts(store, InPlace(), clock, keep=store_sql)
         self.tickets = Tickets(RING, clock, lifetime_ms=LIFETIME_MS)
         gathering = Gathering(self.ledger, self.fingerprinter, BuildOn.CONFIGS)
         self.submit = Submit(
@@ -70,6 +91,7 @@ class Inside:
             tickets=self.tickets,
             node_states=self.node_states,
             journal=self.journal,
+            texts=self.texts,
             clock=clock,
         )
         self.confirm = Confirm(ledger=self.ledger, tickets=self.tickets, clock=clock)
@@ -80,6 +102,7 @@ class Inside:
         """Write what waits in the background."""
         await self.node_states.close()
         await self.journal.close()
+        await self.texts.close()
 
 
 @pytest.fixture

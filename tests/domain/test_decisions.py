@@ -66,7 +66,8 @@ def test_the_account_holds_every_question_that_was_asked() -> None:
     assert (cause.text, cause.marker) == (f"upstream {ORDERS} was updated 1 hour ago", Marker.INFO)
     assert cause.children == (
         ExplainLine(
-            f"recorded was {time_text(T0)} (3 hours ago), reported is {time_text(BUILT + HOUR)} (1 hour ago)", Marker.INFO
+            f"recorded was {time_text(T0)} (3 hours ago), reported is {time_text(BUILT + HOUR)} (1 hour ago)",
+            Marker.INFO,
         ),
     )
 

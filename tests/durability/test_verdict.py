@@ -8,13 +8,17 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tests.domain.varying import SAME
 from tests.durability.journal import Acknowledged
 from tests.durability.verdict import faults_of
 
-from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
-from dbt_state_oss.application.keys import TICKET_KEYS, aside_key, execution_id, target_key
+from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION, Caller
+from dbt_state_oss.application.journal import Journal
+from dbt_state_oss.application.keys import TICKET_KEYS, aside_key, execution_id, journal_prefix, target_key
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.tickets import shared_key_ring
+from dbt_state_oss.bootstrap import SystemClock
+from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.history import HISTORY_LENGTH, DataTestResults, Execution, Logic
 from dbt_state_oss.domain.submission import ExecutionType, NodeHashes, TargetKey
@@ -122,6 +126,21 @@ async def test_a_document_that_a_server_has_set_aside_is_broken(record: Record, 
     damage(tmp_path, "UPDATE documents SET key = ? WHERE key = ?", aside_key(KEY, b""), KEY)
     (fault,) = faults_of(tmp_path, [])
     assert "set aside" in fault
+
+
+async def test_a_part_of_the_journal_that_is_not_whole_is_broken(record: Record, tmp_path: Path) -> None:
+    known = await record(build(1))
+    store = await LocalStore.open(tmp_path)
+    journal = Journal(store, SystemClock(), days=30)
+    journal.note(Caller(DEFAULT_ORGANIZATION, "r", "s"), SAME, decide(SAME), execution_id="e")
+    await journal.close()
+    (key,) = [key async for key in store.list(journal_prefix(DEFAULT_ORGANIZATION))]
+    await store.close()
+    assert faults_of(tmp_path, known) == []
+    for damaged in ('replace(data, \'"number":1\', \'"number":"1"\')', "substr(data, 1, 50)"):
+        damage(tmp_path, f"UPDATE documents SET data = CAST({damaged} AS BLOB) WHERE key = ?", key)
+        (fault,) = faults_of(tmp_path, known)
+        assert fault.startswith(f"{key} is broken")
 
 
 async def test_lost_ticket_keys_are_seen(record: Record, tmp_path: Path) -> None:

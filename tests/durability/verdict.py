@@ -12,8 +12,25 @@ from pathlib import Path
 from tests.durability.journal import Acknowledged
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
-from dbt_state_oss.application.codec import BrokenDocument, decode_project, decode_shard, decode_target
-from dbt_state_oss.application.keys import TICKET_KEYS, is_aside, target_key, target_key_of, target_prefix
+from dbt_state_oss.application.codec import (
+    BrokenDocument,
+    decode_journal_entry,
+    decode_journal_part,
+    decode_project,
+    decode_shard,
+    decode_target,
+)
+from dbt_state_oss.application.keys import (
+    TICKET_KEYS,
+    decision_id,
+    is_aside,
+    journal_key,
+    journal_key_of,
+    journal_prefix,
+    target_key,
+    target_key_of,
+    target_prefix,
+)
 from dbt_state_oss.application.tickets import parse_key_ring
 from dbt_state_oss.domain.history import HISTORY_LENGTH, Execution, History
 from dbt_state_oss.errors import DbtStateError
@@ -49,6 +66,9 @@ def _executions(key: str, data: bytes) -> tuple[Execution, ...]:
     if key == TICKET_KEYS:
         parse_key_ring(data.decode("ascii"))
         return ()
+    if key.startswith(journal_prefix(DEFAULT_ORGANIZATION)):
+        _check_journal(key, data)
+        return ()
     if not key.startswith(target_prefix(DEFAULT_ORGANIZATION)):
         decode = decode_project if key.split("/")[1] == "projects" else decode_shard
         decode(data)
@@ -59,6 +79,17 @@ def _executions(key: str, data: bytes) -> tuple[Execution, ...]:
     if History().merged(document.executions).executions != document.executions:
         raise BrokenDocument("its executions are too many, doubled or out of order")
     return document.executions
+
+
+def _check_journal(key: str, data: bytes) -> None:
+    """Raise where a part of the journal is not whole: each decision readable, and found by its id."""
+    part = decode_journal_part(data)
+    if journal_key(part.organization, part.day, part.session, part.part) != key:
+        raise BrokenDocument("it tells of another part of the journal")
+    for raw in part.entries:
+        name = decision_id(part.day, part.session, part.part, decode_journal_entry(raw).number)
+        if journal_key_of(part.organization, name) is None:
+            raise BrokenDocument(f"no id leads to its decision {name}")
 
 
 def _by_target(acknowledged: Iterable[Acknowledged]) -> Mapping[str, Mapping[str, Acknowledged]]:

@@ -14,6 +14,7 @@ import msgspec
 
 from dbt_state_oss.domain.explanation import ExplainLine
 from dbt_state_oss.domain.history import Execution
+from dbt_state_oss.domain.kept_sql import SqlText
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.errors import DbtStateError
@@ -90,14 +91,18 @@ class JournalEntry:
     node_id: str
     target: TargetKey
     verdict: Verdict
-    stale: bool
-    """Only the lag tolerance allows it (rule F6)."""
     description: str
     explanation: tuple[ExplainLine, ...]
     execution_id: str
     """What was promised: the execution that a build or a clone becomes once it is confirmed; for a skip the one reused."""
-    saved_ms: int
-    """Runtime of the execution that a skip or a clone spared; 0 for a build."""
+    stale: bool = False
+    """Only the lag tolerance allows it (rule F6)."""
+    saved_ms: int = 0
+    """Runtime of the execution that a skip or a clone spared."""
+    logic: str = ""
+    """Of a build: the `logic_name` of what was submitted."""
+    logic_before: str = ""
+    """Of a build: that of the one which it was compared with; empty where there was none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,17 @@ class JournalPart:
     format: Literal["journal/1"] = "journal/1"
 
 
-StoredDocument = TargetDocument | NodeShard | ProjectIds | JournalPart
+@dataclass(frozen=True, slots=True)
+class TargetTexts:
+    """The SQL of a target's newest logics, newest first; there only where a setting asks for it."""
+
+    organization: str
+    target: TargetKey
+    texts: tuple[SqlText, ...] = ()
+    format: Literal["texts/1"] = "texts/1"
+
+
+StoredDocument = TargetDocument | NodeShard | ProjectIds | JournalPart | TargetTexts
 
 T = TypeVar("T")
 
@@ -121,6 +136,7 @@ _target = msgspec.json.Decoder(TargetDocument)
 _shard = msgspec.json.Decoder(NodeShard)
 _project = msgspec.json.Decoder(ProjectIds)
 _journal_part = msgspec.json.Decoder(JournalPart)
+_texts = msgspec.json.Decoder(TargetTexts)
 _journal_entry = msgspec.json.Decoder(JournalEntry)
 
 
@@ -152,6 +168,11 @@ def decode_journal_part(data: bytes) -> JournalPart:
 def decode_journal_entry(data: bytes | msgspec.Raw) -> JournalEntry:
     """One decision of the journal; raises `BrokenDocument`."""
     return _decoded(_journal_entry, data)
+
+
+def decode_texts(data: bytes) -> TargetTexts:
+    """A target's texts; raises `BrokenDocument`."""
+    return _decoded(_texts, data)
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T:

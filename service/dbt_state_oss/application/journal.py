@@ -11,6 +11,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -21,8 +22,9 @@ from dbt_state_oss.application.documents import DocumentCache
 from dbt_state_oss.application.journal_part import OpenPart, entries_of
 from dbt_state_oss.application.keys import journal_day_of, journal_key_of, journal_prefix
 from dbt_state_oss.application.ports import Clock, Document, ObjectStore
-from dbt_state_oss.domain.decision import Build, Clone, Decision
-from dbt_state_oss.domain.submission import Submission
+from dbt_state_oss.domain.case import Case
+from dbt_state_oss.domain.decision import Build, Clone, Decision, Skip
+from dbt_state_oss.domain.lineage import logic_name
 from dbt_state_oss.errors import Conflict, StoreError
 
 _PAUSE_SECONDS = 1.0
@@ -38,6 +40,8 @@ _CACHE_BYTES = 8 * 1024 * 1024
 _CONCURRENT_CALLS = 8
 _MOST_DELETED = 200
 """Parts that are out of date, deleted after one writing."""
+
+_VERDICTS: Mapping[type[Decision], Verdict] = {Skip: Verdict.SKIP, Clone: Verdict.CLONE, Build: Verdict.BUILD}
 
 _log = structlog.get_logger(__name__)
 
@@ -69,9 +73,7 @@ class Journal:
         self._closed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    def note(
-        self, caller: Caller, submission: Submission, decision: Decision, *, execution_id: str, decided_at: int
-    ) -> str:
+    def note(self, caller: Caller, case: Case, decision: Decision, *, execution_id: str) -> str:
         """Remember a decision; the id that names it. Never waits.
 
         `execution_id` is what a build or a clone becomes once it is confirmed; a skip's is that of the build it reuses.
@@ -82,7 +84,7 @@ class Journal:
         if lost:
             self._lost += 1
             return part.id_of(number)
-        part.add(_entry(number, submission, decision, execution_id=execution_id, at=decided_at))
+        part.add(_entry(number, case, decision, execution_id))
         self._noted += 1
         if self._task is None:
             self._task = asyncio.create_task(self._write_until_closed(), name="journal")
@@ -219,22 +221,18 @@ class Journal:
         return moment.strftime("%Y%m%d")
 
 
-def _entry(number: int, submission: Submission, decision: Decision, *, execution_id: str, at: int) -> JournalEntry:
-    match decision:
-        case Build():
-            verdict, stale, saved_ms = Verdict.BUILD, False, 0
-        case _:
-            verdict = Verdict.CLONE if isinstance(decision, Clone) else Verdict.SKIP
-            stale, saved_ms = decision.stale, decision.execution.runtime_ms
-    return JournalEntry(
+def _entry(number: int, case: Case, decision: Decision, execution_id: str) -> JournalEntry:
+    entry = JournalEntry(
         number=number,
-        at=at,
-        node_id=submission.node.unique_id,
-        target=submission.key,
-        verdict=verdict,
-        stale=stale,
+        at=case.now,
+        node_id=case.submission.node.unique_id,
+        target=case.submission.key,
+        verdict=_VERDICTS[type(decision)],
         description=decision.description,
         explanation=decision.explanation,
         execution_id=execution_id,
-        saved_ms=saved_ms,
     )
+    if not isinstance(decision, Build):
+        return replace(entry, stale=decision.stale, saved_ms=decision.execution.runtime_ms)
+    latest = case.history.latest
+    return replace(entry, logic=logic_name(case.logic), logic_before="" if latest is None else logic_name(latest.logic))

@@ -9,6 +9,7 @@ import re
 from functools import lru_cache
 from hashlib import blake2b
 
+from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.domain.submission import TargetKey
 
 TICKET_KEYS = "_server/ticket-keys"
@@ -92,6 +93,22 @@ def journal_key_of(organization: str, decision: str) -> tuple[str, int] | None:
     """The key of the part that a decision id names, and the decision's number there; None where it is no id of ours."""
     match = _DECISION_ID.fullmatch(decision)
     return None if match is None else (f"{journal_prefix(organization)}{'/'.join(match.groups()[:3])}", int(match[4]))
+
+
+def texts_prefix(organization: str, kept: StoreSql) -> str:
+    """The prefix of an organization's texts of one kind, so that those of a kind that is no longer wanted can be deleted."""
+    return f"{_part(organization)}/texts-{kept.value}/"
+
+
+def texts_key(organization: str, target: TargetKey, kept: StoreSql) -> str:
+    """The key of the document that holds the texts of a target's newest logics."""
+    return f"{texts_prefix(organization, kept)}{_part(target.namespace)}/{_digest(target.name)}"
+
+
+def texts_keys_beside(target: str) -> list[str]:
+    """The keys of all texts that may be kept for the target whose document has the key `target`."""
+    organization, _, place = target.split("/", 2)
+    return [f"{organization}/texts-{kept.value}/{place}" for kept in StoreSql]
 
 
 def aside_key(key: str, data: bytes) -> str:

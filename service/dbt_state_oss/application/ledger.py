@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from dbt_state_oss.application.codec import TargetDocument, decode_target, encode
 from dbt_state_oss.application.documents import DocumentCache
-from dbt_state_oss.application.keys import is_aside, target_key, target_key_of, target_prefix
+from dbt_state_oss.application.keys import is_aside, target_key, target_key_of, target_prefix, texts_keys_beside
 from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.domain.history import Execution, History
 from dbt_state_oss.domain.relation import Relation
@@ -129,5 +129,7 @@ class Ledger:
                 yield TargetAccount(key, document.target, History(document.executions))
 
     async def forget(self, account: TargetAccount) -> bool:
-        """Delete a target's history, so that its next run builds; false where it was gone already."""
+        """Delete a target's history and its texts, so that its next run builds; false where it was gone already."""
+        for key in texts_keys_beside(account.key):
+            await self._documents.delete(key)
         return await self._documents.delete(account.key)

@@ -12,13 +12,18 @@ import multiprocessing
 import os
 import sys
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest
 from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
 from dbt_state_oss.domain.submission import Code
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _RECURSION_LIMIT = 10_000
 """Python frames in a worker: a parser takes some 25 for each level of the nesting that the domain lets through."""
@@ -54,7 +59,7 @@ class PooledFingerprinter:
         self._closed = False
         self._remembered: OrderedDict[str, Fingerprint] = OrderedDict()
         self._running: dict[str, asyncio.Task[Fingerprint]] = {}
-        self._parses: set[asyncio.Future[Fingerprint]] = set()
+        self._parses: set[asyncio.Future[Any]] = set()
 
     async def fingerprint(self, code: Code) -> Fingerprint:
         """The code's fingerprint; a fall-back kind where it cannot be parsed in time."""
@@ -77,6 +82,16 @@ class PooledFingerprinter:
                 self._drop_pool()
             return await _fallback(code)
 
+    async def apart(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
+        """What `work` returns, as the `Workers` port says: done in a worker, within the time that one text may take."""
+        try:
+            future = self._living_pool().schedule(
+                work, args=arguments, kwargs=named, timeout=self._limits.parse_seconds
+            )
+            return await self._result(future)
+        except (TimeoutError, ProcessExpired, asyncio.CancelledError, RuntimeError, OSError):
+            return None
+
     async def close(self) -> None:
         """End the workers; parses that run get their fall-back. May be called twice."""
         self._closed = True
@@ -97,7 +112,7 @@ class PooledFingerprinter:
         self._remember(digest, made)
         return made
 
-    async def _result(self, future: ProcessFuture[Fingerprint]) -> Fingerprint:
+    async def _result(self, future: ProcessFuture[T]) -> T:
         parse = asyncio.wrap_future(future)
         self._parses.add(parse)
         try:

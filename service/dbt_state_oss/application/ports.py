@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from typing import NewType, Protocol
+from typing import NewType, ParamSpec, Protocol, TypeVar
 
 from dbt_state_oss.domain.fingerprint import Fingerprint
 from dbt_state_oss.domain.submission import Code
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Version = NewType("Version", str)
 """Opaque name of one stored state of a document; two states of one key never share one, not even after a delete."""
@@ -74,6 +77,13 @@ class Fingerprinter(Protocol):
 
     async def close(self) -> None:
         """End the workers."""
+
+
+class Workers(Protocol):
+    """Runs what is pure and slow away from the event loop."""
+
+    async def apart(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
+        """What `work`, a function of some module, returns; None where it takes too long or cannot be run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from dbt_state_oss.application.journal import Journal
 from dbt_state_oss.application.keys import execution_id
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Clock
+from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.tickets import Tickets
 from dbt_state_oss.domain.case import Case, draft_execution
 from dbt_state_oss.domain.decide import build_unasked, decide
@@ -41,12 +42,14 @@ class Submit:
         tickets: Tickets,
         node_states: NodeStates,
         journal: Journal,
+        texts: SqlTexts,
         clock: Clock,
     ) -> None:
         self._gathering = gathering
         self._tickets = tickets
         self._node_states = node_states
         self._journal = journal
+        self._texts = texts
         self._clock = clock
 
     async def __call__(self, caller: Caller, submission: Submission) -> Answer:
@@ -55,10 +58,11 @@ class Submit:
         case, decision = await self._decided(caller, submission, now)
         self._node_states.note(caller.organization, submission)
         if isinstance(decision, Skip):
-            return self._reuse(caller, submission, decision, now)
+            return self._reuse(caller, case, decision)
+        self._texts.note(caller.organization, case)
         identity = execution_id(submission.key, caller.request_id, case.raw_digest)
         draft = draft_execution(case, execution_id=identity, decided_at=now)
-        name = self._journal.note(caller, submission, decision, execution_id=identity, decided_at=now)
+        name = self._journal.note(caller, case, decision, execution_id=identity)
         return Answer(decision, name, self._tickets.seal(caller.organization, submission.key, draft))
 
     async def speculatively(self, caller: Caller, submission: Submission) -> Answer | None:
@@ -66,9 +70,8 @@ class Submit:
 
         Never a build: the client would read the inputs' epochs again after it, and record a change during the build as seen.
         """
-        now = self._clock.now()
         try:
-            case = await self._gathering.known(caller.organization, submission, now)
+            case = await self._gathering.known(caller.organization, submission, self._clock.now())
         except StoreError as error:
             _log_unread(submission, error)
             return None
@@ -76,10 +79,10 @@ class Submit:
         if not isinstance(decision, Skip):
             return None
         self._node_states.note(caller.organization, submission)
-        return self._reuse(caller, submission, decision, now)
+        return self._reuse(caller, case, decision)
 
-    def _reuse(self, caller: Caller, submission: Submission, skip: Skip, now: int) -> Answer:
-        name = self._journal.note(caller, submission, skip, execution_id=skip.execution.id, decided_at=now)
+    def _reuse(self, caller: Caller, case: Case, skip: Skip) -> Answer:
+        name = self._journal.note(caller, case, skip, execution_id=skip.execution.id)
         return Answer(skip, name, "")
 
     async def _decided(self, caller: Caller, submission: Submission, now: int) -> tuple[Case, Decision]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from dbt_state_oss import __version__
-from dbt_state_oss.cli import serve, show_settings, state
+from dbt_state_oss.cli import explain, serve, show_settings, state
 from dbt_state_oss.cli.flags import NAME, add_settings, settings_of
 from dbt_state_oss.errors import DbtStateError, InvalidSettings
 from dbt_state_oss.settings import SETTINGS
@@ -42,7 +42,7 @@ exit codes:
   2    wrong usage or faults in the settings
   130  interrupted with Ctrl-C"""
 
-_COMMANDS = ("serve", "state", "settings")
+_COMMANDS = ("serve", "state", "explain", "settings")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -67,6 +67,8 @@ def _run(arguments: Sequence[str]) -> int:
     match options.command:
         case "state":
             return state.run(options, settings)
+        case "explain":
+            return explain.run(options, settings)
         case "settings":
             return show_settings.run(options)
         case _:
@@ -95,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_settings(serving, SETTINGS)
     state.add_parser(commands)
+    explain.add_parser(commands)
     showing = commands.add_parser(
         "settings",
         help="show the settings in force",

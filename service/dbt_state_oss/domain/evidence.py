@@ -15,7 +15,7 @@ _VIEW = "the view "
 
 
 def logic_difference(case: Case, latest: Execution) -> str:
-    """The first thing in which the submitted logic differs from that of `latest`: the rest of a sentence."""
+    """The first thing in which the submitted logic differs from that of `latest`, to end a sentence; empty for a seed's file."""
     then, now = latest.logic, case.fingerprint
     if then.execution_type is not case.submission.execution_type:
         return f"it is built as {case.submission.execution_type.value}, the last time as {then.execution_type.value}"
@@ -23,7 +23,7 @@ def logic_difference(case: Case, latest: Execution) -> str:
     if keys:
         return f"the configuration {', '.join(keys)} differs from that of its last build"
     if now.kind is FingerprintKind.VALUES:
-        return "its file holds something else than at its last build"
+        return ""
     if then.fingerprint.kind is not now.kind:
         return "it could be parsed at one time only, so the two can't be compared"
     parts = differing(now.parts, then.fingerprint.parts)
@@ -31,6 +31,9 @@ def logic_difference(case: Case, latest: Execution) -> str:
     if then.fingerprint.views_digest != now.views_digest:
         named = f" ({', '.join(views)})" if views else ""
         return f"the definition of a view that it reads{named} differs from that at its last build"
+    moved = _relations_that_differ(case, latest)
+    if moved and set(parts) <= {"FROM"}:
+        return moved
     if parts:
         return f"its SQL means something else than at its last build ({', '.join(parts)})"
     if now.parts and then.fingerprint.parts:
@@ -48,13 +51,32 @@ def _logic_facts(case: Case, latest: Execution) -> Iterator[str]:
     yield from (f"configuration that differs: {key}" for key in _extras_that_differ(case, latest))
     for part in differing(now.parts, then.fingerprint.parts) if now.parts and then.fingerprint.parts else ():
         yield f"the definition of {part} differs" if part.startswith(_VIEW) else f"part that differs: {part}"
-    if now.digest != then.fingerprint.digest and case.submission.node.resource_type in ("model", "snapshot"):
+    moved = _relations_that_differ(case, latest)
+    if moved:
+        yield moved
+    same_views = now.views_digest == then.fingerprint.views_digest
+    if (
+        now.digest != then.fingerprint.digest
+        and same_views
+        and case.submission.node.resource_type in ("model", "snapshot")
+    ):
         yield _source_of_the_change(case, latest)
     yield f"compared with the build of {moment_text(latest.confirmed_at, case.now)}"
 
 
 def _extras_that_differ(case: Case, latest: Execution) -> list[str]:
     return sorted({key for key, _ in latest.logic.extras.items() ^ case.extras.items()})
+
+
+def _relations_that_differ(case: Case, latest: Execution) -> str:
+    """Which relations the SQL reads that it did not read, and the other way round; empty where they are the same."""
+    now, then = (
+        dict.fromkeys(slot.relation for slot in one.slots) for one in (case.fingerprint, latest.logic.fingerprint)
+    )
+    new, gone = [each for each in now if each not in then], [each for each in then if each not in now]
+    told = [f"now it reads {', '.join(new)}"] if new else []
+    told += [f"it no longer reads {', '.join(gone)}"] if gone else []
+    return "; ".join(told)
 
 
 def _source_of_the_change(case: Case, latest: Execution) -> str:

@@ -35,6 +35,11 @@ def logic_parts(logic: Logic, *, template: Sequence[str] = ()) -> list[str]:
     return [logic.dialect, logic.execution_type.value, *said, *extras]
 
 
+def logic_name(logic: Logic) -> str:
+    """A name (32 hex digits) for a logic: equal for equal ones, whatever they read."""
+    return digest_of("logic", *logic_parts(logic))[:32]
+
+
 UNKNOWN_LINEAGE = "unknown"
 """The lineage of a table of ours that holds what no record of ours accounts for. Equal to no lineage, not even itself."""
 

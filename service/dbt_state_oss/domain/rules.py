@@ -134,19 +134,23 @@ def no_other_build_may_have_written_it(case: Case) -> Finding | None:
 def logic_is_unchanged(case: Case) -> Finding | None:
     """Rules T2 and L1 to L8: only the latest execution counts."""
     latest = _latest(case)
+    code = "file" if case.fingerprint.kind is FingerprintKind.VALUES else "query"
     if same_logic(case, latest):
         same_text = case.raw_digest == latest.raw_digest
-        text = "its query has not changed" if same_text else "its query means what it did, though its text has changed"
+        text = (
+            f"its {code} has not changed" if same_text else "its query means what it did, though its text has changed"
+        )
         return _yes(Section.QUERY, text, Badge.NODE_QUERY_UNCHANGED)
     if same_template(case, latest):
         return _yes(Section.QUERY, "its code before rendering has not changed", Badge.NODE_QUERY_UNCHANGED)
     older = next((one for one in case.history.executions[1:] if same_logic(case, one)), None)
     if older is not None:
         when = ago_text(older.confirmed_at, case.now)
-        because = f"its query has changed since its last build (it is that of an earlier one, {when})"
+        because = f"its {code} has changed since its last build (it is that of an earlier one, {when})"
         reasons = _OLDER_LOGIC
     else:
-        because, reasons = f"its query has changed: {logic_difference(case, latest)}", _NO_SUCH_LOGIC
+        difference = logic_difference(case, latest)
+        because, reasons = f"its {code} has changed" + (f": {difference}" if difference else ""), _NO_SUCH_LOGIC
     children = logic_evidence(case, latest)
     return _no(Section.QUERY, because, reasons, badge=Badge.NODE_QUERY_CHANGED, children=children)
 

@@ -36,6 +36,9 @@ class UpstreamAccount:
         place = next((place for place, one in enumerate(executions) if one.id == execution_id), None)
         if place is None:
             return ()
+        origin = executions[place].origin
+        if origin is not None:
+            return (ExplainLine(f"none: it is a copy of {origin.relation}", Marker.INFO),)
         if place + 1 == len(executions):
             return (ExplainLine("no earlier build of it is on record to compare with", Marker.INFO),)
         lines = tuple(self._changes(executions[place], executions[place + 1], DEEPEST))

@@ -1,0 +1,89 @@
+"""Explained decisions as text for people and as JSON for machines. Pure: the time is an argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dbt_state_oss.application.codec import JournalEntry, Verdict
+from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, moment_text
+
+_LABELS = {Verdict.SKIP: "No-op", Verdict.CLONE: "Clone", Verdict.BUILD: "Execute"}
+_SIGNS = {Marker.SUCCESS: "✓ ", Marker.FAIL: "✗ ", Marker.INFO: "- ", Marker.UNSPECIFIED: ""}
+_TAGS = {Badge.FRESH: "[fresh] ", Badge.WITHIN_TOLERANCE: "[within tolerance] ", Badge.OUTDATED: "[outdated] "}
+_NOT_FOUND = "explanation unavailable"
+_VIEW = "a view: the client builds it at each run without asking"
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One decision as it is told; `entry` is None where it is not on record. `upstream` is None where it is not asked about."""
+
+    name: str
+    decision_id: str
+    entry: JournalEntry | None
+    remarks: tuple[ExplainLine, ...] = ()
+    upstream: tuple[ExplainLine, ...] | None = None
+    is_view: bool = False
+
+
+def explained_text(explained: Explained, *, verbosity: int, now: int) -> str:
+    """The name and the answer; with more verbosity how it was found, and when."""
+    lines = [explained.name, f"  {_answer(explained)}"]
+    if explained.entry is not None and verbosity:
+        lines.append(f"  decided {moment_text(explained.entry.at, now)}")
+        lines += _tree(explained.entry.explanation)
+        lines += _tree(explained.remarks)
+        if explained.upstream is not None:
+            lines += _tree((ExplainLine("all upstream dependency changes", children=explained.upstream),))
+    return "\n".join(lines)
+
+
+def explained_json(explained: Explained) -> dict[str, Any]:
+    """The same as plain values; times are Unix milliseconds."""
+    entry = explained.entry
+    told = (
+        {}
+        if entry is None
+        else {
+            "decision": _LABELS[entry.verdict],
+            "stale": entry.stale,
+            "description": entry.description,
+            "decided_at": entry.at,
+            "node": entry.node_id,
+            "target": entry.target.name,
+            "namespace": entry.target.namespace,
+            "execution_id": entry.execution_id,
+            "explanation": [_line_json(line) for line in entry.explanation],
+        }
+    )
+    return {
+        "name": explained.name,
+        "decision_id": explained.decision_id or None,
+        "found": entry is not None,
+        **told,
+        "remarks": [_line_json(line) for line in explained.remarks],
+        "upstream_changes": [_line_json(line) for line in explained.upstream or ()],
+    }
+
+
+def _answer(explained: Explained) -> str:
+    if explained.entry is not None:
+        return f"[{_LABELS[explained.entry.verdict]}] {explained.entry.description}"
+    return f"[Execute] {_VIEW}" if explained.is_view else _NOT_FOUND
+
+
+def _tree(lines: Iterable[ExplainLine], depth: int = 1) -> Iterator[str]:
+    for line in lines:
+        yield f"{'  ' * depth}{_SIGNS[line.marker]}{_TAGS.get(line.badge, '')}{line.text}"
+        yield from _tree(line.children, depth + 1)
+
+
+def _line_json(line: ExplainLine) -> dict[str, Any]:
+    return {
+        "text": line.text,
+        "marker": line.marker.name.lower(),
+        "badge": line.badge.name.lower(),
+        "children": [_line_json(child) for child in line.children],
+    }
