@@ -17,13 +17,17 @@ PATIENCE_SECONDS = 60
 
 
 def run(
-    *arguments: str, environment: Mapping[str, str] | None = None, typed: str = ""
+    *arguments: str, environment: Mapping[str, str] | None = None, typed: str = "", directory: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run `dbt-state-oss` to its end, with nothing but `environment` set and `typed` as what the user types."""
+    """Run `dbt-state-oss` to its end, with nothing but `environment` set and `typed` as what the user types.
+
+    It runs in `directory`, or where the tests run.
+    """
     return subprocess.run(
         [*COMMAND, *arguments],
         env=_environment(environment),
         input=typed,
+        cwd=directory,
         capture_output=True,
         text=True,
         check=False,

@@ -34,7 +34,9 @@ def test_help_of_serve_names_every_setting_with_its_variable_and_default() -> No
         assert setting.default in text
 
 
-@pytest.mark.parametrize("arguments", [["state", "--help"], ["state", "invalidate", "--help"], ["settings", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["state", "--help"], ["state", "invalidate", "--help"], ["explain", "--help"], ["settings", "--help"]]
+)
 def test_every_command_has_help(arguments: list[str]) -> None:
     result = run(*arguments)
     assert (result.returncode, result.stderr) == (0, "")

@@ -11,7 +11,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -222,7 +221,9 @@ class Journal:
 
 
 def _entry(number: int, case: Case, decision: Decision, execution_id: str) -> JournalEntry:
-    entry = JournalEntry(
+    reuse = None if isinstance(decision, Build) else decision
+    latest = case.history.latest
+    return JournalEntry(
         number=number,
         at=case.now,
         node_id=case.submission.node.unique_id,
@@ -231,8 +232,8 @@ def _entry(number: int, case: Case, decision: Decision, execution_id: str) -> Jo
         description=decision.description,
         explanation=decision.explanation,
         execution_id=execution_id,
+        stale=reuse is not None and reuse.stale,
+        saved_ms=0 if reuse is None else reuse.execution.runtime_ms,
+        logic="" if reuse is not None else logic_name(case.logic),
+        logic_before="" if reuse is not None or latest is None else logic_name(latest.logic),
     )
-    if not isinstance(decision, Build):
-        return replace(entry, stale=decision.stale, saved_ms=decision.execution.runtime_ms)
-    latest = case.history.latest
-    return replace(entry, logic=logic_name(case.logic), logic_before="" if latest is None else logic_name(latest.logic))

@@ -23,6 +23,8 @@ MOST_ENTRIES = 64
 MOST_BYTES = 256 * 1024
 """A part that holds so much takes no more: each time that it grows it is written whole."""
 
+_LONGEST_ENTRY = 8 * 1024
+"""Bytes of a decision that need no abridging."""
 _PART_ID_BYTES = 8
 
 
@@ -68,7 +70,7 @@ class OpenPart:
     def encode_noted(self) -> tuple[int, int]:
         """Encode what was noted since; how many decisions that were, and how many bytes."""
         noted, self._noted = self._noted, []
-        encoded = [encode(replace(entry, explanation=abridged(entry.explanation))) for entry in noted]
+        encoded = [_encoded(entry) for entry in noted]
         self._encoded += map(msgspec.Raw, encoded)
         size = sum(map(len, encoded))
         self.size += size
@@ -87,6 +89,13 @@ class OpenPart:
     def entries(self) -> Mapping[int, JournalEntry]:
         """All decisions, by number."""
         return entries_of(self._encoded) | {entry.number: entry for entry in self._noted}
+
+
+def _encoded(entry: JournalEntry) -> bytes:
+    data = encode(entry)
+    if len(data) <= _LONGEST_ENTRY:
+        return data
+    return encode(replace(entry, explanation=abridged(entry.explanation)))
 
 
 def entries_of(encoded: Iterable[msgspec.Raw]) -> dict[int, JournalEntry]:

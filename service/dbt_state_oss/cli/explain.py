@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION, Caller
-from dbt_state_oss.application.codec import JournalEntry
+from dbt_state_oss.application.codec import JournalEntry, Verdict
 from dbt_state_oss.application.explain import MOST_ASKED, Explain
 from dbt_state_oss.application.inspect import decisions_about, targets
 from dbt_state_oss.application.journal import Journal
@@ -25,7 +25,7 @@ from dbt_state_oss.application.ledger import Ledger, TargetAccount
 from dbt_state_oss.application.ports import Clock, ObjectStore
 from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.upstream_changes import UpstreamChanges
-from dbt_state_oss.cli.accounts import account_json, account_text
+from dbt_state_oss.cli.accounts import account_json, account_text, table
 from dbt_state_oss.cli.decision_log import DIRECTORY, LoggedNode, newest_log, read_log
 from dbt_state_oss.cli.explanations import Explained, explained_json, explained_text
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
@@ -132,24 +132,26 @@ async def _of_run(settings: Settings, options: argparse.Namespace, log: Path, no
 
 
 async def _about(settings: Settings, options: argparse.Namespace) -> int:
+    everything = options.json or options.verbose > 1
     async with _reading(settings) as reading:
         recorded, decisions = await reading.about(options.name)
-        upstream = await reading.upstream([entry.execution_id for entry in decisions.values()])
+        builds = [entry.execution_id for entry in decisions.values() if entry.verdict is not Verdict.SKIP]
+        upstream = await reading.upstream(builds) if everything else {}
     if not recorded and not decisions:
         return _nothing(f"nothing is recorded or was decided that matches {options.name}")
     now = _now()
-    for account in recorded:
-        print(json.dumps(account_json(account)) if options.json else account_text(account, now) + "\n")
-    explained = [
-        Explained(
-            f"{entry.target.name} {moment_text(entry.at, now)}",
-            name,
-            entry,
-            upstream=upstream.get(entry.execution_id) if options.json or options.verbose > 1 else None,
-        )
-        for name, entry in decisions.items()
-    ]
+    explained = []
+    for name, entry in decisions.items():
+        when = "" if options.verbose else f" {moment_text(entry.at, now)}"
+        changes = None if entry.verdict is Verdict.SKIP else upstream.get(entry.execution_id)
+        explained.append(Explained(f"{entry.target.name}{when}", name, entry, upstream=changes))
     _print(explained, options)
+    if options.json:
+        for account in recorded:
+            print(json.dumps(account_json(account)))
+    elif recorded:
+        details = [account_text(account, now) for account in recorded]
+        print("\nrecorded:\n" + ("\n\n".join(details) if options.verbose else table(recorded, now)))
     return 0
 
 
