@@ -53,9 +53,24 @@ def test_no_literal_survives_the_mask(literal: str) -> None:
     assert kept is None or not any(word in kept.query.lower() for word in ("sec", "ret", "5ec7", "10101", "12345"))
 
 
-@pytest.mark.parametrize("dialect", ["snowflake", "bigquery", "databricks", "redshift"])
-def test_the_mask_holds_on_every_warehouse(dialect: str) -> None:
-    kept = sql_text(code("select 'secret' as x, 2 as y from t", dialect=dialect), "logic", {}, StoreSql.CANONICAL)
+@pytest.mark.parametrize(
+    ("dialect", "literal"),
+    [
+        ("snowflake", "'secret'"),
+        ("snowflake", "$$secret$$"),
+        ("bigquery", "'secret'"),
+        ("bigquery", '"secret"'),
+        ("bigquery", "r'secret'"),
+        ("bigquery", 'b"secret"'),
+        ("bigquery", "'''secret'''"),
+        ("databricks", "'secret'"),
+        ("databricks", '"secret"'),
+        ("databricks", "r'secret'"),
+        ("redshift", "'secret'"),
+    ],
+)
+def test_the_mask_holds_on_every_warehouse(dialect: str, literal: str) -> None:
+    kept = sql_text(code(f"select {literal} as x, 2 as y from t", dialect=dialect), "logic", {}, StoreSql.CANONICAL)
     assert kept is not None
     assert "secret" not in kept.query
     assert "2" in kept.query
@@ -63,6 +78,7 @@ def test_the_mask_holds_on_every_warehouse(dialect: str) -> None:
 
 def test_nothing_is_kept_of_what_cannot_be_parsed_nor_where_nothing_is_to_be_kept() -> None:
     assert sql_text(code("select ((('secret'"), "logic", {}, StoreSql.FULL) is None
+    assert sql_text(code("vacuum analyze 'secret'"), "logic", {}, StoreSql.CANONICAL) is None
     assert sql_text(code("select 1"), "logic", {}, StoreSql.NONE) is None
     assert sql_text(code("select " + "(" * 5000 + "1" + ")" * 5000), "logic", {}, StoreSql.CANONICAL) is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -30,7 +31,8 @@ class Explain:
         """
         check_number(decision_ids)
         found = await self._journal.find(caller.organization, decision_ids)
-        return {name: await self.in_full(caller.organization, entry) for name, entry in found.items()}
+        entries = await asyncio.gather(*(self.in_full(caller.organization, entry) for entry in found.values()))
+        return dict(zip(found, entries, strict=True))
 
     async def in_full(self, organization: str, entry: JournalEntry) -> JournalEntry:
         """The decision, its account with what differs in the SQL, where that is kept."""

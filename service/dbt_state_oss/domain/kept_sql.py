@@ -113,7 +113,8 @@ def _parsed(sql: str, dialect: str | None) -> exp.Expr | None:
         ]
     except Exception:  # noqa: BLE001 - as in canonical.read_sql: a parser's fault costs an explanation at most
         return None
-    return trees[0] if len(trees) == 1 else None
+    # A statement that sqlglot does not know keeps its text as it is, literals and all.
+    return trees[0] if len(trees) == 1 and trees[0].find(exp.Command) is None else None
 
 
 class _Comparison:

@@ -1,6 +1,6 @@
 """What became of a build's inputs since the build before it, down to the builds of ours that moved them.
 
-Told to people from what is on record; no decision asks here.
+Told to people from what is on record (rule E3); no decision asks here.
 """
 
 from __future__ import annotations

@@ -1,0 +1,101 @@
+"""What stands under an answer of the account: the facts that it is based on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.domain.building import BUILT, CASE, CUSTOMERS, FINGERPRINT, HOUR, ORDERS, PRODUCTS, T0, execution, hashed
+from tests.domain.varying import CHANGED, SAME, with_upstream
+
+from dbt_state_oss.domain.case import Case
+from dbt_state_oss.domain.decide import decide
+from dbt_state_oss.domain.explanation import Badge
+from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot
+from dbt_state_oss.domain.history import History, Input
+
+PARTS = ("11111111 columns", "22222222 WHERE", "33333333 the view v")
+
+
+def written_as(*parts: str, case: Case = SAME) -> Case:
+    """The case, its last build made of `PARTS` and what is asked about now of `parts`."""
+    latest = case.history.executions[0]
+    then = replace(latest.logic, fingerprint=replace(latest.logic.fingerprint, parts=PARTS))
+    history = History((replace(latest, logic=then),))
+    return replace(case, history=history, fingerprint=replace(CHANGED, parts=parts))
+
+
+def facts(case: Case) -> list[str]:
+    """The lines under the answer that the query has changed."""
+    lines = [line for section in decide(case).explanation for line in section.children]
+    (changed,) = [line for line in lines if line.badge is Badge.NODE_QUERY_CHANGED]
+    return [line.text for line in changed.children]
+
+
+@pytest.mark.parametrize(
+    ("case", "fact"),
+    [
+        (written_as("1 columns", *PARTS[1:]), "part that differs: columns"),
+        (written_as(*PARTS[:2], "4 the view v"), "the definition of the view v differs"),
+        (written_as(*PARTS[:1], *PARTS[2:]), "part that differs: WHERE"),
+        (written_as(*PARTS, "5 LIMIT"), "part that differs: LIMIT"),
+        (replace(SAME, extras={**SAME.extras, "grants": "g2"}), "configuration that differs: grants"),
+        (hashed(written_as("1 columns"), body="b2"), "changed in the project: its file"),
+        (
+            hashed(written_as("1 columns"), macros="m2", configs="c2"),
+            "changed in the project: a macro that it calls, its ",
+        ),
+        (written_as("1 columns"), "its file, macros and configuration are the same"),
+        (written_as("1 columns"), "compared with the build of 2026-"),
+        (
+            replace(SAME, fingerprint=replace(CHANGED, slots=(FINGERPRINT.slots[0], Slot(PRODUCTS, (PRODUCTS,))))),
+            f"now it reads {PRODUCTS}; it no longer reads {CUSTOMERS}",
+        ),
+    ],
+)
+def test_a_changed_query_tells_what_differs(case: Case, fact: str) -> None:
+    assert any(text.startswith(fact) for text in facts(case)), facts(case)
+
+
+@pytest.mark.parametrize(
+    ("case", "because"),
+    [
+        (
+            written_as("1 columns", "2 WHERE", PARTS[2]),
+            "its SQL means something else than at its last build (columns, WHERE)",
+        ),
+        (written_as(*PARTS), "its SQL differs from that of its last build by literals or the spelling of names"),
+        (replace(SAME, fingerprint=CHANGED), "its SQL means something else than at its last build"),
+        (
+            replace(SAME, fingerprint=Fingerprint(FingerprintKind.VALUES, "v2")),
+            "model was executed because its file has changed",
+        ),
+    ],
+)
+def test_the_sentence_ends_with_what_differs(case: Case, because: str) -> None:
+    assert decide(case).description.endswith(because)
+
+
+def test_a_record_without_digests_of_clauses_names_none() -> None:
+    assert not any(
+        text.startswith("part that") for text in facts(replace(SAME, fingerprint=replace(CHANGED, parts=PARTS)))
+    )
+
+
+def test_another_text_of_the_same_meaning_is_told_as_such() -> None:
+    decision = decide(replace(SAME, raw_digest="r2"))
+    texts = [line.text for section in decision.explanation for line in section.children]
+    assert "its query means what it did, though its text has changed" in texts
+
+
+def test_logic_that_changed_further_upstream_is_told_from_the_upstreams_own() -> None:
+    case = with_upstream(SAME, recorded="l1", now="l2")
+    case = replace(case, submission=replace(case.submission, inputs={ORDERS: BUILT + HOUR, CUSTOMERS: T0}))
+    assert f"upstream {ORDERS} was rebuilt with changed logic" in decide(case).description
+
+    (rebuilt,) = case.upstream[ORDERS].executions
+    before = execution(CASE, id="ns.t.before", epoch=T0, lineage="l1", confirmed_at=T0, decided_at=T0)
+    followed = replace(rebuilt, decided_at=BUILT, confirmed_at=BUILT + HOUR)
+    both = replace(case, upstream={ORDERS: History((followed, before))})
+    assert both.input_now(ORDERS) == Input(BUILT + HOUR, "l2", both.input_now(ORDERS).identity)
+    assert f"upstream {ORDERS} was rebuilt after logic further upstream had changed, " in decide(both).description
