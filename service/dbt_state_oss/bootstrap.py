@@ -22,6 +22,7 @@ from dbt_state_oss.application.ports import Clock, KeyRing, ObjectStore
 from dbt_state_oss.application.record import Record
 from dbt_state_oss.application.register_clone import RegisterClone
 from dbt_state_oss.application.resolve_deferred import ResolveDeferred
+from dbt_state_oss.application.retention import Retention
 from dbt_state_oss.application.select_nodes import SelectNodes
 from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.submit import Submit
@@ -94,9 +95,10 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
     stack.push_async_callback(fingerprinter.close)
     node_states = NodeStates(store, clock)
     stack.push_async_callback(node_states.close)
-    journal = Journal(store, clock, days=settings.journal.days)
+    retention = Retention(store, clock, journal_days=settings.journal.days, store_sql=settings.journal.store_sql)
+    journal = Journal(store, clock, retention=retention)
     stack.push_async_callback(journal.close)
-    texts = SqlTexts(store, fingerprinter, clock, keep=settings.journal.store_sql)
+    texts = SqlTexts(store, fingerprinter, keep=settings.journal.store_sql)
     stack.push_async_callback(texts.close)
     ledger = Ledger(
         store,

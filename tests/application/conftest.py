@@ -17,6 +17,7 @@ from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import KeyRing, ObjectStore
 from dbt_state_oss.application.record import Record
+from dbt_state_oss.application.retention import Retention
 from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.submit import Submit
 from dbt_state_oss.application.tickets import Tickets
@@ -82,8 +83,9 @@ class Inside:
         self.fingerprinter = CountingFingerprinter()
         self.ledger = Ledger(store, cache_bytes=1_000_000, read_timeout_seconds=read_timeout_seconds)
         self.node_states = NodeStates(store, clock)
-        self.journal = Journal(store, clock, days=30)
-        self.texts = SqlTexts(store, InPlace(), clock, keep=store_sql)
+        retention = Retention(store, clock, journal_days=30, store_sql=store_sql)
+        self.journal = Journal(store, clock, retention=retention)
+        self.texts = SqlTexts(store, InPlace(), keep=store_sql)
         self.tickets = Tickets(RING, clock, lifetime_ms=LIFETIME_MS)
         gathering = Gathering(self.ledger, self.fingerprinter, BuildOn.CONFIGS)
         self.submit = Submit(

@@ -13,7 +13,7 @@ from tests.domain.varying import SAME
 
 from dbt_state_oss.application import journal as journals
 from dbt_state_oss.application.caller import Caller
-from dbt_state_oss.application.codec import Verdict, decode_journal_part
+from dbt_state_oss.application.codec import Verdict
 from dbt_state_oss.application.explain import MOST_ASKED, Explain
 from dbt_state_oss.application.inspect import decisions_about
 from dbt_state_oss.application.journal import Journal
@@ -69,7 +69,7 @@ async def test_a_decision_is_told_of_at_once_by_who_made_it_and_by_others_when_i
     built = await inside.submit(CALLER, MISSING)
     await inside.confirm(CALLER, built.ticket, OUTCOME)
     skipped = await inside.submit(CALLER, BUILT_ONCE)
-    other = Journal(store, clock, days=30)
+    other = Journal(store, clock)
     ids = [built.decision_id, skipped.decision_id]
     assert len(await inside.journal.find("default", ids)) == 2
 
@@ -84,7 +84,7 @@ async def test_a_decision_is_told_of_at_once_by_who_made_it_and_by_others_when_i
 
 
 async def test_a_run_of_fifty_is_written_in_one_put_and_found_in_one_read(counting: Counting, clock: HandClock) -> None:
-    journal, other = Journal(counting, clock, days=30), Journal(counting, clock, days=30)
+    journal, other = Journal(counting, clock), Journal(counting, clock)
     ids = noted(journal, times=50)
     await journal.close()
     assert counting.puts == 1
@@ -94,7 +94,7 @@ async def test_a_run_of_fifty_is_written_in_one_put_and_found_in_one_read(counti
 
 
 async def test_a_long_session_goes_on_in_further_parts(counting: Counting, clock: HandClock) -> None:
-    journal, other = Journal(counting, clock, days=30), Journal(counting, clock, days=30)
+    journal, other = Journal(counting, clock), Journal(counting, clock)
     ids = noted(journal, times=2 * MOST_ENTRIES + 1)
     await journal.close()
     assert len(await keys(counting)) == 3
@@ -128,18 +128,18 @@ async def test_an_id_that_is_none_or_names_nothing_is_left_out(inside: Inside, n
 
 
 async def test_what_was_written_already_is_added_to(store: MemoryStore, clock: HandClock) -> None:
-    journal = Journal(store, clock, days=30)
+    journal = Journal(store, clock)
     first = noted(journal)
     assert await journal._write()
     second = noted(journal)
     assert await journal._write()
     assert len(await keys(store)) == 1
-    assert len(await Journal(store, clock, days=30).find("default", first + second)) == 2
+    assert len(await Journal(store, clock).find("default", first + second)) == 2
     await journal.close()
 
 
 async def test_a_part_that_somebody_deletes_is_written_again_whole(store: MemoryStore, clock: HandClock) -> None:
-    journal = Journal(store, clock, days=30)
+    journal = Journal(store, clock)
     first = noted(journal)
     await journal._write()
     (key,) = await keys(store)
@@ -149,14 +149,14 @@ async def test_a_part_that_somebody_deletes_is_written_again_whole(store: Memory
     second = noted(journal)
     assert not await journal._write()  # finds out
     assert await journal._write()
-    assert len(await Journal(store, clock, days=30).find("default", first + second)) == 2
+    assert len(await Journal(store, clock).find("default", first + second)) == 2
     await journal.close()
 
 
 async def test_a_broken_part_counts_as_absent_and_a_broken_decision_hides_no_other(
     store: MemoryStore, clock: HandClock
 ) -> None:
-    journal, other = Journal(store, clock, days=30), Journal(store, clock, days=30)
+    journal, other = Journal(store, clock), Journal(store, clock)
     ids = noted(journal, times=2)
     await journal.close()
     (key,) = await keys(store)
@@ -176,7 +176,7 @@ async def test_while_the_store_is_away_decisions_are_dropped_before_memory_runs_
     monkeypatch.setattr(journals, "_MOST_BYTES", 20_000)
     gone = MemoryStore()
     await gone.close()
-    journal = Journal(gone, clock, days=30)
+    journal = Journal(gone, clock)
     ids: list[str] = []
     for _ in range(20):
         ids += noted(journal, times=20)
@@ -194,25 +194,8 @@ async def held(journal: Journal, ids: list[str]) -> set[str]:
     return parts & set(ids)
 
 
-async def test_old_parts_are_deleted_once_a_day(store: MemoryStore, clock: HandClock) -> None:
-    await store.put("default/journal/20250101/s/0123456789abcdef", b"garbage", expected=None)
-    old = Journal(store, clock, days=30)
-    noted(old)
-    await old.close()
-    clock.time += 31 * DAY_MS
-    journal = Journal(store, clock, days=30)
-    noted(journal)
-    await journal._write()
-    await journal._tidy()
-    (kept,) = await keys(store)
-    document = await store.get(kept)
-    assert isinstance(document, Document)
-    assert len(decode_journal_part(document.data).entries) == 1
-    await journal.close()
-
-
 async def test_an_endless_account_is_abridged(store: MemoryStore, clock: HandClock) -> None:
-    journal = Journal(store, clock, days=30)
+    journal = Journal(store, clock)
     lines = tuple(ExplainLine(f"line {number}") for number in range(10_000))
     name = journal.note(CALLER, SAME, replace(decide(SAME), explanation=lines), execution_id="ns.t.x")
     await journal.close()
@@ -223,7 +206,7 @@ async def test_an_endless_account_is_abridged(store: MemoryStore, clock: HandClo
 
 async def test_the_newest_decisions_about_a_name_are_found(store: MemoryStore, clock: HandClock) -> None:
     for description in ("first", "second", "third"):
-        journal = Journal(store, clock, days=30)
+        journal = Journal(store, clock)
         case = replace(CASE, now=clock.time)
         journal.note(CALLER, case, replace(decide(case), description=description), execution_id="")
         await journal.close()

@@ -68,18 +68,6 @@ async def test_values_of_the_configuration_are_told_where_all_is_kept(store: Mem
     await inside.close()
 
 
-async def test_a_changed_setting_deletes_what_was_kept(store: MemoryStore, clock: HandClock) -> None:
-    full = Inside(store, clock, store_sql=StoreSql.FULL)
-    await built_and_changed(full)
-    await full.close()
-    for keep in (StoreSql.CANONICAL, StoreSql.NONE):
-        inside = Inside(store, clock, store_sql=keep)
-        await inside.submit(CALLER, CHANGED)
-        await inside.close()
-        texts = [key for key in await stored(store) if "/texts-" in key]
-        assert all(f"/texts-{keep.value}/" in key for key in texts)
-
-
 async def test_what_is_forgotten_of_a_target_is_its_text_too(store: MemoryStore, clock: HandClock) -> None:
     inside = Inside(store, clock, store_sql=StoreSql.CANONICAL)
     await built_and_changed(inside)

@@ -38,7 +38,7 @@ async def project(tmp_path: Path) -> Path:
     inputs = {ORDERS: Input(ORDERS_FRESH[ORDERS], None)}
     builds = [execution(id=first, epoch=1), execution(id=second, epoch=2, inputs=inputs)]
     await Ledger(store, cache_bytes=0).add(DEFAULT_ORGANIZATION, TARGET, builds)
-    journal, caller = Journal(store, SystemClock(), days=30), Caller(DEFAULT_ORGANIZATION, "r", "s")
+    journal, caller = Journal(store, SystemClock()), Caller(DEFAULT_ORGANIZATION, "r", "s")
     built = journal.note(caller, STALE, decide(STALE), execution_id=second)
     later = replace(SAME, now=SAME.now + 1)
     skipped = journal.note(caller, later, decide(later), execution_id=second)

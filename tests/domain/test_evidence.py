@@ -98,4 +98,4 @@ def test_logic_that_changed_further_upstream_is_told_from_the_upstreams_own() ->
     followed = replace(rebuilt, decided_at=BUILT, confirmed_at=BUILT + HOUR)
     both = replace(case, upstream={ORDERS: History((followed, before))})
     assert both.input_now(ORDERS) == Input(BUILT + HOUR, "l2", both.input_now(ORDERS).identity)
-    assert f"upstream {ORDERS} was rebuilt after logic further upstream had changed, " in decide(both).description
+    assert f"upstream {ORDERS} was rebuilt with changed logic further upstream " in decide(both).description

@@ -131,7 +131,7 @@ async def test_a_document_that_a_server_has_set_aside_is_broken(record: Record, 
 async def test_a_part_of_the_journal_that_is_not_whole_is_broken(record: Record, tmp_path: Path) -> None:
     known = await record(build(1))
     store = await LocalStore.open(tmp_path)
-    journal = Journal(store, SystemClock(), days=30)
+    journal = Journal(store, SystemClock())
     journal.note(Caller(DEFAULT_ORGANIZATION, "r", "s"), SAME, decide(SAME), execution_id="e")
     await journal.close()
     (key,) = [key async for key in store.list(journal_prefix(DEFAULT_ORGANIZATION))]

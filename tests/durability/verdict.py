@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from dbt_state_oss.application.codec import (
     decode_project,
     decode_shard,
     decode_target,
+    decode_texts,
 )
 from dbt_state_oss.application.keys import (
     TICKET_KEYS,
@@ -36,6 +37,14 @@ from dbt_state_oss.domain.history import HISTORY_LENGTH, Execution, History
 from dbt_state_oss.errors import DbtStateError
 from dbt_state_oss.stores.database import FILE_NAME
 
+_DECODERS: Mapping[str, Callable[[bytes], object]] = {
+    "nodes": decode_shard,
+    "projects": decode_project,
+    "texts-canonical": decode_texts,
+    "texts-full": decode_texts,
+}
+"""By what follows the organization in a key."""
+
 
 def faults_of(state: Path, acknowledged: Iterable[Acknowledged]) -> list[str]:
     """All that is broken or missing in the directory `state` of a stopped server, a sentence each."""
@@ -50,7 +59,7 @@ def faults_of(state: Path, acknowledged: Iterable[Acknowledged]) -> list[str]:
     for key, data in documents.items():
         try:
             histories[key] = _executions(key, data)
-        except (DbtStateError, ValueError) as error:
+        except (DbtStateError, ValueError, KeyError) as error:
             faults.append(f"{key} is broken: {error}")
     if TICKET_KEYS not in documents:
         faults.append("the ticket keys are gone")
@@ -70,8 +79,7 @@ def _executions(key: str, data: bytes) -> tuple[Execution, ...]:
         _check_journal(key, data)
         return ()
     if not key.startswith(target_prefix(DEFAULT_ORGANIZATION)):
-        decode = decode_project if key.split("/")[1] == "projects" else decode_shard
-        decode(data)
+        _DECODERS[key.split("/")[1]](data)
         return ()
     document = decode_target(data)
     if target_key(document.organization, document.target) != key:

@@ -78,7 +78,7 @@ CAUSES = {
     ],
     "customer_totals": ["rebuilt by model.shop.order_totals with changed logic"],
     "best_customers": [
-        '"customer_totals" was rebuilt after logic further upstream had changed',
+        '"customer_totals" was rebuilt with changed logic further upstream',
         "rebuilt by model.shop.customer_totals; its own logic is the same, logic upstream of it has changed",
         "rebuilt by model.shop.order_totals with changed logic",
     ],

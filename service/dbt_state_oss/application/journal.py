@@ -11,7 +11,6 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 
 import structlog
 
@@ -19,8 +18,9 @@ from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.codec import JournalEntry, JournalPart, Verdict, decode_journal_part, encode
 from dbt_state_oss.application.documents import DocumentCache
 from dbt_state_oss.application.journal_part import OpenPart, entries_of
-from dbt_state_oss.application.keys import journal_day_of, journal_key_of, journal_prefix
+from dbt_state_oss.application.keys import journal_key_of
 from dbt_state_oss.application.ports import Clock, Document, ObjectStore
+from dbt_state_oss.application.retention import Retention, day_of
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import Build, Clone, Decision, Skip
 from dbt_state_oss.domain.lineage import logic_name
@@ -37,8 +37,6 @@ _KEPT_PARTS = 256
 """What is written stays in memory within these bounds, so that a session's next decisions join its last ones."""
 _CACHE_BYTES = 8 * 1024 * 1024
 _CONCURRENT_CALLS = 8
-_MOST_DELETED = 200
-"""Parts that are out of date, deleted after one writing."""
 
 _VERDICTS: Mapping[type[Decision], Verdict] = {Skip: Verdict.SKIP, Clone: Verdict.CLONE, Build: Verdict.BUILD}
 
@@ -49,13 +47,13 @@ class Journal:
     """Takes notes of decisions, writes them in the background, and finds them again.
 
     What waits to be written is lost with the process, and so is what the store does not take for long: no decision waits for
-    the journal or fails by it. Reading raises `StoreError` where the store fails. Parts older than `days` are deleted.
+    the journal or fails by it. Reading raises `StoreError` where the store fails.
     """
 
-    def __init__(self, store: ObjectStore, clock: Clock, *, days: int) -> None:
+    def __init__(self, store: ObjectStore, clock: Clock, *, retention: Retention | None = None) -> None:
         self._store = store
         self._clock = clock
-        self._days = days
+        self._retention = retention
         self._documents: DocumentCache[JournalPart] = DocumentCache(
             store, decode=decode_journal_part, encode=encode, cache_bytes=_CACHE_BYTES
         )
@@ -64,8 +62,6 @@ class Journal:
         self._growing: dict[tuple[str, str], OpenPart] = {}
         """By organization and session: the part that takes the next decision."""
         self._noted = self._bytes = self._lost = 0
-        self._tidied: dict[str, str] = {}
-        """By organization: the day on which the last of its parts that were out of date was deleted."""
         self._calls = asyncio.Semaphore(_CONCURRENT_CALLS)
         self._writing = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -121,7 +117,7 @@ class Journal:
         return part
 
     def _new_part(self, caller: Caller) -> OpenPart:
-        return OpenPart(caller.organization, self._day(), caller.session_id)
+        return OpenPart(caller.organization, day_of(self._clock.now()), caller.session_id)
 
     async def _entries(self, key: str) -> Mapping[int, JournalEntry]:
         part = self._parts.get(key)
@@ -181,6 +177,11 @@ class Journal:
             part.version = found.version if isinstance(found, Document) else None
         return False
 
+    async def _tidy(self) -> None:
+        for organization in {part.organization for part in self._parts.values()}:
+            if self._retention is not None:
+                await self._retention.tidy(organization)
+
     def _let_go(self) -> None:
         """Forget what is written: parts that are full and, oldest first, those beyond what may be kept."""
         for key, part in list(self._parts.items()):
@@ -191,33 +192,6 @@ class Journal:
                 session = part.organization, part.session
                 if self._growing.get(session) is part:
                     del self._growing[session]
-
-    async def _tidy(self) -> None:
-        """Once a day, delete what is out of date of the organizations that have asked today."""
-        today = self._day()
-        for organization in {part.organization for part in self._parts.values()}:
-            if self._tidied.get(organization) != today and await self._delete_old(organization):
-                self._tidied[organization] = today
-
-    async def _delete_old(self, organization: str) -> bool:
-        """Whether nothing that is out of date is left."""
-        oldest_kept = self._day(days_ago=self._days)
-        old: list[str] = []
-        try:
-            async for key in self._store.list(journal_prefix(organization)):
-                if journal_day_of(organization, key) >= oldest_kept or len(old) == _MOST_DELETED:
-                    break
-                old.append(key)
-            for key in old:
-                await self._documents.delete(key)
-        except StoreError as error:
-            _log.warning("journal_not_tidied", cause=str(error))
-            return False
-        return len(old) < _MOST_DELETED
-
-    def _day(self, *, days_ago: int = 0) -> str:
-        moment = datetime.fromtimestamp(self._clock.now() / 1000 - days_ago * 86_400, UTC)
-        return moment.strftime("%Y%m%d")
 
 
 def _entry(number: int, case: Case, decision: Decision, execution_id: str) -> JournalEntry:

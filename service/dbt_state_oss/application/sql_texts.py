@@ -1,21 +1,21 @@
 """The SQL behind decisions, where a setting lets it be kept: for explanations alone, beside the targets and never in them.
 
-Texts are noted when a build is decided, and parsed and written in the background. A change of the setting deletes what was kept
-under another one, within a day of the next build.
+Texts are noted when a build is decided, and parsed and written in the background.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
 
 from dbt_state_oss.application.codec import JournalEntry, TargetTexts, decode_texts, encode
 from dbt_state_oss.application.documents import DocumentCache
-from dbt_state_oss.application.keys import texts_key, texts_prefix
-from dbt_state_oss.application.ports import Clock, ObjectStore, Workers
+from dbt_state_oss.application.keys import texts_key
+from dbt_state_oss.application.ports import ObjectStore, Workers
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.kept_sql import SqlText, StoreSql, differences, sql_text
 from dbt_state_oss.domain.lineage import logic_name
@@ -27,8 +27,6 @@ _KEPT = 4
 _MOST_WAITING = 1_000
 _MOST_CHARACTERS = 32 * 1024 * 1024
 _CACHE_BYTES = 4 * 1024 * 1024
-_MOST_DELETED = 1_000
-_DAY_MS = 86_400_000
 _PATIENCE_SECONDS = 5.0
 
 _log = structlog.get_logger(__name__)
@@ -53,23 +51,18 @@ class SqlTexts:
     What waits is lost with the process, and what is too much is not kept: the explanation then says less.
     """
 
-    def __init__(self, store: ObjectStore, workers: Workers, clock: Clock, *, keep: StoreSql) -> None:
-        self._store = store
+    def __init__(self, store: ObjectStore, workers: Workers, *, keep: StoreSql) -> None:
         self._workers = workers
-        self._clock = clock
         self._keep = keep
         self._documents: DocumentCache[TargetTexts] = DocumentCache(
             store, decode=decode_texts, encode=encode, cache_bytes=_CACHE_BYTES
         )
         self._waiting: asyncio.Queue[_Noted] = asyncio.Queue()
         self._characters = 0
-        self._tidied: dict[str, int] = {}
-        self._tidying: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
     def note(self, organization: str, case: Case) -> None:
         """Keep the text of a build that was decided, if texts are kept. Never waits."""
-        self._tidy_once_a_day(organization)
         code = case.submission.code
         if self._keep is StoreSql.NONE or not isinstance(code, Code):
             return
@@ -91,7 +84,9 @@ class SqlTexts:
             return ()
         await self._settled()
         document = await self._documents.read(texts_key(organization, entry.target, self._keep))
-        texts = {} if document is None else {text.logic: text for text in document.texts}
+        texts = (
+            {} if document is None or document.target != entry.target else {text.logic: text for text in document.texts}
+        )
         now, then = texts.get(entry.logic), texts.get(entry.logic_before)
         if now is None or then is None:
             return ()
@@ -100,10 +95,10 @@ class SqlTexts:
     async def close(self) -> None:
         """Write what waits, as far as that takes no long time, and stop. May be called twice."""
         await self._settled()
-        for task in (self._task, *self._tidying):
-            if task is not None:
-                task.cancel()
-        await asyncio.gather(*self._tidying, *([self._task] if self._task else []), return_exceptions=True)
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
 
     async def _settled(self) -> None:
         try:
@@ -131,25 +126,6 @@ class SqlTexts:
         text = await self._workers.apart(sql_text, noted.code, noted.logic, noted.extras, self._keep)
         if text is not None:
             await self._documents.update(key, lambda document: _with(document, noted, text))
-
-    def _tidy_once_a_day(self, organization: str) -> None:
-        now = self._clock.now()
-        if now - self._tidied.get(organization, 0) >= _DAY_MS:
-            self._tidied[organization] = now
-            task = asyncio.create_task(self._delete_others(organization), name="old texts")
-            self._tidying.add(task)
-            task.add_done_callback(self._tidying.discard)
-
-    async def _delete_others(self, organization: str) -> None:
-        """Delete what was kept while the setting was another one."""
-        try:
-            for kept in StoreSql:
-                if kept is not self._keep:
-                    old = [key async for key in self._store.list(texts_prefix(organization, kept))]
-                    for key in old[:_MOST_DELETED]:
-                        await self._documents.delete(key)
-        except StoreError as error:
-            _log.warning("sql_texts_not_deleted", cause=str(error))
 
 
 def _with(document: TargetTexts | None, noted: _Noted, text: SqlText) -> TargetTexts:

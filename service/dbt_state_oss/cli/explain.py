@@ -10,27 +10,17 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
-from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION, Caller
-from dbt_state_oss.application.codec import JournalEntry, Verdict
-from dbt_state_oss.application.explain import MOST_ASKED, Explain
-from dbt_state_oss.application.inspect import decisions_about, targets
-from dbt_state_oss.application.journal import Journal
-from dbt_state_oss.application.ledger import Ledger, TargetAccount
-from dbt_state_oss.application.ports import Clock, ObjectStore
-from dbt_state_oss.application.sql_texts import SqlTexts
-from dbt_state_oss.application.upstream_changes import UpstreamChanges
+from dbt_state_oss.application.codec import Verdict
 from dbt_state_oss.cli.accounts import account_json, account_text, table
 from dbt_state_oss.cli.decision_log import DIRECTORY, LoggedNode, newest_log, read_log
 from dbt_state_oss.cli.explanations import Explained, explained_json, explained_text
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
-from dbt_state_oss.domain.explanation import ExplainLine, moment_text
-from dbt_state_oss.domain.kept_sql import StoreSql
+from dbt_state_oss.cli.reading import reading
+from dbt_state_oss.domain.explanation import moment_text
 from dbt_state_oss.settings import Settings
 
 EXIT_NOTHING_FOUND = 1
@@ -49,13 +39,7 @@ examples:
   dbt-state-oss explain -s 'stg_*'             some nodes of the last run
   dbt-state-oss explain -v shop.prod.orders    the newest decisions about one table"""
 
-_MOST_DECISIONS = 5
 _FRESH_SECONDS = 10.0
-_PATIENCE_SECONDS = 3.0
-_PAUSE_SECONDS = 0.2
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -104,12 +88,12 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _of_run(settings: Settings, options: argparse.Namespace, log: Path, nodes: Sequence[LoggedNode]) -> int:
-    async with _reading(settings) as reading:
-        decisions = await reading.decisions(
+    async with reading(settings.store) as store:
+        decisions = await store.decisions(
             [node.decision_id for node in nodes if node.decision_id], fresh=_is_fresh(log)
         )
         wanted = [node.execution_id for node in nodes if node.execution_id]
-        upstream = await reading.upstream(wanted) if options.verbose > 1 or options.json else {}
+        upstream = await store.upstream(wanted) if options.verbose > 1 or options.json else {}
     explained = [
         Explained(
             node.name,
@@ -133,10 +117,10 @@ async def _of_run(settings: Settings, options: argparse.Namespace, log: Path, no
 
 async def _about(settings: Settings, options: argparse.Namespace) -> int:
     everything = options.json or options.verbose > 1
-    async with _reading(settings) as reading:
-        recorded, decisions = await reading.about(options.name)
+    async with reading(settings.store) as store:
+        recorded, decisions = await store.about(options.name)
         builds = [entry.execution_id for entry in decisions.values() if entry.verdict is not Verdict.SKIP]
-        upstream = await reading.upstream(builds) if everything else {}
+        upstream = await store.upstream(builds) if everything else {}
     if not recorded and not decisions:
         return _nothing(f"nothing is recorded or was decided that matches {options.name}")
     now = _now()
@@ -153,76 +137,6 @@ async def _about(settings: Settings, options: argparse.Namespace) -> int:
         details = [account_text(account, now) for account in recorded]
         print("\nrecorded:\n" + ("\n\n".join(details) if options.verbose else table(recorded, now)))
     return 0
-
-
-class _Reading:
-    """What a server answers, read from its store."""
-
-    def __init__(self, store: ObjectStore, clock: Clock) -> None:
-        self._store = store
-        self._caller = Caller(DEFAULT_ORGANIZATION, "")
-        self._ledger = Ledger(store, cache_bytes=0)
-        self._upstream = UpstreamChanges(ledger=self._ledger, clock=clock)
-        journal, threads = Journal(store, clock, days=1), _Threads()
-        self._explain = [
-            Explain(journal=journal, texts=SqlTexts(store, threads, clock, keep=keep))
-            for keep in (StoreSql.FULL, StoreSql.CANONICAL)
-        ]
-
-    async def decisions(self, ids: Sequence[str], *, fresh: bool) -> dict[str, JournalEntry]:
-        """The decisions by id. Those of a run that has just ended may still be on their way into the store."""
-        patience = time.monotonic() + _PATIENCE_SECONDS
-        found: dict[str, JournalEntry] = {}
-        while True:
-            unknown = [each for each in ids if each not in found]
-            for some in _in_groups(unknown):
-                found |= await self._explain[0](self._caller, some)
-            if not fresh or len(found) == len(set(ids)) or time.monotonic() > patience:
-                break
-            await asyncio.sleep(_PAUSE_SECONDS)
-        return {name: await self._in_full(entry) for name, entry in found.items()}
-
-    async def upstream(self, executions: Sequence[str]) -> dict[str, tuple[ExplainLine, ...]]:
-        """What had changed upstream, by execution."""
-        changes: dict[str, tuple[ExplainLine, ...]] = {}
-        for some in _in_groups(executions):
-            changes |= await self._upstream(self._caller, some)
-        return changes
-
-    async def about(self, pattern: str) -> tuple[list[TargetAccount], dict[str, JournalEntry]]:
-        """The targets that a pattern means and the newest decisions about them, by id."""
-        recorded = [account async for account in targets(self._ledger, DEFAULT_ORGANIZATION, pattern)]
-        found = await decisions_about(self._store, DEFAULT_ORGANIZATION, pattern, most=_MOST_DECISIONS)
-        return recorded, {name: await self._in_full(entry) for name, entry in found.items()}
-
-    async def _in_full(self, entry: JournalEntry) -> JournalEntry:
-        for explain in self._explain:
-            told = await explain.in_full(DEFAULT_ORGANIZATION, entry)
-            if told is not entry:
-                return told
-        return entry
-
-
-class _Threads:
-    """Does in a thread what a server has processes for."""
-
-    async def apart(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
-        return await asyncio.to_thread(work, *arguments, **named)
-
-
-@asynccontextmanager
-async def _reading(settings: Settings) -> AsyncIterator[_Reading]:
-    from dbt_state_oss.bootstrap import SystemClock, open_store  # late, so that --help does not wait for gRPC to load
-
-    store = await open_store(settings.store)
-    try:
-        yield _Reading(store, SystemClock())
-    finally:
-        await store.close()
-
-
-def _in_groups(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (ids[start : start + MOST_ASKED] for start in range(0, len(ids), MOST_ASKED))
 
 
 def _is_fresh(log: Path) -> bool:

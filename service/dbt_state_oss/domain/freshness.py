@@ -145,4 +145,4 @@ def _rebuilt(case: Case, relation: Relation, recorded: Input) -> str:
         history.falls_to(epoch, case.clock) for epoch in (case.submission.inputs.get(relation), recorded.epoch)
     )
     deeper = now is not None and then is not None and now.logic == then.logic
-    return "rebuilt after logic further upstream had changed," if deeper else "rebuilt with changed logic"
+    return "rebuilt with changed logic further upstream" if deeper else "rebuilt with changed logic"

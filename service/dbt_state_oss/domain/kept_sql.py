@@ -53,7 +53,7 @@ class SqlText:
 
 
 def sql_text(code: Code, logic: str, extras: Mapping[str, str], keep: StoreSql) -> SqlText | None:
-    """The text to keep; None where the query cannot be parsed, for then its literals cannot be told."""
+    """The text to keep; None where the query cannot be parsed, for then its literals cannot be told. Never raises."""
     if len(code.sql) + sum(len(view.text) for view in code.views) > LONGEST_PARSED or keep is StoreSql.NONE:
         return None
     query = _rewritten(code.sql, code.dialect.sqlglot, keep)
@@ -65,8 +65,11 @@ def sql_text(code: Code, logic: str, extras: Mapping[str, str], keep: StoreSql) 
 
 
 def differences(then: SqlText, now: SqlText) -> tuple[str, ...]:
-    """A few lines on what differs, such as `sum(amount) → sum(amount) * 2`; empty where it cannot be said."""
-    found = list(_differences(then, now))
+    """A few lines on what differs, such as `sum(amount) → sum(amount) * 2`; empty where it cannot be said. Never raises."""
+    try:
+        found = list(_differences(then, now))
+    except Exception:  # noqa: BLE001 - a fault in walking or writing trees costs an explanation at most
+        return ()
     if len(found) > MOST_DIFFERENCES:
         rest = len(found) - MOST_DIFFERENCES + 1
         found[MOST_DIFFERENCES - 1 :] = [f"… and {rest} differences more"]
@@ -96,8 +99,11 @@ def _rewritten(sql: str, dialect: str | None, keep: StoreSql) -> str | None:
     tree = _parsed(sql, dialect)
     if tree is None:
         return None
-    shown = masked(tree) if keep is StoreSql.CANONICAL else tree
-    return shown.sql(dialect=dialect, comments=False, unsupported_level=ErrorLevel.IGNORE)
+    try:
+        shown = masked(tree) if keep is StoreSql.CANONICAL else tree
+        return shown.sql(dialect=dialect, comments=False, unsupported_level=ErrorLevel.IGNORE)
+    except Exception:  # noqa: BLE001 - what cannot be written anew is not kept
+        return None
 
 
 def _parsed(sql: str, dialect: str | None) -> exp.Expr | None:
