@@ -70,6 +70,12 @@ def test_a_changed_query_tells_what_differs(case: Case, fact: str) -> None:
             replace(SAME, fingerprint=Fingerprint(FingerprintKind.VALUES, "v2")),
             "model was executed because its file has changed",
         ),
+        (
+            replace(
+                SAME, fingerprint=Fingerprint(FingerprintKind.VALUES, "v2"), extras={**SAME.extras, "delimiter": "d"}
+            ),
+            "model was executed because the configuration delimiter differs from that of its last build",
+        ),
     ],
 )
 def test_the_sentence_ends_with_what_differs(case: Case, because: str) -> None:

@@ -76,6 +76,18 @@ def test_the_mask_holds_on_every_warehouse(dialect: str, literal: str) -> None:
     assert "2" in kept.query
 
 
+def test_the_size_of_a_type_is_no_data() -> None:
+    assert text("select x::varchar(65535) as x from t").query == "SELECT CAST(x AS VARCHAR(65535)) AS x FROM t"
+
+
+def test_a_clause_that_cannot_be_written_costs_its_digest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = fingerprint(code("select 1"))
+    monkeypatch.setattr("dbt_state_oss.domain.clauses.masked", lambda tree: 1 / 0)
+    made = fingerprint(code("select 1"))
+    assert made == known
+    assert (bool(known.parts), made.parts) == (True, ())
+
+
 def test_nothing_is_kept_of_what_cannot_be_parsed_nor_where_nothing_is_to_be_kept() -> None:
     assert sql_text(code("select ((('secret'"), "logic", {}, StoreSql.FULL) is None
     assert sql_text(code("vacuum analyze 'secret'"), "logic", {}, StoreSql.CANONICAL) is None

@@ -47,22 +47,36 @@ _NAMES: Mapping[str, str] = {
 
 
 def masked(tree: exp.Expr) -> exp.Expr:
-    """A copy in which `MASK` stands for every literal but short numbers. Names, also of fields in JSON, stay."""
+    """A copy in which `MASK` stands for every literal but short numbers and sizes of types. Names stay, also of JSON fields."""
     copy = tree.copy()
     for literal in list(copy.find_all(exp.Literal, *_TEXTS)):
-        short = isinstance(literal, exp.Literal) and not literal.is_string and len(literal.this) <= LONGEST_SHOWN_NUMBER
-        if not short:
+        if not _is_logic(literal):
             literal.replace(exp.Literal.string(MASK))
     return copy
 
 
+def _is_logic(literal: exp.Expr) -> bool:
+    """A short number, or the size of a type: nobody's data."""
+    if not isinstance(literal, exp.Literal) or literal.is_string:
+        return False
+    return len(literal.this) <= LONGEST_SHOWN_NUMBER or isinstance(literal.parent, exp.DataTypeParam)
+
+
 def clause_digests(query: exp.Expr, grammar: SqlglotDialect) -> tuple[str, ...]:
-    """A digest for each clause and each common table of the query, as `12ab34cd WHERE`; equal where nothing differs."""
+    """A digest for each clause and each common table of the query, as `12ab34cd WHERE`; equal where nothing differs.
+
+    Never raises: a clause that cannot be written alone or masked leaves the fingerprint as it is, and the query without digests.
+    """
     texts: defaultdict[str, list[str]] = defaultdict(list)
-    for name, node in _clauses(masked(query)):
-        texts[name].append(
-            node.sql(dialect=grammar, identify=True, comments=False, copy=False, unsupported_level=ErrorLevel.IGNORE)
-        )
+    try:
+        for name, node in _clauses(masked(query)):
+            texts[name].append(
+                node.sql(
+                    dialect=grammar, identify=True, comments=False, copy=False, unsupported_level=ErrorLevel.IGNORE
+                )
+            )
+    except Exception:  # noqa: BLE001
+        return ()
     return tuple(f"{_digest(texts[name])} {name}" for name in texts)
 
 

@@ -15,7 +15,15 @@ _VIEW = "the view "
 
 
 def logic_difference(case: Case, latest: Execution) -> str:
-    """The first thing in which the submitted logic differs from that of `latest`, to end a sentence; empty for a seed's file."""
+    """The rest of the sentence "model was executed because …" where the submitted logic is not that of `latest`."""
+    difference = _difference(case, latest)
+    if case.fingerprint.kind is FingerprintKind.VALUES:
+        return difference or "its file has changed"
+    return f"its query has changed: {difference}"
+
+
+def _difference(case: Case, latest: Execution) -> str:
+    """The first thing in which the two differ; empty for a seed of which it is the file."""
     then, now = latest.logic, case.fingerprint
     if then.execution_type is not case.submission.execution_type:
         return f"it is built as {case.submission.execution_type.value}, the last time as {then.execution_type.value}"

@@ -136,10 +136,9 @@ def logic_is_unchanged(case: Case) -> Finding | None:
     latest = _latest(case)
     code = "file" if case.fingerprint.kind is FingerprintKind.VALUES else "query"
     if same_logic(case, latest):
-        same_text = case.raw_digest == latest.raw_digest
-        text = (
-            f"its {code} has not changed" if same_text else "its query means what it did, though its text has changed"
-        )
+        text = f"its {code} has not changed"
+        if case.raw_digest != latest.raw_digest:
+            text = "its query means what it did, though its text has changed"
         return _yes(Section.QUERY, text, Badge.NODE_QUERY_UNCHANGED)
     if same_template(case, latest):
         return _yes(Section.QUERY, "its code before rendering has not changed", Badge.NODE_QUERY_UNCHANGED)
@@ -149,8 +148,7 @@ def logic_is_unchanged(case: Case) -> Finding | None:
         because = f"its {code} has changed since its last build (it is that of an earlier one, {when})"
         reasons = _OLDER_LOGIC
     else:
-        difference = logic_difference(case, latest)
-        because, reasons = f"its {code} has changed" + (f": {difference}" if difference else ""), _NO_SUCH_LOGIC
+        because, reasons = logic_difference(case, latest), _NO_SUCH_LOGIC
     children = logic_evidence(case, latest)
     return _no(Section.QUERY, because, reasons, badge=Badge.NODE_QUERY_CHANGED, children=children)
 
