@@ -119,10 +119,11 @@ def test_each_change_is_named_as_the_cause(rich: Shop) -> None:
     assert_told(explained(rich, "-vv"), CAUSES, rich)
 
 
-def test_without_more_verbosity_a_line_says_it_all(rich: Shop) -> None:
-    rich.edit("models/order_totals.sql", "sum(amount)", "sum(amount) * 2")
-    rich.build("-s", "order_totals", "customer_names")
-    told = explained(rich)
+def test_without_more_verbosity_a_line_says_it_all(shop: Shop) -> None:
+    shop.build()
+    shop.edit("models/order_totals.sql", "sum(amount)", "sum(amount) * 2")
+    shop.build()
+    told = explained(shop)
     assert told["order_totals"].splitlines()[1] == (
         "└── [Execute] model was executed because its query has changed: "
         "its SQL means something else than at its last build (columns)"
@@ -132,21 +133,22 @@ def test_without_more_verbosity_a_line_says_it_all(rich: Shop) -> None:
     )
 
 
-def test_runs_one_after_the_other_are_told_apart(rich: Shop) -> None:
-    rich.write("models/order_log.sql", ORDER_LOG)
-    rich.write("snapshots/order_history.yml", ORDER_HISTORY)
+def test_runs_one_after_the_other_are_told_apart(shop: Shop) -> None:
+    shop.write("models/order_log.sql", ORDER_LOG)
+    shop.write("snapshots/order_history.yml", ORDER_HISTORY)
     for name, limit, config in (("passed", 2500, ""), ("warned", 25, ""), ("kept", 25, ", store_failures=true")):
-        rich.write(
+        shop.write(
             f"tests/{name}.sql",
             f"{{{{ config(severity='warn'{config}) }}}} select * from {{{{ source('raw', 'orders') }}}} where amount > {limit}",
         )
-    nodes = ("order_totals", "order_log", "order_history", "test_type:data")
-    rich.edit("models/order_totals.sql", "sum(amount)", "sum(amount) * 2")
-    rich.build("-s", *nodes)
-    rich.edit("models/order_totals.sql", "sum(amount) * 2", "sum(amount)")
-    rich.build("-s", *nodes)
+    nodes = ("+order_totals", "order_log", "order_history", "test_type:data")
+    shop.build("-s", "+order_totals")
+    shop.edit("models/order_totals.sql", "sum(amount)", "sum(amount) * 2")
+    shop.build("-s", *nodes)
+    shop.edit("models/order_totals.sql", "sum(amount) * 2", "sum(amount)")
+    shop.build("-s", *nodes)
     assert_told(
-        explained(rich, "-vv"),
+        explained(shop, "-vv"),
         {
             "order_totals": ["it is that of an earlier one"],
             "order_log": ["is_incremental=True", "part that differs: WHERE"],
@@ -155,16 +157,16 @@ def test_runs_one_after_the_other_are_told_apart(rich: Shop) -> None:
             "warned": ["✓ its last run is on record; failures: 1", "[No-op] test was skipped"],
             "kept": ["stored failures table was executed because stored failures are always written anew on Postgres"],
         },
-        rich,
+        shop,
     )
-    rich.build("-s", "order_log", "--full-refresh")
-    assert_told(explained(rich, "-v"), {"order_log": ["✗ a full refresh was asked for"]}, rich)
+    shop.build("-s", "order_log", "--full-refresh")
+    assert_told(explained(shop, "-v"), {"order_log": ["✗ a full refresh was asked for"]}, shop)
 
-    rich.sql("insert into raw.orders values (10, 3, 5, now())")
-    rich.use_default_lag_tolerance()
-    rich.dbt("build", "-s", "order_totals")
+    shop.sql("insert into raw.orders values (10, 3, 5, now())")
+    shop.use_default_lag_tolerance()
+    shop.dbt("build", "-s", "order_totals")
     assert_told(
-        explained(rich, "-vv"),
+        explained(shop, "-vv"),
         {
             "order_totals": [
                 "✓ [within tolerance] its last build",
@@ -172,13 +174,13 @@ def test_runs_one_after_the_other_are_told_apart(rich: Shop) -> None:
                 "its changed inputs are within",
             ]
         },
-        rich,
+        shop,
     )
-    rich.dbt("build", "-s", "order_history", target=DEVELOPMENT)
+    shop.dbt("build", "-s", "order_history", target=DEVELOPMENT)
     assert_told(
-        explained(rich, "-vv", target=DEVELOPMENT),
+        explained(shop, "-vv", target=DEVELOPMENT),
         {"order_history": ["we cloned from", 'none: it is a copy of "DATABASE"."prod"."order_history"']},
-        rich,
+        shop,
     )
 
 
