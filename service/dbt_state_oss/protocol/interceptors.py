@@ -54,8 +54,7 @@ def intercepted(rpc: str, method: Method, *, timeout_seconds: float) -> Behaviou
         else:
             _log.debug("call", **_account(rpc, caller, StatusCode.OK, started))
             return response
-        tell = _log.info if code is StatusCode.UNIMPLEMENTED else _log.warning
-        tell("call_refused", **_account(rpc, caller, code, started), cause=details)
+        _log.warning("call_refused", **_account(rpc, caller, code, started), cause=details)
         return await context.abort(code, details)
 
     return behaviour
