@@ -21,7 +21,6 @@ from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.rules import (
     Finding,
     Rule,
-    an_execution_is_known,
     configuration_is_unchanged,
     contract_is_unchanged,
     every_source_is_reported,
@@ -177,7 +176,6 @@ def _standings(case: Case, candidates: Iterable[Candidate]) -> Iterator[tuple[Ca
 
 
 _RULES: tuple[Rule, ...] = (
-    an_execution_is_known,
     latest_execution_is_proof,
     no_other_build_may_have_written_it,
     no_full_refresh_was_asked_for,
