@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from query_cache_protobuf.query_cache.shared_pb2 import RejectionReason as WireReason
 from query_cache_protobuf.query_cache.shared_pb2 import SubmitSQLResultType
 from rich.console import Console
-from tests.domain.building import SUBMISSION, execution
+from tests.domain.building import BUILT, MART, SUBMISSION, execution
 
 from dbt_state_oss.application.submit import Answer
-from dbt_state_oss.domain.decision import Build, Clone, RejectionReason, Skip
+from dbt_state_oss.domain.decision import Build, Clone, Decision, RejectionReason, Skip
 from dbt_state_oss.domain.history import DataTestResults, History
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.protocol.markup import MAX_TEXT_LENGTH, escaped
@@ -57,6 +57,22 @@ def test_a_skipped_data_test_carries_exactly_its_three_results() -> None:
     }
     assert fields["failures"].int_value == 2
     assert fields["should_error"].bool_value
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        build().decision,
+        Skip(execution(results=DataTestResults(2, should_warn=False, should_error=True)), "same", ()),
+        Clone(MART, History((execution(),)), ("CREATE …",), BUILT, "cloned", ()),
+    ],
+    ids=lambda decision: type(decision).__name__.lower(),
+)
+def test_what_no_client_reads_is_not_sent(decision: Decision) -> None:
+    response = submit_response(SUBMISSION, Answer(decision, "decision-1", "ticket-1"))
+    answer = getattr(response, response.WhichOneof("response") or "")
+    unread = {"transformed_nodes_by_query", "last_modified_query", "clone_execution_results"}
+    assert not unread & {field.name for field, _ in answer.ListFields()}
 
 
 @pytest.mark.parametrize("reason", RejectionReason)
