@@ -200,7 +200,6 @@ async def test_a_seed_that_was_loaded_into_an_older_table_has_that_tables_column
     assert isinstance(again.decision, Build), "the columns that it read had other types"
 
 
-@not_mended("any build under a name counts as the node's own (deferral)")
 async def test_the_older_name_of_a_node_is_not_that_of_another_which_failed_under_it(
     inside: Inside, runs: Runs
 ) -> None:
@@ -215,7 +214,6 @@ async def test_the_older_name_of_a_node_is_not_that_of_another_which_failed_unde
     assert found == {}
 
 
-@not_mended("a project that is named by its name alone is taken for the one that has the node (deferral)")
 async def test_by_name_a_node_that_one_of_two_projects_has_is_not_taken_for_the_others(
     inside: Inside, runs: Runs
 ) -> None:
@@ -252,13 +250,12 @@ async def test_a_copy_of_a_table_that_a_hook_wrote_to_meanwhile_is_no_copy_of_wh
     assert copy.data_identity is None
 
 
-@not_mended("a build whose beginning is unknown overlaps every other (T9): needless, not wrong")
 async def test_on_a_stamped_clock_a_build_that_was_over_before_another_began_did_not_overlap_it(runs: Runs) -> None:
     """A record of the write-only mode does not tell when its build began, but it tells when it was over."""
     snowflake = dialect_named("snowflake")
 
     def stamped(source_at: int, own_epoch: int | None = None) -> Submission:
-        code = replace(middle().code, dialect=snowflake)
+        code = replace(middle().code, dialect=snowflake, sql=f"select id from {SOURCE}")
         return replace(middle(own_epoch), code=code, inputs={SOURCE: source_at})
 
     runs.inside.clock.time += HOUR

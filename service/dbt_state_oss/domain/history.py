@@ -123,10 +123,8 @@ class Execution:
         return self.decided_at if self.origin is None else self.origin.content_decided_at
 
     def overlapped(self, other: Execution) -> bool:
-        """Whether the two may have been under way at once; they may where it is not known when one began."""
-        if self.decided_at is None or other.decided_at is None:
-            return True
-        return self.decided_at < other.confirmed_at and other.decided_at < self.confirmed_at
+        """Whether the two may have been under way at once; one whose beginning is not known may have begun at any time."""
+        return _may_precede(self.decided_at, other.confirmed_at) and _may_precede(other.decided_at, self.confirmed_at)
 
     def followed(self, other: Execution) -> bool:
         """Whether this one began after `other` was confirmed; where it is not known when it began, its end tells."""
@@ -195,6 +193,10 @@ class History:
             by_id[other.id] = other if known is None else _joined(known, other)
         newest = sorted(by_id.values(), key=_age_order, reverse=True)
         return History(tuple(newest[:HISTORY_LENGTH]))
+
+
+def _may_precede(beginning: int | None, end: int) -> bool:
+    return beginning is None or beginning < end
 
 
 def _age_order(execution: Execution) -> tuple[int, int, str]:
