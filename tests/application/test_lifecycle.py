@@ -62,6 +62,31 @@ async def test_a_cosmetic_edit_is_parsed_and_reused(inside: Inside, caller: Call
     assert isinstance(cosmetic.decision, Skip)
 
 
+async def test_what_was_not_parsed_in_time_is_parsed_at_the_next_run(inside: Inside, caller: Caller) -> None:
+    inside.fingerprinter.busy = True
+    asked = await inside.submit(caller, MISSING)
+    await inside.confirm(caller, asked.ticket, OUTCOME)
+    while_busy = await inside.submit(caller, BUILT_ONCE)
+    inside.fingerprinter.busy = False
+
+    again = await inside.submit(caller, BUILT_ONCE)
+
+    assert isinstance(while_busy.decision, Skip)
+    assert isinstance(again.decision, Build)  # a text cannot be held against what was parsed
+    assert len(inside.fingerprinter.parsed) == 1
+
+
+async def test_what_cannot_be_parsed_is_not_parsed_again(inside: Inside, caller: Caller) -> None:
+    unparsable = "select from where ("
+    asked = await inside.submit(caller, replace(MISSING, code=code(unparsable)))
+    await inside.confirm(caller, asked.ticket, OUTCOME)
+
+    again = await inside.submit(caller, edited(unparsable))
+
+    assert isinstance(again.decision, Skip)
+    assert len(inside.fingerprinter.parsed) == 1
+
+
 async def test_without_a_confirm_the_next_run_builds(inside: Inside, caller: Caller) -> None:
     await inside.submit(caller, MISSING)
 

@@ -33,8 +33,8 @@ class Gathering:
         return await self.with_upstream(organization, case) if upstream_matters(case) else case
 
     async def unknown(self, submission: Submission, now: int) -> Case:
-        """The case as it stands where the ledger cannot be read (rule X1)."""
-        return await self._case(submission, History(), now)
+        """The case as it stands where the ledger cannot be read (rule X1), whatever may have been forgotten in it (rule I5)."""
+        return await self._case(submission, History(forgotten_at=now), now)
 
     async def with_upstream(self, organization: str, case: Case) -> Case:
         """The same case with the histories of what it reads, which its record has to hold."""
@@ -58,7 +58,7 @@ class Gathering:
 
     async def _fingerprint(self, submission: Submission, history: History, digest: str) -> Fingerprint:
         for execution in history.executions:
-            if execution.raw_digest == digest:
+            if execution.raw_digest == digest and execution.logic.fingerprint.is_final:
                 return execution.logic.fingerprint
         if isinstance(submission.code, SeedValues):
             return seed_fingerprint(submission.code)

@@ -38,4 +38,6 @@ BIGQUERY = Dialect(
         ml_generate_text
         """),
     bare_functions=function_names("current_date current_datetime current_time current_timestamp"),
+    volatile_schemas=frozenset({"ai"}),
+    variable_sign="@@",
 )

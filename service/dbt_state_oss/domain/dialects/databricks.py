@@ -41,4 +41,6 @@ DATABRICKS = Dialect(
     bare_functions=function_names(
         "current_date current_time current_timestamp current_user localtimestamp session_user user"
     ),
+    # Of the files that a table lies in: their paths, and when they were written.
+    system_columns=frozenset({"_metadata"}),
 )

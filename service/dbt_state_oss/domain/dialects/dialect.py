@@ -78,6 +78,16 @@ class Dialect:
     """Texts of literals that a cast turns into a moment relative to today, in lower case (Postgres's 'yesterday')."""
     volatile_literals: frozenset[str] = field(default=frozenset(), compare=False)
     """Texts of literals that a cast turns into the current moment, in lower case (Postgres's 'now')."""
+    volatile_prefixes: tuple[str, ...] = field(default=(), compare=False)
+    """What the names of families of volatile functions begin with (Snowflake's `system$`)."""
+    stable_functions: frozenset[str] = field(default=frozenset(), compare=False)
+    """Exceptions to `volatile_prefixes`."""
+    volatile_schemas: frozenset[str] = field(default=frozenset(), compare=False)
+    """Schemas of which every function is volatile."""
+    system_columns: frozenset[str] = field(default=frozenset(), compare=False)
+    """Columns that every table has and that tell how a row is stored."""
+    variable_sign: str = field(default="", compare=False)
+    """What stands before the name of a session variable; empty where nothing does."""
 
     def relation(self, text: str, *, default_catalog: str | None = None, default_schema: str | None = None) -> Relation:
         """The relation that `text` names, in canonical spelling (rule L11); missing leading parts are filled in.
@@ -99,6 +109,10 @@ class Dialect:
         if len(named) == 2 and default_catalog:
             named.insert(0, default_part(default_catalog))
         return Relation(".".join('"' + self._spelled(part).replace('"', '""') + '"' for part in named))
+
+    def has_volatile_prefix(self, name: str) -> bool:
+        """Whether a function's name, in lower case, is of a family of volatile ones."""
+        return name.startswith(self.volatile_prefixes) and name not in self.stable_functions
 
     def folded(self, name: str, rule: CaseRule) -> str:
         """`name` in the letter case that `rule` gives it."""

@@ -44,7 +44,8 @@ POSTGRES = Dialect(
     volatile_functions=function_names("""
         clock_timestamp current_time current_timestamp localtime localtimestamp now statement_timestamp timeofday
         transaction_timestamp
-        gen_random_bytes gen_random_uuid gen_salt random random_normal setseed uuidv4 uuidv7 uuid_generate_v1
+        array_sample array_shuffle gen_random_bytes gen_random_uuid gen_salt pgp_pub_encrypt pgp_pub_encrypt_bytea
+        pgp_sym_encrypt pgp_sym_encrypt_bytea random random_normal setseed uuidv4 uuidv7 uuid_generate_v1
         uuid_generate_v1mc uuid_generate_v4
         currval lastval nextval setval
         current_catalog current_database current_query current_role current_schema current_schemas current_setting
@@ -58,9 +59,22 @@ POSTGRES = Dialect(
         pg_xact_status pg_last_committed_xact txid_current txid_current_if_assigned txid_current_snapshot txid_status
         pg_column_size pg_database_size pg_indexes_size pg_relation_size pg_size_bytes pg_table_size
         pg_tablespace_size pg_total_relation_size
-        dblink lo_get pg_ls_dir pg_read_binary_file pg_read_file pg_sleep pg_sleep_for pg_sleep_until pg_stat_file
-        cursor_to_xml database_to_xml query_to_xml schema_to_xml table_to_xml
+        col_description obj_description shobj_description to_regclass to_regproc to_regtype
+        lo_get pg_ls_dir pg_read_binary_file pg_read_file pg_sleep pg_sleep_for pg_sleep_until pg_stat_file
+        ts_rewrite ts_stat
         """),
+    volatile_prefixes=(
+        "cursor_to_xml",
+        "database_to_xml",
+        "dblink",
+        "pg_get_",
+        "pg_stat_get_",
+        "query_to_xml",
+        "schema_to_xml",
+        "table_to_xml",
+    ),
+    # A table made by a query can have no column of its own by these names.
+    system_columns=frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"}),
     bare_functions=function_names("""
         current_catalog current_date current_role current_schema current_time current_timestamp current_user localtime
         localtimestamp session_user system_user user
