@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dbt_state_oss.domain.data_identity import identity_at, identity_of
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.dialects import Dialect, EpochClock
-from dbt_state_oss.domain.fingerprint import Fingerprint
+from dbt_state_oss.domain.fingerprint import Fingerprint, digest_of
 from dbt_state_oss.domain.history import Execution, History, Input, Logic
 from dbt_state_oss.domain.lineage import latest_lineage, lineage_at, lineage_of
 from dbt_state_oss.domain.relation import Relation
@@ -121,5 +121,13 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         hashes=node.hashes,
         full_refresh=case.is_full_refresh,
         part_of_inputs=case.reads_part_of_inputs,
-        data_identity=None if case.is_snapshot else identity_of(logic, node.hashes, inputs),
+        data_identity=None if case.is_snapshot else _as_of(case.history, identity_of(logic, node.hashes, inputs)),
     )
+
+
+def _as_of(history: History, identity: str | None) -> str | None:
+    """The identity of a target's next content. One that was forgotten uses other names than before ever after: of what had
+    changed and was not reported, the names know nothing (rule I5)."""
+    if identity is None or history.forgotten_at is None:
+        return identity
+    return digest_of("since", str(history.forgotten_at), identity)

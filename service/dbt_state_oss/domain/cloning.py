@@ -69,7 +69,7 @@ class _Refusal:
 
 
 def may_be_cloned(case: Case) -> bool:
-    """Whether the content is one that a copy can stand for at all: made anew of its inputs alone (rules C1, T8).
+    """Whether the content is one that a copy can stand for at all: made anew of its inputs alone (rules C1, T8, I5).
 
     The client runs the hooks of a build upon a copy too. One that was seen to write to an earlier copy would do so again.
     """
@@ -80,6 +80,7 @@ def may_be_cloned(case: Case) -> bool:
         and submission.node.resource_type not in _NEVER
         and not case.fingerprint.reads_itself
         and not case.is_full_refresh
+        and not case.history.is_forgotten
         and not any(execution.hook_wrote for execution in case.history.executions)
     )
 

@@ -122,6 +122,11 @@ class Execution:
         """`decided_at` of the build that made the content: a clone has its source's (rules C4, L9)."""
         return self.decided_at if self.origin is None else self.origin.content_decided_at
 
+    @property
+    def began_at(self) -> int:
+        """When it began, at the latest; from its end and how long it took where the server was not asked before."""
+        return self.confirmed_at - self.runtime_ms if self.decided_at is None else self.decided_at
+
     def overlapped(self, other: Execution) -> bool:
         """Whether the two may have been under way at once; one whose beginning is not known may have begun at any time."""
         return _may_precede(self.decided_at, other.confirmed_at) and _may_precede(other.decided_at, self.confirmed_at)
@@ -141,6 +146,13 @@ class History:
     """A target's newest executions, newest first."""
 
     executions: tuple[Execution, ...] = field(default=())
+    forgotten_at: int | None = None
+    """When its owner last had it forgotten, in Unix milliseconds: what the table held until then is trusted no more."""
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Forgotten, and not recorded anew since."""
+        return self.forgotten_at is not None and not self.executions
 
     @property
     def latest(self) -> Execution | None:
@@ -149,7 +161,9 @@ class History:
 
     def at(self, epoch: Epoch) -> History:
         """The history as it was when the table stood at `epoch`."""
-        return History(tuple(one for one in self.executions if one.epoch is not None and one.epoch <= epoch))
+        return replace(
+            self, executions=tuple(one for one in self.executions if one.epoch is not None and one.epoch <= epoch)
+        )
 
     def rival_of(self, execution: Execution, clock: EpochClock) -> Rival | None:
         """Whether another execution, which did something else, may have written what `execution` confirmed (rule T9).
@@ -186,13 +200,18 @@ class History:
         return None if written is None or self.rival_of(written, clock) is not None else written
 
     def merged(self, others: Iterable[Execution]) -> History:
-        """This history with `others`: union by id, newest first, trimmed to `HISTORY_LENGTH`."""
+        """This history with `others`: union by id, newest first, trimmed to `HISTORY_LENGTH`.
+
+        What began before the history was forgotten stays forgotten, however late it is confirmed.
+        """
         by_id = {execution.id: execution for execution in self.executions}
         for other in others:
+            if self.forgotten_at is not None and other.began_at <= self.forgotten_at:
+                continue
             known = by_id.get(other.id)
             by_id[other.id] = other if known is None else _joined(known, other)
         newest = sorted(by_id.values(), key=_age_order, reverse=True)
-        return History(tuple(newest[:HISTORY_LENGTH]))
+        return replace(self, executions=tuple(newest[:HISTORY_LENGTH]))
 
 
 def _may_precede(beginning: int | None, end: int) -> bool:
