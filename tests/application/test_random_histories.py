@@ -1,0 +1,47 @@
+"""Random histories, each made by its seed: no skip may leave what a build would not have made."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from tests.application.conftest import HandClock, Inside
+from tests.application.symbolic_shop import SymbolicShop
+from tests.domain.building import T0
+
+from dbt_state_oss.stores.memory import MemoryStore
+
+STEPS = 40
+QUIET = ["run"] * 3 + ["edit", "configure", "load"]
+ROUGH = [*QUIET, "colleague", "damage", "drop", "full_refresh", "write_only"]
+OVERLAPPING = ["run", "run", "drop", "begin", "begin", "colleague", "colleague", "finish"]
+
+
+async def lived(seed: int, warehouse: str, happenings: list[str]) -> SymbolicShop:
+    inside = Inside(MemoryStore(), HandClock(T0))
+    shop = SymbolicShop(inside, random.Random(seed), warehouse)
+    for _ in range(STEPS):
+        await getattr(shop, shop.chance.choice(happenings))()
+    await inside.node_states.close()
+    return shop
+
+
+@pytest.mark.parametrize("warehouse", ["postgres", "snowflake"])
+@pytest.mark.parametrize("seeds", [range(10), range(10, 20), range(20, 30)], ids=str)
+async def test_no_history_without_overlaps_has_a_false_skip(warehouse: str, seeds: range) -> None:
+    skips = 0
+    for seed in seeds:
+        shop = await lived(seed, warehouse, ROUGH if seed % 2 else QUIET)
+        assert not shop.false_skips, f"seed {seed}:\n{shop.false_skips[0]}"
+        skips += shop.skips
+    assert skips, "nothing was put to the test"
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="a build is believed to have read what was reported before it (F2)"
+)
+@pytest.mark.parametrize("warehouse", ["postgres", "snowflake"])
+async def test_no_history_with_overlaps_has_a_false_skip(warehouse: str) -> None:
+    for seed in range(50):
+        shop = await lived(seed, warehouse, OVERLAPPING)
+        assert not shop.false_skips, f"seed {seed}:\n{shop.false_skips[0]}"
