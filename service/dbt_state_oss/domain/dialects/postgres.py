@@ -13,6 +13,7 @@ POSTGRES = Dialect(
     clock=EpochClock.EXACT,
     materialized_views_are_refreshed=False,
     default_schema="public",
+    empty_looks_missing=True,
     word_case=CaseRule.LOWER,
     # One text is one transaction, even where the connection commits by itself. INCLUDING ALL keeps indexes, defaults,
     # constraints and the comments of columns, but not that of the table.
