@@ -51,3 +51,13 @@ def test_a_seed_gets_its_new_column_types_with_a_new_table(shop: Shop) -> None:
         shop.sql(f"drop table {schema}.codes cascade")
 
     assert shop.build(*nodes).built == {"codes", "code_types"}
+
+
+@not_mended("configuration is no part of a lineage (F5)")
+def test_lag_tolerance_never_hides_a_hook_that_was_added_upstream(shop: Shop) -> None:
+    shop.use_default_lag_tolerance()
+    shop.build()
+    hooked = "{{ config(post_hook='update {{ this }} set total = 0') }} select customer_id"
+    shop.edit("models/order_totals.sql", "select customer_id", hooked)
+
+    assert shop.build().built == {"order_totals", "customer_totals"}
