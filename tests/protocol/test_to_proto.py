@@ -14,7 +14,8 @@ from tests.domain.building import BUILT, MART, SUBMISSION, execution
 
 from dbt_state_oss.application.submit import Answer
 from dbt_state_oss.domain.decision import Build, Clone, Decision, RejectionReason, Skip
-from dbt_state_oss.domain.history import DataTestResults
+from dbt_state_oss.domain.history import DataTestResults, History
+from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.protocol.markup import MAX_TEXT_LENGTH, escaped
 from dbt_state_oss.protocol.to_proto import submit_response
 
@@ -63,7 +64,7 @@ def test_a_skipped_data_test_carries_exactly_its_three_results() -> None:
     [
         build().decision,
         Skip(execution(results=DataTestResults(2, should_warn=False, should_error=True)), "same", ()),
-        Clone(MART, execution(), ("CREATE …",), BUILT, "cloned", ()),
+        Clone(MART, History((execution(),)), ("CREATE …",), BUILT, "cloned", ()),
     ],
     ids=lambda decision: type(decision).__name__.lower(),
 )
@@ -103,3 +104,36 @@ def test_a_text_beyond_all_measure_is_cut() -> None:
     response = submit_response(SUBMISSION, build(text="x" * 5_000_000))
     assert response.ByteSize() < 2 * MAX_TEXT_LENGTH
     assert response.ready_to_execute.explained_decision.decision_description.endswith("…")
+
+
+def test_a_clone_carries_its_sql_what_the_source_must_be_and_the_ticket() -> None:
+    clone = Clone(
+        source=Relation('"shop"."prod"."ma""rt"'),
+        history=History((execution(runtime_ms=250),)),
+        statements=("drop", "create"),
+        required_epoch=17,
+        description="why [it] was",
+        explanation=(),
+        stale=True,
+    )
+    response = submit_response(SUBMISSION, Answer(clone, "decision-1", "ticket-1"))
+    ready = response.ready_to_clone
+    assert response.WhichOneof("response") == "ready_to_clone"
+    assert (ready.request_id, ready.execution_decision_id, ready.execution_runtime_ms) == (
+        "ticket-1",
+        "decision-1",
+        250,
+    )
+    assert list(ready.clone_sqls) == ["drop", "create"]
+    assert (ready.clone_source, ready.clone_target) == ('"shop"."prod"."ma""rt"', '"shop"."prod"."mart"')
+    assert ready.clone_required_last_modified_epoch == 17
+    explained = ready.explained_decision
+    assert explained.decision == SubmitSQLResultType.READY_TO_CLONE
+    assert explained.skip_rejection_reason == WireReason.TARGET_TABLE_MISMATCH
+    assert (explained.is_stale, explained.decision_description) == (True, escaped("why [it] was"))
+
+
+def test_a_clone_of_the_past_holds_the_source_to_nothing() -> None:
+    clone = Clone(Relation('"a"."b"."c"'), History((execution(),)), ("x",), None, "why", ())
+    ready = submit_response(SUBMISSION, Answer(clone, "d", "t")).ready_to_clone
+    assert not ready.HasField("clone_required_last_modified_epoch")
