@@ -1,7 +1,7 @@
 """A project whose tables hold symbols: what is in a table is the term that made it, so that contents can be compared.
 
 `SymbolicShop` is the client, the warehouse and whoever disturbs them; it obeys the server's answers, and tells of every
-skip that leaves something else than a build would have made at that moment.
+skip and clone that leaves something else than a build would have made at that moment.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from dbt_state_oss.application.record import Recorded
 from dbt_state_oss.application.register_clone import CloneGrant, RegisterClone
 from dbt_state_oss.application.submit import Answer
 from dbt_state_oss.domain.clone import CloneOrder
-from dbt_state_oss.domain.decision import Skip
+from dbt_state_oss.domain.decision import Clone, Skip
 from dbt_state_oss.domain.dialects import EpochClock, dialect_named
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.submission import Code, ExecutionType, NodeHashes, Submission, TargetKey
+from dbt_state_oss.domain.submission import CloneTerms, Code, ExecutionType, NodeHashes, Submission, TargetKey
 
 Content = tuple[Any, ...]
 """A term: of a source its load, of a model its name, version, configuration and the contents that it was built from; of
@@ -69,11 +69,13 @@ class SymbolicShop:
     tables: dict[Relation, Table] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARENTS, 0))
     configs: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARENTS, 0))
-    waiting: list[tuple[Question, Answer]] = field(default_factory=list)
-    """Builds that are under way."""
+    waiting: list[tuple[Question, Answer, Content]] = field(default_factory=list)
+    """Builds that are under way, each with what it would have left had it been over at once."""
     history: list[str] = field(default_factory=list)
     skips: int = 0
-    false_skips: list[str] = field(default_factory=list)
+    clones: int = 0
+    faults: list[str] = field(default_factory=list)
+    """False skips and false clones, each with the history that led to it."""
 
     def __post_init__(self) -> None:
         self.dialect = dialect_named(self.dialect_name)
@@ -119,15 +121,15 @@ class SymbolicShop:
             question = self._question(target, name)
             answer = await self.inside.submit(self._caller(), question.submission)
             if not isinstance(answer.decision, Skip):
-                self._tell("begin", question.own)
-                self.waiting.append((question, answer))
+                self._tell("begin", question.own, answer.decision.description)
+                self.waiting.append((question, answer, self._built(question)))
 
     async def finish(self) -> None:
         if self.waiting:
-            question, answer = self.waiting.pop(self.chance.randrange(len(self.waiting)))
+            question, answer, asked_for = self.waiting.pop(self.chance.randrange(len(self.waiting)))
             if self.tables.keys() >= set(question.inputs):
                 self._tell("finish", question.own, f"version {question.version}")
-                await self._confirmed(question, answer)
+                await self._obey(question, answer, asked_for)
 
     async def colleague(self) -> None:
         """Somebody builds one model from another checkout, which has another version of it."""
@@ -172,17 +174,29 @@ class SymbolicShop:
     async def _build(self, question: Question, *, dies: bool = False) -> None:
         answer = await self.inside.submit(self._caller(), question.submission)
         if isinstance(answer.decision, Skip):
-            self._judge(question, answer)
+            self.skips += 1
+            self._tell("skip", question.own)
+            self._judge(self.tables[question.own].content, answer, self._built(question))
         elif dies:
             self._tell("dies after writing", question.own)
             self._write(question.own, self._built(question))
         else:
-            self._tell("build", question.own, answer.decision.description)
-            await self._confirmed(question, answer)
+            self._tell("obey", question.own, answer.decision.description)
+            await self._obey(question, answer, self._built(question))
 
-    async def _confirmed(self, question: Question, answer: Answer) -> None:
-        epoch = self._write(question.own, self._built(question))
-        await self.inside.confirm(self._caller(), answer.ticket, Outcome(epoch, runtime_ms=1))
+    async def _obey(self, question: Question, answer: Answer, asked_for: Content) -> None:
+        """Build or clone, and confirm. A source that has moved on, and one clone in ten, fails."""
+        content, built, failed = self._built(question), self._built(question), False
+        if isinstance(answer.decision, Clone):
+            source = self.tables.get(answer.decision.source)
+            required = answer.decision.required_epoch
+            failed = source is None or required is None or source.epoch > required or self.chance.random() < 0.1
+            if source is not None and not failed:
+                self.clones += 1
+                content = source.content
+                self._judge(content, answer, built, asked_for)
+        epoch = self._write(question.own, content)
+        await self.inside.confirm(self._caller(), answer.ticket, Outcome(epoch, runtime_ms=1, failed_to_clone=failed))
 
     async def _pre_clone(self, target: str, name: str) -> None:
         own, source = self._relation("dev", name), self._relation("prod", name)
@@ -221,6 +235,7 @@ class SymbolicShop:
             own_epoch=self.tables[own].epoch if own in self.tables else None,
             inputs={relation: self.tables[relation].epoch for relation in inputs},
             node=replace(SUBMISSION.node, unique_id=f"model.shop.{name}", target_name=target, hashes=hashes),
+            clone_terms=CloneTerms(into_defer_target=target == "prod", defer_enabled=True),
         )
         return Question(name, submission, own, inputs, increments, self.versions[name], self.configs[name])
 
@@ -236,11 +251,11 @@ class SymbolicShop:
         kind, *pieces = held.content
         return ("growing", (pieces[0] if kind == "growing" else frozenset({held.content})) | {made})
 
-    def _judge(self, question: Question, answer: Answer) -> None:
-        self.skips += 1
-        self._tell("skip", question.own)
-        if self.tables[question.own].content != self._built(question):
-            self.false_skips.append("\n".join([*self.history[-60:], answer.decision.description]))
+    def _judge(self, content: Content, answer: Answer, *right: Content) -> None:
+        if content not in right:
+            self.faults.append(
+                "\n".join([*self.history[-60:], answer.decision.description, f"{content} is none of {right}"])
+            )
 
     def _write(self, relation: Relation, content: Content) -> int:
         """The epoch that the client confirms for it."""
