@@ -18,7 +18,15 @@ from dbt_state_oss.domain.clone import CloneOrder
 from dbt_state_oss.domain.decision import Build, Skip
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.submission import Code, ExecutionType, NodeHashes, SeedValues, Submission, TargetKey
+from dbt_state_oss.domain.submission import (
+    CloneTerms,
+    Code,
+    ExecutionType,
+    NodeHashes,
+    SeedValues,
+    Submission,
+    TargetKey,
+)
 
 SOURCE = Relation('"shop"."raw"."orders"')
 MIDDLE = Relation('"shop"."prod"."middle"')
@@ -259,3 +267,20 @@ async def test_on_a_stamped_clock_a_build_that_was_over_before_another_began_did
     own = await runs.build(stamped(T0 + 1, NOW + HOUR))
 
     assert isinstance((await runs.ask(stamped(T0 + 1, own))).decision, Skip)
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="functions of the session are tolerated across targets (C1)"
+)
+@pytest.mark.parametrize("function", ["current_schema()", "current_user", "current_database()"])
+async def test_what_a_session_answers_otherwise_in_each_target_is_not_cloned(runs: Runs, function: str) -> None:
+    """In production the query says `prod`, in development `dev`: one logic, two contents, and no clock or chance in it."""
+    dev = Relation('"shop"."dev"."middle"')
+    sql = f"select id, {function} as place from raw.orders"
+    await runs.build(middle(sql=sql))
+    in_dev = table(dev, sql, {SOURCE: T0})
+    node = replace(in_dev.node, target_name="dev")
+
+    asked = await runs.ask(replace(in_dev, node=node, clone_terms=CloneTerms(into_defer_target=False)))
+
+    assert isinstance(asked.decision, Build)
