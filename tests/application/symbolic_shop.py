@@ -71,6 +71,8 @@ class SymbolicShop:
     configs: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARENTS, 0))
     waiting: list[tuple[Question, Answer, Content]] = field(default_factory=list)
     """Builds that are under way, each with what it would have left had it been over at once."""
+    unconfirmed: list[tuple[str, Outcome]] = field(default_factory=list)
+    """Tickets of builds that are over, with what they left."""
     history: list[str] = field(default_factory=list)
     skips: int = 0
     clones: int = 0
@@ -129,7 +131,13 @@ class SymbolicShop:
             question, answer, asked_for = self.waiting.pop(self.chance.randrange(len(self.waiting)))
             if self.tables.keys() >= set(question.inputs):
                 self._tell("finish", question.own, f"version {question.version}")
-                await self._obey(question, answer, asked_for)
+                await self._obey(question, answer, asked_for, late=self.chance.random() < 0.5)
+
+    async def confirm(self) -> None:
+        """The confirmation of a build that was over before arrives."""
+        if self.unconfirmed:
+            self._tell("confirm late")
+            await self._confirm(self.chance.randrange(len(self.unconfirmed)))
 
     async def colleague(self) -> None:
         """Somebody builds one model from another checkout, which has another version of it."""
@@ -184,7 +192,7 @@ class SymbolicShop:
             self._tell("obey", question.own, answer.decision.description)
             await self._obey(question, answer, self._built(question))
 
-    async def _obey(self, question: Question, answer: Answer, asked_for: Content) -> None:
+    async def _obey(self, question: Question, answer: Answer, asked_for: Content, *, late: bool = False) -> None:
         """Build or clone, and confirm. A source that has moved on, and one clone in ten, fails."""
         content, built, failed = self._built(question), self._built(question), False
         if isinstance(answer.decision, Clone):
@@ -196,7 +204,13 @@ class SymbolicShop:
                 content = source.content
                 self._judge(content, answer, built, asked_for)
         epoch = self._write(question.own, content)
-        await self.inside.confirm(self._caller(), answer.ticket, Outcome(epoch, runtime_ms=1, failed_to_clone=failed))
+        self.unconfirmed.append((answer.ticket, Outcome(epoch, runtime_ms=1, failed_to_clone=failed)))
+        if not late:
+            await self._confirm(len(self.unconfirmed) - 1)
+
+    async def _confirm(self, place: int) -> None:
+        ticket, outcome = self.unconfirmed.pop(place)
+        await self.inside.confirm(self._caller(), ticket, outcome)
 
     async def _pre_clone(self, target: str, name: str) -> None:
         own, source = self._relation("dev", name), self._relation("prod", name)

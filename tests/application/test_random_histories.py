@@ -14,7 +14,7 @@ from dbt_state_oss.stores.memory import MemoryStore
 STEPS = 40
 QUIET = ["run"] * 3 + ["edit", "configure", "load"]
 ROUGH = [*QUIET, "colleague", "damage", "drop", "full_refresh", "write_only"]
-OVERLAPPING = ["run", "run", "drop", "begin", "begin", "colleague", "colleague", "finish"]
+OVERLAPPING = ["run", "run", "drop", "begin", "begin", "colleague", "finish", "confirm"]
 
 
 async def lived(seed: int, warehouse: str, happenings: list[str]) -> SymbolicShop:

@@ -115,7 +115,7 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         confirmed_at=0,
         decided_at=decided_at,
         raw_digest=case.raw_digest,
-        lineage=lineage_of(logic, inputs, template=case.template),
+        lineage=lineage_of(logic, node.hashes, inputs, template=case.template),
         node_id=node.unique_id,
         resource_type=node.resource_type,
         hashes=node.hashes,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.history import History, Input, Logic
-from dbt_state_oss.domain.lineage import in_slot_order, logic_parts
+from dbt_state_oss.domain.lineage import in_slot_order, logic_parts, rest_of_logic
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import ExecutionType, Node
 
@@ -27,8 +27,7 @@ def identity_of(logic: Logic, node: Node, inputs: Mapping[Relation, Input]) -> s
     whole = logic.execution_type in (ExecutionType.FULL, ExecutionType.VALUES) and not fingerprint.reads_itself
     if not whole or fingerprint.volatility is not Volatility.STABLE or fingerprint.unseen_sources:
         return None
-    hashes = node.hashes
-    parts = [*logic_parts(logic), hashes.configs or "", hashes.contract or "", hashes.macros or "", node.target_name]
+    parts = [*logic_parts(logic), *rest_of_logic(node.hashes), node.target_name]
     for relation in in_slot_order(logic, inputs):
         identity = inputs[relation].identity
         if identity is None:
