@@ -67,6 +67,8 @@ class CloneOrigin:
     chain_depth: int
     content_decided_at: int | None = None
     """When the server was asked before the build that made the content: whose date a daily function saw (rule L9)."""
+    epoch: Epoch | None = None
+    """The source's, which the copy was to be made at."""
     past: bool = False
     """Not the table as it stood was copied, but what it held at an earlier moment (rule C2)."""
 
@@ -106,6 +108,9 @@ class Execution:
     data_identity: str | None = None
     """A name for the content that follows from logic and inputs (rule I1); None where it depends on more than these."""
     origin: CloneOrigin | None = None
+    found_epoch: Epoch | None = None
+    """The target's own epoch when this execution was decided: what the one before had left, if nobody else wrote since. None
+    where there was no table, or its epoch was not known."""
     hook_wrote: bool = False
     """A hook wrote to this copy, which held the hook's work already from when its source was built."""
 
@@ -163,6 +168,14 @@ class History:
         """The history as it was when the table stood at `epoch`."""
         return replace(
             self, executions=tuple(one for one in self.executions if one.epoch is not None and one.epoch <= epoch)
+        )
+
+    def stood_until(self, epoch: Epoch | None, moment: int, clock: EpochClock) -> bool:
+        """Whether the table is known to have stood at `epoch` until `moment`: it was found so when a later build was decided."""
+        return any(
+            clock.stands(epoch, one.found_epoch)
+            for one in self.executions
+            if one.decided_at is not None and one.decided_at >= moment
         )
 
     def rival_of(self, execution: Execution, clock: EpochClock) -> Rival | None:

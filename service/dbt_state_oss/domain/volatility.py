@@ -17,7 +17,7 @@ from dbt_state_oss.domain.fingerprint import Volatility
 
 _WORD = re.compile(r"\w+")
 _LONG_WORD = re.compile(r"\w[\w$]*")
-_OWN_SIGN = re.compile(r"(?<![\w$@])(\$|@@)[^\W\d]")
+_VARIABLE_SIGN = re.compile(r"(?<![\w$@])(\$|@@)[^\W\d]")
 _SEQUENCE_VALUES = frozenset({"currval", "nextval"})
 _SAMPLES = frozenset({"sample", "tablesample"})
 _ORDER = (Volatility.STABLE, Volatility.DAILY, Volatility.VOLATILE)
@@ -44,11 +44,26 @@ def volatility_of_text(text: str, dialect: Dialect) -> Volatility:
     listed = dialect.volatile_functions | dialect.volatile_literals | dialect.volatile_schemas | dialect.system_columns
     if not words.isdisjoint(listed | _SAMPLES) or any(map(dialect.has_volatile_prefix, words)):
         return Volatility.VOLATILE
-    if any(sign[1] == dialect.variable_sign for sign in _OWN_SIGN.finditer(folded)):
+    if _names_variable(folded, dialect):
         return Volatility.VOLATILE
     if not words.isdisjoint(dialect.date_functions | dialect.date_literals):
         return Volatility.DAILY
     return Volatility.STABLE
+
+
+def statement_asks_session(tokens: list[Token], dialect: Dialect) -> bool:
+    """Whether a parsed statement calls a function that tells of the session, or reads a variable of it."""
+    return any(
+        (token.text.lower() in dialect.session_functions or token.token_type is TokenType.PARAMETER)
+        and _of_token(tokens, index, dialect) is not Volatility.STABLE
+        for index, token in enumerate(tokens)
+    )
+
+
+def text_asks_session(text: str, dialect: Dialect) -> bool:
+    """The same for SQL that could not be parsed: every word counts."""
+    folded = text.lower()
+    return not dialect.session_functions.isdisjoint(_WORD.findall(folded)) or _names_variable(folded, dialect)
 
 
 def _of_token(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
@@ -70,6 +85,10 @@ def _of_token(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
     if called and name == "current_date" and tokens[index + 2].text.upper() not in (")", "UTC"):
         return Volatility.VOLATILE  # of another time zone, whose day begins at another hour
     return _listed(name, volatile=dialect.volatile_functions, daily=dialect.date_functions)
+
+
+def _names_variable(text: str, dialect: Dialect) -> bool:
+    return any(sign[1] == dialect.variable_sign for sign in _VARIABLE_SIGN.finditer(text))
 
 
 def _begins_variable(tokens: list[Token], index: int, dialect: Dialect) -> bool:

@@ -13,6 +13,7 @@ POSTGRES = Dialect(
     clock=EpochClock.EXACT,
     materialized_views_are_refreshed=False,
     default_schema="public",
+    empty_looks_missing=True,
     word_case=CaseRule.LOWER,
     # One text is one transaction, even where the connection commits by itself. INCLUDING ALL keeps indexes, defaults,
     # constraints and the comments of columns, but not that of the table.
@@ -75,6 +76,12 @@ POSTGRES = Dialect(
     ),
     # A table made by a query can have no column of its own by these names.
     system_columns=frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"}),
+    session_functions=function_names("""
+        current_catalog current_database current_role current_schema current_schemas current_setting current_user session_user
+        system_user user inet_client_addr inet_client_port inet_server_addr inet_server_port pg_backend_pid
+        has_any_column_privilege has_column_privilege has_database_privilege has_function_privilege has_schema_privilege
+        has_sequence_privilege has_table_privilege pg_has_role row_security_active
+        """),
     bare_functions=function_names("""
         current_catalog current_date current_role current_schema current_time current_timestamp current_user localtime
         localtimestamp session_user system_user user
