@@ -255,7 +255,7 @@ async def test_on_a_stamped_clock_a_build_that_was_over_before_another_began_did
     snowflake = dialect_named("snowflake")
 
     def stamped(source_at: int, own_epoch: int | None = None) -> Submission:
-        code = replace(middle().code, dialect=snowflake, sql=f"select id from {SOURCE}")
+        code = Code(snowflake, f"select id from {SOURCE}", "shop", "public", MIDDLE)
         return replace(middle(own_epoch), code=code, inputs={SOURCE: source_at})
 
     runs.inside.clock.time += HOUR

@@ -14,7 +14,7 @@ from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.resolve_deferred import Deferral, ResolveDeferred
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.submission import Submission, TargetKey
+from dbt_state_oss.domain.submission import Node, Submission, TargetKey
 from dbt_state_oss.errors import StoreUnavailable
 from dbt_state_oss.stores.memory import MemoryStore
 
@@ -92,13 +92,17 @@ async def test_by_name_nothing_is_found_where_two_projects_have_the_name(
     assert await resolve(caller, replace(ASKED, project_id="1")) == {NODE: MART}
 
 
-@pytest.mark.parametrize("elsewhere", ["profile_name", "target_name"])
+@pytest.mark.parametrize(
+    "elsewhere",
+    [replace(SUBMISSION.node, profile_name="another"), replace(SUBMISSION.node, target_name="another")],
+    ids=["profile", "target"],
+)
 async def test_a_project_of_the_name_in_another_profile_or_target_is_no_other_choice(
-    inside: Inside, resolve: ResolveDeferred, caller: Caller, elsewhere: str
+    inside: Inside, resolve: ResolveDeferred, caller: Caller, elsewhere: Node
 ) -> None:
     await build(inside, caller, living_at(MART, project_id="1"))
-    other = living_at(ELSEWHERE, project_id="2")
-    await build(inside, caller, replace(other, node=replace(other.node, **{elsewhere: "another"})))
+    other = living_at(ELSEWHERE)
+    await build(inside, caller, replace(other, node=replace(elsewhere, project_id="2")))
     assert await resolve(caller, BY_NAME) == {NODE: MART}
 
 
