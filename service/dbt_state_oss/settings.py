@@ -17,6 +17,7 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from dbt_state_oss.domain.cloning import CloneTargets
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.errors import InvalidSettings
@@ -65,6 +66,7 @@ class LogSettings:
 class DecisionSettings:
     client_versions: SpecifierSet
     build_on: BuildOn
+    clone_targets: CloneTargets
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +195,10 @@ def _store_sql(text: str) -> StoreSql:
     return StoreSql(_one_of(*(choice.value for choice in StoreSql))(text))
 
 
+def _clone_targets(text: str) -> CloneTargets:
+    return CloneTargets(_one_of(*(choice.value for choice in CloneTargets))(text))
+
+
 def _workers(text: str) -> int:
     return min(4, os.cpu_count() or 1) if text == "auto" else _integer(1, 64)(text)
 
@@ -252,6 +258,11 @@ SETTINGS: tuple[Setting, ...] = (
         "DBTSTATE_BUILD_ON", "--build-on", "decisions.build_on", "configs", _build_on, "CHANGES",
         "what builds a node though its SQL and data are unchanged: configs (a changed config, perhaps a hook), "
         "configs+macros (a changed macro too), ignore (neither)",
+    ),
+    Setting(
+        "DBTSTATE_CLONES", "--clones", "decisions.clone_targets", "development", _clone_targets, "WHERE",
+        "where a copy of an equal table may stand in for a build: development (anywhere but in the target that others defer "
+        "to), everywhere, nowhere",
     ),
     Setting(
         "DBTSTATE_JOURNAL_DAYS", "--journal-days", "journal.days", "30", _integer(1, 3_650), "DAYS",

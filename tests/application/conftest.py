@@ -10,6 +10,7 @@ import pytest
 from tests.domain.building import NOW
 
 from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.candidates import Candidates
 from dbt_state_oss.application.confirm import Confirm
 from dbt_state_oss.application.gathering import Gathering
 from dbt_state_oss.application.journal import Journal
@@ -22,9 +23,10 @@ from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.submit import Submit
 from dbt_state_oss.application.tickets import Tickets
 from dbt_state_oss.application.update_metadata import UpdateMetadata
+from dbt_state_oss.domain.cloning import CloneTargets
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.fingerprint import Fingerprint
-from dbt_state_oss.domain.fingerprinting import fingerprint
+from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
 from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.domain.submission import Code
 from dbt_state_oss.stores.memory import MemoryStore
@@ -48,11 +50,14 @@ class HandClock:
 
 @dataclass
 class CountingFingerprinter:
-    """Parses in place and counts."""
+    """Parses in place and counts; does not while it is busy."""
 
     parsed: list[Code] = field(default_factory=list)
+    busy: bool = False
 
     async def fingerprint(self, code: Code) -> Fingerprint:
+        if self.busy:
+            return fallback_fingerprint(code)
         self.parsed.append(code)
         return fingerprint(code)
 
@@ -77,6 +82,7 @@ class Inside:
         *,
         read_timeout_seconds: float = 1.0,
         store_sql: StoreSql = StoreSql.NONE,
+        clone_targets: CloneTargets = CloneTargets.DEVELOPMENT,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -88,16 +94,19 @@ class Inside:
         self.texts = SqlTexts(store, InPlace(), keep=store_sql)
         self.tickets = Tickets(RING, clock, lifetime_ms=LIFETIME_MS)
         gathering = Gathering(self.ledger, self.fingerprinter, BuildOn.CONFIGS)
+        self.candidates = Candidates(store, self.ledger)
         self.submit = Submit(
             gathering=gathering,
+            candidates=self.candidates,
+            clone_targets=clone_targets,
             tickets=self.tickets,
             node_states=self.node_states,
             journal=self.journal,
             texts=self.texts,
             clock=clock,
         )
-        self.confirm = Confirm(ledger=self.ledger, tickets=self.tickets, clock=clock)
-        self.record = Record(gathering=gathering, ledger=self.ledger, node_states=self.node_states, clock=clock)
+        self.confirm = Confirm(ledger=self.ledger, candidates=self.candidates, tickets=self.tickets, clock=clock)
+        self.record = Record(gathering=gathering, candidates=self.candidates, node_states=self.node_states, clock=clock)
         self.update_metadata = UpdateMetadata(ledger=self.ledger)
 
     async def close(self) -> None:

@@ -73,5 +73,5 @@ async def test_what_is_forgotten_of_a_target_is_its_text_too(store: MemoryStore,
     await built_and_changed(inside)
     await inside.close()
     async for account in inside.ledger.accounts("default"):
-        await inside.ledger.forget(account)
+        await inside.ledger.forget(account, at=clock.time)
     assert not [key for key in await stored(store) if "/texts-" in key]

@@ -14,6 +14,7 @@ from tests.durability.journal import Acknowledged
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
 from dbt_state_oss.application.codec import (
     BrokenDocument,
+    decode_candidates,
     decode_journal_entry,
     decode_journal_part,
     decode_project,
@@ -38,6 +39,7 @@ from dbt_state_oss.errors import DbtStateError
 from dbt_state_oss.stores.database import FILE_NAME
 
 _DECODERS: Mapping[str, Callable[[bytes], object]] = {
+    "candidates": decode_candidates,
     "nodes": decode_shard,
     "projects": decode_project,
     "texts-canonical": decode_texts,

@@ -5,7 +5,7 @@ Every older format is read; a newer or a broken one raises `BrokenDocument` (rul
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, TypeVar
@@ -19,6 +19,8 @@ from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.errors import DbtStateError
 
+T = TypeVar("T")
+
 
 class BrokenDocument(DbtStateError):
     """The bytes are not a document that this version can read. Never leaves the application layer."""
@@ -31,6 +33,8 @@ class TargetDocument:
     organization: str
     target: TargetKey
     executions: tuple[Execution, ...]
+    forgotten_at: int | None = None
+    """Unix milliseconds; see `History`."""
     format: Literal["target/1"] = "target/1"
 
 
@@ -127,17 +131,27 @@ class TargetTexts:
     format: Literal["texts/1"] = "texts/1"
 
 
-StoredDocument = TargetDocument | NodeShard | ProjectIds | JournalPart | TargetTexts
+@dataclass(frozen=True, slots=True)
+class CandidateEntry:
+    """A target that was built with a logic."""
 
-T = TypeVar("T")
+    listed_at: int
+    """Unix milliseconds."""
+    copy: bool
+    """It was itself a copy when it was listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatesDocument:
+    """The targets of one namespace that were built with one logic, by name: hints for clones (rule C1)."""
+
+    targets: Mapping[str, CandidateEntry]
+    format: Literal["candidates/1"] = "candidates/1"
+
+
+StoredDocument = TargetDocument | NodeShard | ProjectIds | CandidatesDocument | JournalPart | TargetTexts
 
 _encode = msgspec.json.Encoder().encode
-_target = msgspec.json.Decoder(TargetDocument)
-_shard = msgspec.json.Decoder(NodeShard)
-_project = msgspec.json.Decoder(ProjectIds)
-_journal_part = msgspec.json.Decoder(JournalPart)
-_texts = msgspec.json.Decoder(TargetTexts)
-_journal_entry = msgspec.json.Decoder(JournalEntry)
 
 
 def encode(document: StoredDocument | JournalEntry) -> bytes:
@@ -145,38 +159,23 @@ def encode(document: StoredDocument | JournalEntry) -> bytes:
     return _encode(document)
 
 
-def decode_target(data: bytes) -> TargetDocument:
-    """A target's document; raises `BrokenDocument`."""
-    return _decoded(_target, data)
+def _decoder(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
+    """Reads documents of one kind; raises `BrokenDocument`."""
+    decode_json = msgspec.json.Decoder(kind).decode
+
+    def decode(data: bytes | msgspec.Raw) -> T:
+        try:
+            return decode_json(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BrokenDocument(str(error)) from error
+
+    return decode
 
 
-def decode_shard(data: bytes) -> NodeShard:
-    """A part of a project's nodes; raises `BrokenDocument`."""
-    return _decoded(_shard, data)
-
-
-def decode_project(data: bytes) -> ProjectIds:
-    """The ids of a project; raises `BrokenDocument`."""
-    return _decoded(_project, data)
-
-
-def decode_journal_part(data: bytes) -> JournalPart:
-    """A part of the journal, its entries still encoded; raises `BrokenDocument`."""
-    return _decoded(_journal_part, data)
-
-
-def decode_journal_entry(data: bytes | msgspec.Raw) -> JournalEntry:
-    """One decision of the journal; raises `BrokenDocument`."""
-    return _decoded(_journal_entry, data)
-
-
-def decode_texts(data: bytes) -> TargetTexts:
-    """A target's texts; raises `BrokenDocument`."""
-    return _decoded(_texts, data)
-
-
-def _decoded(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T:
-    try:
-        return decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BrokenDocument(str(error)) from error
+decode_target = _decoder(TargetDocument)
+decode_shard = _decoder(NodeShard)
+decode_project = _decoder(ProjectIds)
+decode_candidates = _decoder(CandidatesDocument)
+decode_journal_part = _decoder(JournalPart)
+decode_journal_entry = _decoder(JournalEntry)
+decode_texts = _decoder(TargetTexts)
