@@ -269,9 +269,6 @@ async def test_on_a_stamped_clock_a_build_that_was_over_before_another_began_did
     assert isinstance((await runs.ask(stamped(T0 + 1, own))).decision, Skip)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="functions of the session are tolerated across targets (C1)"
-)
 @pytest.mark.parametrize("function", ["current_schema()", "current_user", "current_database()"])
 async def test_what_a_session_answers_otherwise_in_each_target_is_not_cloned(runs: Runs, function: str) -> None:
     """In production the query says `prod`, in development `dev`: one logic, two contents, and no clock or chance in it."""

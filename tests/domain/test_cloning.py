@@ -327,11 +327,20 @@ def test_a_seed_that_was_loaded_into_a_table_of_before_is_not_cloned() -> None:
         resource("snapshot", IN_DEV),
         resource("test", IN_DEV),
         with_fingerprint(IN_DEV, reads_itself=True),
+        with_fingerprint(IN_DEV, asks_session=True),
         replace(IN_DEV, history=History((execution(hook_wrote=True),))),
         replace(IN_DEV, history=History((INCREMENTAL_BEFORE,))),
         asked(IN_DEV, relation=None),
     ],
-    ids=["snapshots", "stored failures", "what reads itself", "hooks that write", "full refreshes", "data tests"],
+    ids=[
+        "snapshots",
+        "stored failures",
+        "what reads itself",
+        "what tells of its session",
+        "hooks that write",
+        "full refreshes",
+        "data tests",
+    ],
 )
 def test_never_cloned_are(case: Case) -> None:
     assert not may_be_cloned(case)

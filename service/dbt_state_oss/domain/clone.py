@@ -111,6 +111,9 @@ def left_behind(dialect: Dialect, source: Execution) -> list[str]:
 
 
 def _lacks(dialect: Dialect, source: Execution) -> str | None:
+    """Why the copy is not what a build in its place would have made."""
+    if source.logic.fingerprint.asks_session:
+        return "it was cloned, and its query tells of the session that it runs in"
     lacking = left_behind(dialect, source)
     return f"it was cloned, which does not bring along {', '.join(lacking)}" if lacking else None
 

@@ -79,6 +79,7 @@ def may_be_cloned(case: Case) -> bool:
         and submission.execution_type in _CLONEABLE
         and submission.node.resource_type not in _NEVER
         and not case.fingerprint.reads_itself
+        and not case.fingerprint.asks_session
         and not case.is_full_refresh
         and not any(execution.hook_wrote for execution in case.history.executions)
     )

@@ -65,6 +65,8 @@ class Fingerprint:
     """Digest of the canonical definitions of the views read, which `digest` covers too; empty where none is read."""
     unseen_sources: tuple[str, ...] = ()
     """What it reads, directly or through views, that is no relation and of which no request tells (rule F3)."""
+    asks_session: bool = False
+    """It calls a function that tells of the session, so that it means something else in another target."""
     reads_itself: bool = False
     """It reads, or may read, what the target held before, directly or through views: its content depends on history."""
 

@@ -14,7 +14,7 @@ from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot,
 from dbt_state_oss.domain.plain_text import text_digest
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code
-from dbt_state_oss.domain.volatility import most_volatile, volatility_of_text
+from dbt_state_oss.domain.volatility import most_volatile, text_asks_session, volatility_of_text
 
 LONGEST_PARSED = 1 << 20
 """Characters of SQL, views included, up to which a text is parsed; a longer one is compared as text (rule L8)."""
@@ -46,6 +46,7 @@ def fallback_fingerprint(code: Code) -> Fingerprint:
         digest_of(kind.value, code.dialect.name, code.default_catalog, code.default_schema, query, *named),
         volatility=most_volatile(volatility_of_text(text, code.dialect) for text in texts),
         views_digest=digest_of(kind.value, *named) if named else "",
+        asks_session=any(text_asks_session(text, code.dialect) for text in texts),
         reads_itself=code.target is not None and any(_may_read(text, code.target, code) for text in texts),
     )
 
@@ -79,6 +80,7 @@ def _parsed(code: Code) -> Fingerprint | None:
         star_relations=tuple(relation for relation in query.star_relations if relation != code.target),
         views_digest=lineage.views_digest(),
         unseen_sources=tuple(dict.fromkeys(name for reading in (query, *readings) for name in reading.unseen_sources)),
+        asks_session=any(reading.asks_session for reading in (query, *readings)),
         reads_itself=any(code.target in reading.relations for reading in (query, *readings)),
     )
 

@@ -80,6 +80,8 @@ class Dialect:
     """Functions whose value changes once a day (rule L9)."""
     volatile_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Functions whose value may change at each call (rule L9)."""
+    session_functions: frozenset[str] = field(default=frozenset(), compare=False)
+    """Those of the volatile ones that tell of who asks from where: one answer in a session, another in another target."""
     bare_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Those of the two sets above that are called without parentheses too."""
     date_literals: frozenset[str] = field(default=frozenset(), compare=False)

@@ -62,6 +62,12 @@ POSTGRES = Dialect(
         dblink lo_get pg_ls_dir pg_read_binary_file pg_read_file pg_sleep pg_sleep_for pg_sleep_until pg_stat_file
         cursor_to_xml database_to_xml query_to_xml schema_to_xml table_to_xml
         """),
+    session_functions=function_names("""
+        current_catalog current_database current_role current_schema current_schemas current_setting current_user session_user
+        system_user user inet_client_addr inet_client_port inet_server_addr inet_server_port pg_backend_pid
+        has_any_column_privilege has_column_privilege has_database_privilege has_function_privilege has_schema_privilege
+        has_sequence_privilege has_table_privilege pg_has_role row_security_active
+        """),
     bare_functions=function_names("""
         current_catalog current_date current_role current_schema current_time current_timestamp current_user localtime
         localtimestamp session_user system_user user
