@@ -145,7 +145,7 @@ class SymbolicShop:
         if self._can_be_built(target, name):
             self._tell("colleague", target, name)
             self.versions[name] += 1
-            await self._build(self._question(target, name))
+            await self._build(self._question(target, name), late=self.chance.random() < 0.5)
             self.versions[name] -= 1
 
     async def edit(self) -> None:
@@ -179,7 +179,7 @@ class SymbolicShop:
 
     # How the client and the warehouse work.
 
-    async def _build(self, question: Question, *, dies: bool = False) -> None:
+    async def _build(self, question: Question, *, dies: bool = False, late: bool = False) -> None:
         answer = await self.inside.submit(self._caller(), question.submission)
         if isinstance(answer.decision, Skip):
             self.skips += 1
@@ -190,7 +190,7 @@ class SymbolicShop:
             self._write(question.own, self._built(question))
         else:
             self._tell("obey", question.own, answer.decision.description)
-            await self._obey(question, answer, self._built(question))
+            await self._obey(question, answer, self._built(question), late=late)
 
     async def _obey(self, question: Question, answer: Answer, asked_for: Content, *, late: bool = False) -> None:
         """Build or clone, and confirm. A source that has moved on, and one clone in ten, fails."""

@@ -18,11 +18,13 @@ OVERLAPPING = ["run", "run", "drop", "begin", "begin", "colleague", "finish", "c
 
 
 async def lived(seed: int, warehouse: str, happenings: list[str]) -> SymbolicShop:
-    inside = Inside(MemoryStore(), HandClock(T0))
+    inside = Inside(MemoryStore(), HandClock(T0), read_timeout_seconds=60.0)
     shop = SymbolicShop(inside, random.Random(seed), warehouse)
-    for _ in range(STEPS):
-        await getattr(shop, shop.chance.choice(happenings))()
-    await inside.node_states.close()
+    try:
+        for _ in range(STEPS):
+            await getattr(shop, shop.chance.choice(happenings))()
+    finally:
+        await inside.node_states.close()
     return shop
 
 

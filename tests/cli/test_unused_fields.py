@@ -17,6 +17,7 @@ from query_cache_protobuf.query_cache.services.selector_service_pb2 import (
 from query_cache_protobuf.query_cache.services.selector_service_pb2_grpc import SelectorServiceStub
 from query_cache_protobuf.query_cache.services.sql_service_pb2 import SubmitEnrichedSQLRequest, SubmitValuesRequest
 from query_cache_protobuf.query_cache.services.sql_service_pb2_grpc import SQLStub
+from query_cache_protobuf.query_cache.shared_pb2 import TableModifiedInfo
 from tests.cli.commands import serving
 from tests.protocol.recordings import recorded_requests
 
@@ -60,10 +61,16 @@ def with_a_lenient_dependency(request: SubmitEnrichedSQLRequest | SubmitValuesRe
     request.MergeFromString(LENIENT_DEPENDENCY)
 
 
+def of_one_kind(request: SubmitEnrichedSQLRequest | SubmitValuesRequest) -> None:
+    assert isinstance(request, SubmitEnrichedSQLRequest)
+    for table in request.tables:
+        table.kind = TableModifiedInfo.DependencyKind.SOURCE
+
+
 Change = Callable[[SubmitEnrichedSQLRequest | SubmitValuesRequest], None]
 
 
-@pytest.mark.parametrize("change", [not_deferring, of_another_hash, with_a_lenient_dependency])
+@pytest.mark.parametrize("change", [not_deferring, of_another_hash, with_a_lenient_dependency, of_one_kind])
 def test_a_query_is_answered_the_same_whatever_this_field_holds(
     channel: grpc.Channel, query: SubmitEnrichedSQLRequest, change: Change
 ) -> None:
