@@ -6,14 +6,18 @@ slots, numbered in order of first appearance. Called for a query and for every v
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as SqlglotDialect
 from sqlglot.errors import ErrorLevel, ParseError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
+from dbt_state_oss.domain.column_account import account_of
+from dbt_state_oss.domain.column_reads import reads_of
+from dbt_state_oss.domain.columns import ColumnAccount, ColumnReads
 from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.relation import Relation
@@ -24,6 +28,9 @@ from dbt_state_oss.domain.wording import Span, Wording, nesting, touches_odd_spa
 
 DEEPEST_NESTING = 100
 """Brackets and the like within each other; what nests deeper is compared as text."""
+
+_Taken = ParamSpec("_Taken")
+_Told = TypeVar("_Told")
 
 _OWN_NAME = "own name"
 _SIDE_EFFECTS = (exp.Command, exp.DDL, exp.DML, exp.Into)
@@ -38,6 +45,10 @@ class Reading:
     star_relations: tuple[Relation, ...]
     volatility: Volatility
     unseen_sources: tuple[str, ...]
+    reads: ColumnReads | None
+    """The columns that it reads of `relations` (rule F9); None where that is not understood."""
+    account: ColumnAccount | None
+    """What decides its rows and its columns; None for a view, and where they can't be told apart."""
 
 
 def read_sql(
@@ -63,7 +74,7 @@ def read_sql(
         if is_view:
             tree, tokens = defining_query(tree, tokens)
         wording = Wording(sql, tokens, dialect, grammar.tokenizer_class.KEYWORDS)
-        return _read(tree, wording, sources, grammar)
+        return _read(tree, wording, sources, grammar, is_view=is_view)
     except Exception:  # noqa: BLE001 - a parser's fault must cost a comparison at most, never an answer (rule L8)
         return None
 
@@ -84,7 +95,9 @@ def _only_query(statements: Iterable[exp.Expr | None]) -> exp.Expr:
     return tree
 
 
-def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: SqlglotDialect) -> Reading:
+def _read(
+    tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: SqlglotDialect, *, is_view: bool
+) -> Reading:
     inside = {id(node) for node in tree.find_all(exp.Table, exp.Column)}
     own = tree.find(exp.Table) if isinstance(tree, exp.Create) else None
     common = CommonTables(tree)
@@ -98,6 +111,9 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
     volatility = volatility_of_statement(tree, wording.tokens, wording.dialect)
     unseen = tuple(dict.fromkeys(unseen_sources(tree)))
     named = [*_names_given(tree, wording.sql)] if wording.dialect.shows_written_case else []
+
+    reads = _understood(reads_of, tree, wording.tokens, {id(table.node): table.relation for table in read})
+    account = None if is_view else _understood(account_of, tree, wording.tokens, wording.sql)
 
     spans = {table.start: Span(table.start, table.end, _OWN_NAME) for table in written}
     for table in read:
@@ -119,7 +135,17 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         star_relations=tuple(relation for relation in slots if relation in stars),
         volatility=volatility,
         unseen_sources=unseen,
+        reads=reads,
+        account=account,
     )
+
+
+def _understood(analyse: Callable[_Taken, _Told | None], *taken: _Taken.args, **named: _Taken.kwargs) -> _Told | None:
+    """What is told of columns; None where that fails, which must not cost the reading itself."""
+    try:
+        return analyse(*taken, **named)
+    except Exception:  # noqa: BLE001 - as in `read_sql`: a fault costs a comparison at most
+        return None
 
 
 def _names_given(tree: exp.Expr, sql: str) -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dbt_state_oss.domain.data_identity import identity_at, identity_of
+from dbt_state_oss.domain.columns import ColumnReads
+from dbt_state_oss.domain.data_identity import columns_identity_at, identity_at, identity_of
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.dialects import Dialect, EpochClock
 from dbt_state_oss.domain.fingerprint import Fingerprint
@@ -15,6 +16,18 @@ from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, ExecutionType, Submission
 
 _MARKS_OF_PART = ("_dbt_limit_subq_", "_dbt_et_filter_subq_", "where false limit 0)")
+
+_READS_WHAT_THE_QUERY_READS = frozenset(
+    {
+        ExecutionType.FULL,
+        ExecutionType.APPEND,
+        ExecutionType.MERGE,
+        ExecutionType.INSERT_OVERWRITE,
+        ExecutionType.DELETE_INSERT,
+        ExecutionType.DBT_DATA_TEST,
+    }
+)
+"""dbt filters what a microbatch reads by a column that its query may not name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +108,18 @@ class Case:
         history = self.upstream.get(relation, History())
         if self.is_view:
             return Input(None if history.latest is None else history.latest.epoch, latest_lineage(history))
-        return Input(epoch, lineage_at(history, epoch, self.clock), identity_at(history, relation, epoch, self.clock))
+        return Input(
+            epoch,
+            lineage_at(history, epoch, self.clock),
+            identity_at(history, relation, epoch, self.clock),
+            columns_identity_at(history, relation, epoch, self.clock, self._reads),
+        )
+
+    @property
+    def _reads(self) -> ColumnReads | None:
+        """Which columns are read, where the build reads no others than its query does (rule F9)."""
+        other_ways = self.is_snapshot or self.submission.execution_type not in _READS_WHAT_THE_QUERY_READS
+        return None if other_ways or self.reads_part_of_inputs else self.fingerprint.reads
 
 
 def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) -> Execution:

@@ -7,13 +7,18 @@ same logic from the same data does not rebuild its children (rule F2).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from dbt_state_oss.domain.columns import ColumnReads
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.history import History, Input, Logic
 from dbt_state_oss.domain.lineage import in_slot_order, logic_parts
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import ExecutionType, NodeHashes
+
+_SAYS_NOTHING_OF_ROWS = frozenset({"__persisted_docs_hash"})
+"""Extras that describe a table and leave what is in it alone: a new column's description among them."""
 
 
 def identity_of(logic: Logic, hashes: NodeHashes, inputs: Mapping[Relation, Input]) -> str | None:
@@ -47,3 +52,34 @@ def identity_at(history: History, relation: Relation, epoch: Epoch | None, clock
     if written is None or written.data_identity is None or written.unproven is not None:
         return f"{relation} at {epoch}"
     return written.data_identity
+
+
+def columns_identity_at(
+    history: History, relation: Relation, epoch: Epoch | None, clock: EpochClock, reads: ColumnReads | None
+) -> str | None:
+    """The identity of what `reads` reads of a table as it stood at `epoch` (rule I5); None where it can't be told apart.
+
+    Equal identities: the same rows, as often, in every column that is read, and no column besides that the reader's words could
+    mean.
+    """
+    written = history.written_at(epoch, clock)
+    if written is None or written.unproven is not None or written.part_of_inputs or reads is None:
+        return None
+    account = written.logic.fingerprint.account
+    if (
+        account is None
+        or relation in reads.whole
+        or not account.columns.keys() >= set(reads.qualified.get(relation, ()))
+    ):
+        return None
+    # What is told of the content as a whole must hold first: that it follows from logic and inputs.
+    if written.data_identity is None or written.data_identity != identity_of(
+        written.logic, written.hashes, written.inputs
+    ):
+        return None
+    extras = {key: value for key, value in written.logic.extras.items() if key not in _SAYS_NOTHING_OF_ROWS}
+    named = (part for name in sorted(account.columns.keys() & reads.words) for part in (name, account.columns[name]))
+    parts = logic_parts(replace(written.logic, extras=extras), template=("columns", account.rows, *named))
+    hashes = (written.hashes.configs or "", written.hashes.macros or "", written.hashes.contract or "")
+    inputs = (written.inputs[each].identity or "" for each in in_slot_order(written.logic, written.inputs))
+    return digest_of("columns identity", *parts, *hashes, *inputs)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
 from itertools import chain
 
+from dbt_state_oss.domain.columns import ColumnAccount, ColumnReads
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, SeedValues
 
@@ -65,6 +66,10 @@ class Fingerprint:
     """Digest of the canonical definitions of the views read, which `digest` covers too; empty where none is read."""
     unseen_sources: tuple[str, ...] = ()
     """What it reads, directly or through views, that is no relation and of which no request tells (rule F3)."""
+    account: ColumnAccount | None = field(default=None, compare=False)
+    """What decides its rows and each of its columns; None where they can't be told apart (rule F9)."""
+    reads: ColumnReads | None = field(default=None, compare=False)
+    """Which columns it reads; None where that is not understood (rule F9)."""
 
 
 def raw_digest(code: Code | SeedValues) -> str:

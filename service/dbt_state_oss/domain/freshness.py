@@ -110,11 +110,19 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
     reported = case.input_now(now)
     if recorded.identity is not None and recorded.identity == reported.identity:
         return None
+    if _columns_are_unchanged(case, recorded, reported):
+        return None
     if was != now:
         if recorded.lineage is None or not same_lineage(recorded.lineage, reported.lineage):
             return Change(ChangeKind.LOGIC, now, f"{now} is read where the last build read {was}")
         return Change(ChangeKind.DATA, now, f"{now}, of the same logic, is read where the last build read {was}")
     return _moved(case, now, recorded, reported)
+
+
+def _columns_are_unchanged(case: Case, recorded: Input, reported: Input) -> bool:
+    """Rule F9: what is read of the table is what it was, whatever else has changed in it."""
+    asked = case.submission.compare_selected_columns
+    return asked and recorded.columns_identity is not None and recorded.columns_identity == reported.columns_identity
 
 
 def _moved(case: Case, relation: Relation, recorded: Input, reported: Input) -> Change:

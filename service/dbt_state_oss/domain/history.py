@@ -47,6 +47,8 @@ class Input:
     """The lineage of the execution that had written it; None where no record of ours tells."""
     identity: str | None = None
     """A name for its content (rule I3); None where none can be given."""
+    columns_identity: str | None = None
+    """A name for what the execution reads of its content (rule I5); None where none can be given."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,7 @@ def submission_of_query(request: SubmitEnrichedSQLRequest) -> Submission:
         stale_upstream_policy=_policy(request.stale_upstream_policy),
         tolerate_nondeterminism=request.tolerate_nondeterminism,
         compare_unrendered_code=request.compare_unrendered_code,
+        compare_selected_columns=request.compare_selected_columns,
         ignore_external_modifications=request.ignore_external_modifications,
         clone_terms=_clone_terms(request),
         deferred=_lenient_dependencies(request),

@@ -1,0 +1,225 @@
+"""What decides the rows of a query's result, and what decides each of its columns (rule F9).
+
+Word for word, as it is written: nothing is taken for equal here that is not the same to the letter, comments and white space
+aside. Of the text, only the items of a select list are told apart, of the last SELECT and of the common table expressions that
+it reads; all else decides the rows. Whatever bears a name depends on everything that bears it in reach: an item on the columns
+and the other items that its words name, the rows on those that the words of the other clauses name. So a new name that is said
+somewhere shows in the digest of who says it, whichever of its meanings the warehouse takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sqlglot import Token, TokenType, exp
+
+from dbt_state_oss.domain.columns import MOST_COLUMNS, ColumnAccount
+from dbt_state_oss.domain.fingerprint import digest_of
+from dbt_state_oss.domain.plain_sql import is_plain, is_repeatable, words_of
+
+_OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
+_CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
+_TOLD_APART = frozenset({"expressions", "from_", "joins", "where", "group", "having", "windows", "qualify", "order"})
+"""Clauses of a SELECT that leave every column to itself: DISTINCT is none of them."""
+
+_DIGITS = 16
+"""Of a column's digest: it tells a few hundred columns of one table apart, and is kept for each."""
+
+Tokens = list[Token]
+
+
+def account_of(tree: exp.Expr, tokens: Tokens, sql: str) -> ColumnAccount | None:
+    """The account of a query; None where its columns can't be told apart. Identifiers must be normalized."""
+    if not isinstance(tree, exp.Select) or not is_plain(tree) or not is_repeatable(tree):
+        return None
+    while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
+        tokens = tokens[:-1]
+    common, tokens = _split_with(tokens)
+    clause = tree.args.get("with_")
+    bodies = [] if clause is None else [cte.this for cte in clause.expressions]
+    if len(bodies) != len(common) or len(dict(common)) != len(common):
+        return None
+    known: dict[str, ColumnAccount] = {}
+    for (name, body), query in zip(common, bodies, strict=True):
+        known[name] = _Block(sql, body, known).account(query)
+    account = _Block(sql, tokens, known).account(tree, with_clause=True)
+    return account if 0 < len(account.columns) <= MOST_COLUMNS and not _may_read_a_row(tree, known) else None
+
+
+class _Block:
+    """One SELECT: its tokens, and the accounts of the common tables that it may read, by their case-folded names.
+
+    An account without columns is that of a block which is compared as a whole.
+    """
+
+    def __init__(self, sql: str, tokens: Tokens, known: Mapping[str, ColumnAccount]) -> None:
+        self._sql = sql
+        self._tokens = tokens
+        self._known = {name: known[name] for name in sorted(words_of(tokens) & known.keys())}
+
+    def account(self, query: exp.Expr, *, with_clause: bool = False) -> ColumnAccount:
+        """What decides its rows and its columns."""
+        items, rest = _split_select(self._tokens)
+        if not isinstance(query, exp.Select) or len(items) != len(query.expressions):
+            return self._whole()
+        clauses = {name for name, value in query.args.items() if value}
+        if not clauses - ({"with_"} if with_clause else set()) <= _TOLD_APART:
+            return self._whole()
+        columns = self._columns(query, items)
+        places = _places(rest)
+        if not columns or (places and any(item.is_star for item in query.expressions)):
+            return self._whole()
+        said = words_of(rest)
+        ordered = list(columns.values())
+        rows = digest_of(
+            "rows",
+            *self._texts(rest),
+            "aggregated" if _aggregates(query) else "",
+            *self._read(None if any(token.token_type is TokenType.STAR for token in rest) else said),
+            *(part for name in sorted(said & columns.keys()) for part in (name, columns[name])),
+            *(ordered[place - 1] for place in places if 0 < place <= len(ordered)),
+        )
+        return ColumnAccount(rows, columns)
+
+    def _whole(self) -> ColumnAccount:
+        return ColumnAccount(digest_of("whole", *self._texts(self._tokens), *self._read(None)), {})
+
+    def _columns(self, query: exp.Select, items: list[Tokens]) -> dict[str, str] | None:
+        """Digests of the columns by name, in order; None where they have no names of their own."""
+        own: dict[str, str] = {}
+        said: dict[str, set[str]] = {}
+        handed_on: dict[str, str] = {}
+        for item, tokens in zip(query.expressions, items, strict=True):
+            if item.is_star:
+                if handed_on or not (through := self._handed_on(query)):
+                    return None
+                handed_on = {name: digest_of("handed on", digest) for name, digest in through.items()}
+            elif not _is_named_value(item) or item.alias_or_name.casefold() in own:
+                return None
+            else:
+                name = item.alias_or_name.casefold()
+                said[name] = words_of(tokens)
+                own[name] = digest_of("column", *self._texts(tokens), *self._read(said[name]))
+        if own.keys() & handed_on.keys():
+            return None
+        named = {name: digest_of(*(own[each] for each in _reach(name, said))) for name in own}
+        return {name: digest[:_DIGITS] for name, digest in (handed_on | named).items()}
+
+    def _handed_on(self, query: exp.Select) -> Mapping[str, str]:
+        """The columns that a `*` stands for, if it is over one common table alone."""
+        table = query.args["from_"].this
+        if not isinstance(table, exp.Table) or table.args.get("db") is not None or query.args.get("joins"):
+            return {}
+        known = self._known.get(table.name.casefold())
+        return {} if known is None else known.columns
+
+    def _read(self, words: set[str] | None) -> Iterator[str]:
+        """What is read of the common tables by these words; by None, all of it."""
+        for name, account in self._known.items():
+            yield from (name, account.rows)
+            for column, digest in account.columns.items():
+                if words is None or column in words:
+                    yield from (column, digest)
+
+    def _texts(self, tokens: Tokens) -> Iterator[str]:
+        return (self._sql[token.start : token.end + 1] for token in tokens)
+
+
+def _split_with(tokens: Tokens) -> tuple[list[tuple[str, Tokens]], Tokens]:
+    """The common tables in front of a query, each by its case-folded name with the tokens of its body, and the query's own."""
+    common: list[tuple[str, Tokens]] = []
+    start = 1
+    if not tokens or tokens[0].token_type is not TokenType.WITH:
+        return common, tokens
+    while start + 2 < len(tokens) and tokens[start + 1].token_type is TokenType.ALIAS:
+        end = _end_of_parentheses(tokens, start + 2)
+        if end is None:
+            break
+        common.append((tokens[start].text.casefold(), tokens[start + 3 : end]))
+        start = end + 2
+        if start > len(tokens) or tokens[end + 1].token_type is not TokenType.COMMA:
+            return common, tokens[end + 1 :]
+    return [], tokens
+
+
+def _end_of_parentheses(tokens: Tokens, start: int) -> int | None:
+    """Where the parenthesis that opens at `start` closes; None where there is none."""
+    if tokens[start].token_type is not TokenType.L_PAREN:
+        return None
+    return next((place for place, depth in _depths(tokens, start) if depth == 0), None)
+
+
+def _depths(tokens: Tokens, start: int = 0) -> Iterator[tuple[int, int]]:
+    """Each place from `start` on with the brackets that are open behind its token."""
+    depth = 0
+    for place in range(start, len(tokens)):
+        if tokens[place].token_type in _OPENING:
+            depth += 1
+        elif tokens[place].token_type in _CLOSING:
+            depth -= 1
+        yield place, depth
+
+
+def _split_select(tokens: Tokens) -> tuple[list[Tokens], Tokens]:
+    """The items of the select list and what follows it, from the first FROM on; no item where there is none."""
+    if not tokens or tokens[0].token_type is not TokenType.SELECT:
+        return [], tokens
+    items: list[Tokens] = [[]]
+    for place, depth in _depths(tokens):
+        kind = tokens[place].token_type
+        if depth == 0 and kind is TokenType.FROM:
+            return [item for item in items if item], tokens[place:]
+        if depth == 0 and kind is TokenType.COMMA:
+            items.append([])
+        elif place:
+            items[-1].append(tokens[place])
+    return [], tokens
+
+
+def _places(rest: Tokens) -> list[int]:
+    """Numbers that may stand for items of the select list, as in GROUP BY 1."""
+    kinds = [token.token_type for token in rest]
+    starts = [kinds.index(kind) for kind in (TokenType.GROUP_BY, TokenType.ORDER_BY) if kind in kinds]
+    numbers = rest[min(starts, default=len(rest)) :]
+    return [int(token.text) for token in numbers if token.token_type is TokenType.NUMBER and token.text.isdecimal()]
+
+
+def _is_named_value(item: exp.Expr) -> bool:
+    """A column by its own name or an expression under an alias, without a query in it."""
+    return isinstance(item, (exp.Alias, exp.Column)) and bool(item.alias_or_name) and item.find(exp.Query) is None
+
+
+def _aggregates(query: exp.Select) -> bool:
+    """Its select list alone makes one row of many, as `select sum(amount) from orders` does."""
+    if query.args.get("group") is not None:
+        return False
+    return any(not _is_over_window(call) for item in query.expressions for call in item.find_all(exp.AggFunc))
+
+
+def _is_over_window(call: exp.Expr) -> bool:
+    holder = call.parent.parent if isinstance(call.parent, exp.Filter) else call.parent
+    return isinstance(holder, exp.Window) and call.arg_key == "this"
+
+
+def _reach(name: str, said: Mapping[str, set[str]]) -> list[str]:
+    """`name`, and then the items that its words name, directly or through each other: an item may stand on another's alias."""
+    reached, waiting = {name}, [name]
+    while waiting:
+        found = (said[waiting.pop()] & said.keys()) - reached
+        reached |= found
+        waiting += found
+    return [name, *sorted(reached - {name})]
+
+
+def _may_read_a_row(tree: exp.Expr, known: Mapping[str, ColumnAccount]) -> bool:
+    """A name behind that of a common table is none of its columns: a function of its whole row, perhaps (Postgres)."""
+    named: dict[str, set[str]] = {}
+    for table in tree.find_all(exp.Table):
+        named.setdefault(table.alias_or_name, set()).add(table.name.casefold())
+    return any(
+        column.name.casefold() not in known[name].columns
+        for column in tree.find_all(exp.Column)
+        if not isinstance(column.this, exp.Star)
+        for name in named.get(column.table, set()) & known.keys()
+        if known[name].columns
+    )

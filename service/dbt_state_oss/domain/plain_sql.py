@@ -1,0 +1,137 @@
+"""The SQL whose columns can be told apart (rule F9): what may stand in it, and that nothing in it means columns it does not name.
+
+A list of what is understood, not of what is dangerous: a construct that is on no list here refuses the whole statement.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from sqlglot import Token, TokenType, exp
+
+_ARGUMENTS: dict[type[exp.Expr], frozenset[str]] = {
+    kind: frozenset(arguments.split())
+    for kind, arguments in (
+        (exp.Select, "with_ expressions from_ joins where group having windows qualify order limit offset distinct"),
+        (exp.Union, "with_ this expression distinct order limit offset"),
+        (exp.Intersect, "with_ this expression distinct order limit offset"),
+        (exp.Except, "with_ this expression distinct order limit offset"),
+        (exp.With, "expressions"),
+        (exp.CTE, "this alias materialized"),
+        (exp.Subquery, "this alias"),
+        (exp.Table, "this db catalog alias"),
+        (exp.TableAlias, "this"),
+        (exp.Join, "this on using side kind"),
+        (exp.Group, "expressions"),
+        (exp.Column, "this table db catalog"),
+        (exp.Star, ""),
+        (exp.Distinct, "expressions on"),
+    )
+}
+"""The arguments that a statement's structure may have. So no NATURAL join, no `* EXCEPT`, no `GROUP BY ALL`, no
+`SELECT AS STRUCT`, no pivot, sample or time travel, no recursion, and no column renamed by its place."""
+
+
+def _kinds(names: str) -> frozenset[type[exp.Expr]]:
+    return frozenset(getattr(exp, name) for name in names.split())
+
+
+_CLAUSES = _kinds(
+    "From Where Having Order Ordered Alias Identifier Literal Null Boolean Paren Tuple Var Interval Exists In"
+)
+_OPERATORS = _kinds(
+    "And Or Xor Not EQ NEQ GT GTE LT LTE Is NullSafeEQ NullSafeNEQ Between Like ILike Escape Add Sub Mul Div IntDiv Mod Neg"
+    " DPipe Case If Cast TryCast DataType DataTypeParam Window WindowSpec Filter JSONExtract JSONExtractScalar JSONPath"
+    " JSONPathRoot JSONPathKey JSONPathSubscript"
+)
+_FUNCTIONS = _kinds(
+    "Coalesce Nullif Greatest Least Abs Round Floor Ceil Sign Pow Sqrt Ln Exp Log Upper Lower Trim Concat ConcatWs Length"
+    " Substring Left Right Replace SplitPart StrPosition Initcap Pad Reverse MD5 SHA SHA2 DateTrunc TimestampTrunc Extract"
+    " DateDiff DateAdd DateSub TimestampDiff TimestampAdd TsOrDsToDate Year Quarter Month Week Day DayOfWeek DayOfYear Date"
+    " Timestamp ToChar StrToDate StrToTime TimeToStr LastDay"
+)
+_AGGREGATES = _kinds(
+    "Count CountIf Sum Avg Min Max Stddev StddevPop StddevSamp Variance VariancePop LogicalOr LogicalAnd Rank DenseRank"
+)
+_REPEATABLE = frozenset(_ARGUMENTS) | _CLAUSES | _OPERATORS | _FUNCTIONS | _AGGREGATES
+_BY_CHANCE = _kinds(
+    "Limit Offset Fetch Qualify RowNumber Lag Lead FirstValue LastValue NthValue Ntile PercentRank CumeDist ArrayAgg"
+    " GroupConcat AnyValue ApproxDistinct Median PercentileCont WithinGroup IgnoreNulls RespectNulls"
+)
+"""Where rows tie, these may choose otherwise as soon as the query is planned otherwise, as it may be for a new column."""
+
+_WORD = re.compile(r"[\w$]+")
+
+_KEPT_BY_THE_WAREHOUSE = frozenset(
+    "cmax cmin ctid oid tableoid xmax xmin _file_name _metadata _partitiondate _partitiontime _table_suffix".split()
+)
+"""Columns that a table has without naming them, and that a rebuild changes."""
+
+
+def is_plain(tree: exp.Expr) -> bool:
+    """The tree holds nothing but what is understood, so that it depends on the columns that it names and on its stars alone.
+
+    Identifiers must be normalized.
+    """
+    nodes = list(tree.walk())
+    return (
+        isinstance(tree, exp.Query)
+        and all(_is_known(node) for node in nodes)
+        and not _names_rows(nodes)
+        and all(_stands_for_columns(star) for star in nodes if isinstance(star, exp.Star))
+    )
+
+
+def is_repeatable(tree: exp.Expr) -> bool:
+    """A plain tree gives the same rows on the same data, however it is planned; the rounding of sums of floats aside."""
+    return all(type(node) not in _BY_CHANCE for node in tree.walk()) and not any(
+        distinct.args.get("on") for distinct in tree.find_all(exp.Distinct)
+    )
+
+
+def words_of(tokens: Iterable[Token]) -> set[str]:
+    """All words, case-folded: a name that is none of them is nowhere in the text, quoted or not."""
+    words: set[str] = set()
+    for token in tokens:
+        text = token.text.casefold()
+        if token.token_type is TokenType.IDENTIFIER:
+            words.add(text)
+        elif token.token_type not in (TokenType.STRING, TokenType.NUMBER):
+            words.update(_WORD.findall(text))
+    return words
+
+
+def reads_hidden_columns(words: set[str]) -> bool:
+    """Whether a column is named that the warehouse keeps for itself."""
+    return not words.isdisjoint(_KEPT_BY_THE_WAREHOUSE) or any(word.startswith("metadata$") for word in words)
+
+
+def stars_of(select: exp.Select) -> list[exp.Expr]:
+    """The items of a SELECT that stand for columns which they don't name."""
+    return [item for item in select.expressions if item.is_star]
+
+
+def _is_known(node: exp.Expr) -> bool:
+    arguments = _ARGUMENTS.get(type(node))
+    if isinstance(node, exp.Subquery) and not isinstance(node.this, exp.Query):
+        return False
+    if arguments is None:
+        return type(node) in _REPEATABLE or type(node) in _BY_CHANCE
+    return all(argument in arguments for argument, value in node.args.items() if value)
+
+
+def _names_rows(nodes: list[exp.Expr]) -> bool:
+    """A table's own name stands where a column's does: its whole row is read (`select to_json(orders) from orders`)."""
+    rows = {node.alias_or_name.casefold() for node in nodes if isinstance(node, (exp.Table, exp.Subquery, exp.CTE))}
+    rows |= {node.name.casefold() for node in nodes if isinstance(node, exp.Table)}
+    return any(isinstance(node, exp.Column) and not node.table and node.name.casefold() in rows for node in nodes)
+
+
+def _stands_for_columns(star: exp.Star) -> bool:
+    """An item of a SELECT, or of `count(*)`, which reads no column."""
+    parent = star.parent
+    if isinstance(parent, exp.Count):
+        return star.arg_key == "this"
+    item = parent if isinstance(parent, exp.Column) else star
+    return isinstance(item.parent, exp.Select) and item.arg_key == "expressions"
