@@ -33,9 +33,7 @@ def content_read(
     """The name of what `child` reads of the parent as `build` left it."""
     query = code(child, dialect, views=views)
     relation = query.dialect.relation("s.p", default_catalog="db")
-    return columns_identity_at(
-        History((build,)), relation, EPOCH, query.dialect.clock, fingerprint(query).reads
-    )
+    return columns_identity_at(History((build,)), relation, EPOCH, query.dialect.clock, fingerprint(query).reads)
 
 
 def is_unchanged(

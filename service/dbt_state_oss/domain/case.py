@@ -112,14 +112,15 @@ class Case:
             epoch,
             lineage_at(history, epoch, self.clock),
             identity_at(history, relation, epoch, self.clock),
-            columns_identity_at(history, relation, epoch, self.clock, self._reads),
+            columns_identity_at(history, relation, epoch, self.clock, self._reads_of(relation)),
         )
 
-    @property
-    def _reads(self) -> ColumnReads | None:
-        """Which columns are read, where the build reads no others than its query does (rule F9)."""
-        other_ways = self.is_snapshot or self.submission.execution_type not in _READS_WHAT_THE_QUERY_READS
-        return None if other_ways or self.reads_part_of_inputs else self.fingerprint.reads
+    def _reads_of(self, relation: Relation) -> ColumnReads | None:
+        """Which of its columns are read, where the build reads no others than its query does (rule F9)."""
+        if self.is_snapshot or self.submission.execution_type not in _READS_WHAT_THE_QUERY_READS:
+            return None
+        in_query = any(relation in slot.leaves for slot in self.fingerprint.slots)
+        return self.fingerprint.reads if in_query and not self.reads_part_of_inputs else None
 
 
 def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) -> Execution:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from sqlglot import Token, TokenType, exp
 
-from dbt_state_oss.domain.columns import MOST_COLUMNS, ColumnAccount
+from dbt_state_oss.domain.columns import LONGEST_NAME, MOST_COLUMNS, ColumnAccount, folded
 from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.plain_sql import is_plain, is_repeatable, words_of
 
@@ -43,11 +43,13 @@ def account_of(tree: exp.Expr, tokens: Tokens, sql: str) -> ColumnAccount | None
     for (name, body), query in zip(common, bodies, strict=True):
         known[name] = _Block(sql, body, known).account(query)
     account = _Block(sql, tokens, known).account(tree, with_clause=True)
-    return account if 0 < len(account.columns) <= MOST_COLUMNS and not _may_read_a_row(tree, known) else None
+    if not 0 < len(account.columns) <= MOST_COLUMNS or _may_read_a_row(tree, known):
+        return None
+    return None if any(len(name.encode()) > LONGEST_NAME for name in account.columns) else account
 
 
 class _Block:
-    """One SELECT: its tokens, and the accounts of the common tables that it may read, by their case-folded names.
+    """One SELECT: its tokens, and the accounts of the common tables that it may read, by their folded names.
 
     An account without columns is that of a block which is compared as a whole.
     """
@@ -94,10 +96,10 @@ class _Block:
                 if handed_on or not (through := self._handed_on(query)):
                     return None
                 handed_on = {name: digest_of("handed on", digest) for name, digest in through.items()}
-            elif not _is_named_value(item) or item.alias_or_name.casefold() in own:
+            elif not _is_named_value(item) or folded(item.alias_or_name) in own:
                 return None
             else:
-                name = item.alias_or_name.casefold()
+                name = folded(item.alias_or_name)
                 said[name] = words_of(tokens)
                 own[name] = digest_of("column", *self._texts(tokens), *self._read(said[name]))
         if own.keys() & handed_on.keys():
@@ -110,7 +112,7 @@ class _Block:
         table = query.args["from_"].this
         if not isinstance(table, exp.Table) or table.args.get("db") is not None or query.args.get("joins"):
             return {}
-        known = self._known.get(table.name.casefold())
+        known = self._known.get(folded(table.name))
         return {} if known is None else known.columns
 
     def _read(self, words: set[str] | None) -> Iterator[str]:
@@ -126,7 +128,7 @@ class _Block:
 
 
 def _split_with(tokens: Tokens) -> tuple[list[tuple[str, Tokens]], Tokens]:
-    """The common tables in front of a query, each by its case-folded name with the tokens of its body, and the query's own."""
+    """The common tables in front of a query, each by its folded name with the tokens of its body, and the query's own."""
     common: list[tuple[str, Tokens]] = []
     start = 1
     if not tokens or tokens[0].token_type is not TokenType.WITH:
@@ -135,7 +137,7 @@ def _split_with(tokens: Tokens) -> tuple[list[tuple[str, Tokens]], Tokens]:
         end = _end_of_parentheses(tokens, start + 2)
         if end is None:
             break
-        common.append((tokens[start].text.casefold(), tokens[start + 3 : end]))
+        common.append((folded(tokens[start].text), tokens[start + 3 : end]))
         start = end + 2
         if start > len(tokens) or tokens[end + 1].token_type is not TokenType.COMMA:
             return common, tokens[end + 1 :]
@@ -215,9 +217,9 @@ def _may_read_a_row(tree: exp.Expr, known: Mapping[str, ColumnAccount]) -> bool:
     """A name behind that of a common table is none of its columns: a function of its whole row, perhaps (Postgres)."""
     named: dict[str, set[str]] = {}
     for table in tree.find_all(exp.Table):
-        named.setdefault(table.alias_or_name, set()).add(table.name.casefold())
+        named.setdefault(table.alias_or_name, set()).add(folded(table.name))
     return any(
-        column.name.casefold() not in known[name].columns
+        folded(column.name) not in known[name].columns
         for column in tree.find_all(exp.Column)
         if not isinstance(column.this, exp.Star)
         for name in named.get(column.table, set()) & known.keys()

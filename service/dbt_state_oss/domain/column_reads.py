@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from sqlglot import Token, exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from dbt_state_oss.domain.columns import ColumnReads
+from dbt_state_oss.domain.columns import ColumnReads, folded
 from dbt_state_oss.domain.plain_sql import is_plain, reads_hidden_columns, stars_of, words_of
 from dbt_state_oss.domain.relation import Relation
 
@@ -53,7 +53,7 @@ class _Stars:
             self._by_name.setdefault(name, []).append(source)
         found: dict[Relation, frozenset[str]] = {}
         if isinstance(scope.expression, exp.Select):
-            own = frozenset(name.casefold() for name in scope.expression.named_selects)
+            own = frozenset(folded(name) for name in scope.expression.named_selects)
             for star in stars_of(scope.expression):
                 chosen = [sources[star.table]] if isinstance(star, exp.Column) else sources.values()
                 for relation, given in ((relation, given) for source in chosen for relation, given in source.items()):
@@ -68,7 +68,7 @@ class _Stars:
         for column in tree.find_all(exp.Column):
             if isinstance(column.this, exp.Star):
                 continue
-            name = column.name.casefold()
+            name = folded(column.name)
             for source in self._by_name.get(column.table, ()):
                 for relation, own in source.items():
                     if name not in own:

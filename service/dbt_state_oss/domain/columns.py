@@ -16,13 +16,16 @@ MOST_COLUMNS = 500
 MOST_WORDS = 2_000
 """Different words of a query, views included, that are kept; a richer one reads every column."""
 
+LONGEST_NAME = 63
+"""Bytes of a column's name that every warehouse keeps: Postgres cuts a longer one off, so that two such names may be one."""
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnAccount:
     """What decides a table's rows, and what decides the values of each column in them, as digests.
 
     Two builds on equal inputs whose `rows` are equal have the same rows, as often, in every column whose digest is equal.
-    Names of columns are case-folded. `rows` of a fingerprint covers the definitions of the views read.
+    Names of columns are folded. `rows` of a fingerprint covers the definitions of the views read.
     """
 
     rows: str
@@ -31,7 +34,7 @@ class ColumnAccount:
 
 @dataclass(frozen=True, slots=True)
 class ColumnReads:
-    """Which columns of the tables that it reads a query may depend on. All names are case-folded and sorted."""
+    """Which columns of the tables that it reads a query may depend on. All names are folded and sorted."""
 
     words: tuple[str, ...]
     """Every word of the query and of the views that it reads. A column that is none of them can't be meant by the query, whatever
@@ -41,6 +44,11 @@ class ColumnReads:
     qualified: Mapping[Relation, tuple[str, ...]] = field(default_factory=dict)
     """Names behind a relation's own name or alias (`orders.id`). One that is no column of it may be a function of its whole row
     (Postgres)."""
+
+
+def folded(name: str) -> str:
+    """The name in a spelling that it shares with every name which some warehouse takes for the same."""
+    return name.upper().casefold()
 
 
 def all_reads(readings: Iterable[ColumnReads | None]) -> ColumnReads | None:

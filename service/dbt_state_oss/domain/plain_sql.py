@@ -10,6 +10,8 @@ from collections.abc import Iterable
 
 from sqlglot import Token, TokenType, exp
 
+from dbt_state_oss.domain.columns import LONGEST_NAME, folded
+
 _ARGUMENTS: dict[type[exp.Expr], frozenset[str]] = {
     kind: frozenset(arguments.split())
     for kind, arguments in (
@@ -91,15 +93,16 @@ def is_repeatable(tree: exp.Expr) -> bool:
 
 
 def words_of(tokens: Iterable[Token]) -> set[str]:
-    """All words, case-folded: a name that is none of them is nowhere in the text, quoted or not."""
+    """All words, folded: a name that is none of them is nowhere in the text, quoted or not, cut off or not."""
     words: set[str] = set()
     for token in tokens:
-        text = token.text.casefold()
-        if token.token_type is TokenType.IDENTIFIER:
-            words.add(text)
-        elif token.token_type not in (TokenType.STRING, TokenType.NUMBER):
+        if token.token_type not in (TokenType.STRING, TokenType.NUMBER):
+            text = folded(token.text)
             words.update(_WORD.findall(text))
-    return words
+            if token.token_type is TokenType.IDENTIFIER:
+                words.add(text)
+    long = [word.encode() for word in words if len(word.encode()) > LONGEST_NAME]
+    return words.union(word[:LONGEST_NAME].decode(errors="ignore") for word in long)
 
 
 def reads_hidden_columns(words: set[str]) -> bool:
@@ -123,9 +126,9 @@ def _is_known(node: exp.Expr) -> bool:
 
 def _names_rows(nodes: list[exp.Expr]) -> bool:
     """A table's own name stands where a column's does: its whole row is read (`select to_json(orders) from orders`)."""
-    rows = {node.alias_or_name.casefold() for node in nodes if isinstance(node, (exp.Table, exp.Subquery, exp.CTE))}
-    rows |= {node.name.casefold() for node in nodes if isinstance(node, exp.Table)}
-    return any(isinstance(node, exp.Column) and not node.table and node.name.casefold() in rows for node in nodes)
+    rows = {folded(node.alias_or_name) for node in nodes if isinstance(node, (exp.Table, exp.Subquery, exp.CTE))}
+    rows |= {folded(node.name) for node in nodes if isinstance(node, exp.Table)}
+    return any(isinstance(node, exp.Column) and not node.table and folded(node.name) in rows for node in nodes)
 
 
 def _stands_for_columns(star: exp.Star) -> bool:
