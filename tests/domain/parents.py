@@ -6,25 +6,44 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tests.domain.building import CASE
+from tests.domain.building import CASE, HASHES, SUBMISSION, built_before
 from tests.domain.coding import code
 
-from dbt_state_oss.domain.case import draft_execution
+from dbt_state_oss.domain.case import Case, draft_execution
 from dbt_state_oss.domain.data_identity import columns_identity_at
 from dbt_state_oss.domain.fingerprinting import fingerprint
-from dbt_state_oss.domain.history import Execution, History
+from dbt_state_oss.domain.history import DataTestResults, Execution, History
+from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.submission import ExecutionType, NodeHashes
 
 EPOCH = 7
 """When the parent stands as it was built."""
 
 
-def parent(sql: str, dialect: str = "postgres", *, views: Mapping[str, str] | None = None, **changes: Any) -> Execution:
-    """A confirmed build of `s.p` from `sql`, on tables that were all written at 1."""
+def parent(
+    sql: str,
+    dialect: str = "postgres",
+    *,
+    views: Mapping[str, str] | None = None,
+    extras: Mapping[str, str] | None = None,
+    hashes: NodeHashes = HASHES,
+    execution_type: ExecutionType = ExecutionType.FULL,
+    inputs_at: Epoch = 1,
+    **changes: Any,
+) -> Execution:
+    """A confirmed build of `s.p` from `sql`, on tables that were all written at `inputs_at`, then changed."""
     query = code(sql, dialect, target="db.s.p", views=views)
     made = fingerprint(query)
-    leaves = {leaf: 1 for slot in made.slots for leaf in slot.leaves}
-    case = replace(CASE, submission=replace(CASE.submission, code=query, inputs=leaves), fingerprint=made)
-    return replace(draft_execution(case, execution_id="ns.p.x1", decided_at=1), **{"epoch": EPOCH, **changes})
+    submission = replace(
+        SUBMISSION,
+        code=query,
+        execution_type=execution_type,
+        inputs={leaf: inputs_at for slot in made.slots for leaf in slot.leaves},
+        node=replace(SUBMISSION.node, hashes=hashes),
+    )
+    case = replace(CASE, submission=submission, fingerprint=made, extras=CASE.extras if extras is None else extras)
+    built = draft_execution(case, execution_id="ns.p.x1", decided_at=0)
+    return replace(built, **{"epoch": EPOCH, "confirmed_at": 1, **changes})
 
 
 def content_read(
@@ -42,3 +61,44 @@ def is_unchanged(
     """Whether `child` may stay as it is when the parent's query becomes `after`."""
     then, now = (content_read(parent(sql, dialect), child, dialect, views=views) for sql in (before, after))
     return then is not None and then == now
+
+
+BEFORE = "select id, amount as total from s.orders"
+AFTER = "select id, amount as total, amount * 2 as twice from s.orders"
+CHILD = "select id, total from s.p"
+PARENT = Relation('"db"."s"."p"')
+
+
+def child_of(
+    before: Execution,
+    after: Execution,
+    *,
+    sql: str = CHILD,
+    reports: Epoch | None = EPOCH + 1,
+    compare_selected_columns: bool = True,
+    views: Mapping[str, str] | None = None,
+    **changes: Any,
+) -> Case:
+    """A child that was built on the parent as `before` left it, and asks again when the parent stands at `reports`.
+
+    `changes` are fields of both of its submissions.
+    """
+    query = code(sql, target="db.s.child", views=views)
+    submission = replace(
+        SUBMISSION,
+        code=query,
+        inputs={PARENT: before.epoch},
+        compare_selected_columns=compare_selected_columns,
+        **changes,
+    )
+    case = replace(CASE, submission=submission, fingerprint=fingerprint(query), upstream={PARENT: History((before,))})
+    return replace(
+        built_before(case, results=DataTestResults(0, should_warn=False, should_error=False)),
+        submission=replace(submission, inputs={PARENT: reports}),
+        upstream={PARENT: History((before,)).merged([after])},
+    )
+
+
+def edited(**changes: Any) -> Execution:
+    """The parent's build after its edit, then changed."""
+    return parent(AFTER, **{"id": "ns.p.x2", "epoch": EPOCH + 1, "confirmed_at": 3, "decided_at": 2, **changes})
