@@ -29,9 +29,13 @@ def parent(
     hashes: NodeHashes = HASHES,
     execution_type: ExecutionType = ExecutionType.FULL,
     inputs_at: Epoch = 1,
+    schema: Mapping[str, str] | None = None,
     **changes: Any,
 ) -> Execution:
-    """A confirmed build of `s.p` from `sql`, on tables that were all written at `inputs_at`, then changed."""
+    """A confirmed build of `s.p` from `sql`, on tables that were all written at `inputs_at`, then changed.
+
+    `schema` is that of each of these tables as the client sends it.
+    """
     query = code(sql, dialect, target="db.s.p", views=views)
     made = fingerprint(query)
     submission = replace(
@@ -39,6 +43,7 @@ def parent(
         code=query,
         execution_type=execution_type,
         inputs={leaf: inputs_at for slot in made.slots for leaf in slot.leaves},
+        schemas={leaf: schema for slot in made.slots for leaf in slot.leaves if schema is not None},
         node=replace(SUBMISSION.node, hashes=hashes),
     )
     case = replace(CASE, submission=submission, fingerprint=made, extras=CASE.extras if extras is None else extras)
@@ -99,6 +104,6 @@ def child_of(
     )
 
 
-def edited(**changes: Any) -> Execution:
+def edited(sql: str = AFTER, **changes: Any) -> Execution:
     """The parent's build after its edit, then changed."""
-    return parent(AFTER, **{"id": "ns.p.x2", "epoch": EPOCH + 1, "confirmed_at": 3, "decided_at": 2, **changes})
+    return parent(sql, **{"id": "ns.p.x2", "epoch": EPOCH + 1, "confirmed_at": 3, "decided_at": 2, **changes})

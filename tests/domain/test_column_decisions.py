@@ -25,8 +25,14 @@ def configured(**hashes: Any) -> Execution:
     return edited(hashes=replace(HASHES, **hashes))
 
 
+STAR = "select *, amount as total from s.orders"
+STAR_AFTER = "select *, amount as total, amount * 2 as twice from s.orders"
+SCHEMA = {"id": "integer", "amount": "numeric(10,2)", "kind": "text"}
+HANDS_ON = parent(STAR, schema=SCHEMA)
+
+
 STAYS: dict[str, Case] = {
-    "its parent has a new column": child_of(BUILT, edited()),
+    "nothing else": child_of(BUILT, edited()),
     "it is an incremental": child_of(BUILT, edited(), execution_type=ExecutionType.MERGE),
     "it is a data test": child_of(
         BUILT, edited(), sql=COUNTED, execution_type=ExecutionType.DBT_DATA_TEST, relation=None
@@ -34,6 +40,22 @@ STAYS: dict[str, Case] = {
     "the new column has a description": child_of(
         parent(BEFORE, extras={**CASE.extras, "__persisted_docs_hash": "d1"}),
         edited(extras={**CASE.extras, "__persisted_docs_hash": "d2"}),
+    ),
+    "its parent hands on what a source has": child_of(HANDS_ON, edited(STAR_AFTER, schema=SCHEMA)),
+    "its parent hands it on through common tables": child_of(
+        parent(
+            f"with o as (select * from s.orders), p as (select * from o) {STAR.replace('s.orders', 'p')}", schema=SCHEMA
+        ),
+        edited(
+            f"with o as (select * from s.orders), p as (select * from o) {STAR_AFTER.replace('s.orders', 'p')}",
+            schema=SCHEMA,
+        ),
+    ),
+    "the source has a new column that nobody names": child_of(
+        HANDS_ON, edited(STAR, schema={**SCHEMA, "note": "text"})
+    ),
+    "its columns are told behind the parent's name": child_of(
+        HANDS_ON, edited(STAR_AFTER, schema=SCHEMA), sql="select p.id, p.total, p.kind from s.p as p"
     ),
 }
 
@@ -70,6 +92,43 @@ IS_BUILT: dict[str, tuple[Case, str]] = {
     "what the parent reads moved": (child_of(BUILT, edited(inputs_at=2)), "changed logic"),
     "the parent became an incremental": (
         child_of(BUILT, edited(execution_type=ExecutionType.MERGE)),
+        "changed logic",
+    ),
+    "what the parent hands on was never told": (child_of(parent(STAR), edited(STAR_AFTER)), "changed logic"),
+    "what the parent hands on is not told any more": (child_of(HANDS_ON, edited(STAR_AFTER)), "changed logic"),
+    "a column that the parent hands on has another type": (
+        child_of(HANDS_ON, edited(STAR_AFTER, schema={**SCHEMA, "id": "text"})),
+        "changed logic",
+    ),
+    "a column that the parent hands on is gone": (
+        child_of(
+            HANDS_ON,
+            edited(STAR_AFTER, schema={"id": "integer", "amount": "numeric(10,2)"}),
+            sql="select kind from s.p",
+        ),
+        "changed logic",
+    ),
+    "a new column of the source bears a name that is said": (
+        child_of(parent(STAR, schema=SCHEMA), edited(STAR, schema={**SCHEMA, "s": "text"})),
+        "changed logic",
+    ),
+    "a new column bears the name of one that is handed on": (
+        child_of(
+            parent("select *, 1 as one from s.orders", schema=SCHEMA),
+            edited("select *, 1 as one, 2 as id from s.orders", schema=SCHEMA),
+        ),
+        "changed logic",
+    ),
+    "a column that the parent names beside a star changed": (
+        child_of(HANDS_ON, edited(STAR.replace("amount as", "amount + 1 as"), schema=SCHEMA)),
+        "changed logic",
+    ),
+    "the parent hands on what another table has": (
+        child_of(HANDS_ON, edited(STAR.replace("s.orders", "s.old_orders"), schema=SCHEMA)),
+        "changed logic",
+    ),
+    "a row is read behind a dot of what is handed on": (
+        child_of(HANDS_ON, edited(STAR_AFTER, schema=SCHEMA), sql="select p.to_jsonb as j from s.p as p"),
         "changed logic",
     ),
     "the parent's own epoch was read by two builds": (

@@ -112,8 +112,9 @@ def _read(
     unseen = tuple(dict.fromkeys(unseen_sources(tree)))
     named = [*_names_given(tree, wording.sql)] if wording.dialect.shows_written_case else []
 
-    reads = _understood(reads_of, tree, wording.tokens, {id(table.node): table.relation for table in read})
-    account = None if is_view else _understood(account_of, tree, wording.tokens, wording.sql)
+    relations = {id(table.node): table.relation for table in read}
+    reads = _understood(reads_of, tree, wording.tokens, relations)
+    account = None if is_view else _understood(account_of, tree, wording.tokens, wording.sql, relations)
 
     spans = {table.start: Span(table.start, table.end, _OWN_NAME) for table in written}
     for table in read:

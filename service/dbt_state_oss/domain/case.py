@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dbt_state_oss.domain.columns import ColumnReads
-from dbt_state_oss.domain.data_identity import columns_identity_at, identity_at, identity_of
+from dbt_state_oss.domain.data_identity import columns_identity_at, columns_of, identity_at, identity_of
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.dialects import Dialect, EpochClock
 from dbt_state_oss.domain.fingerprint import Fingerprint
 from dbt_state_oss.domain.history import Execution, History, Input, Logic
 from dbt_state_oss.domain.lineage import latest_lineage, lineage_at, lineage_of
-from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import Code, ExecutionType, Submission
 
 _MARKS_OF_PART = ("_dbt_limit_subq_", "_dbt_et_filter_subq_", "where false limit 0)")
@@ -113,6 +113,7 @@ class Case:
             lineage_at(history, epoch, self.clock),
             identity_at(history, relation, epoch, self.clock),
             columns_identity_at(history, relation, epoch, self.clock, self._reads_of(relation)),
+            self._columns_handed_on(history, relation, epoch),
         )
 
     def _reads_of(self, relation: Relation) -> ColumnReads | None:
@@ -121,6 +122,15 @@ class Case:
             return None
         in_query = any(relation in slot.leaves for slot in self.fingerprint.slots)
         return self.fingerprint.reads if in_query and not self.reads_part_of_inputs else None
+
+    def _columns_handed_on(self, history: History, relation: Relation, epoch: Epoch | None) -> Mapping[str, str] | None:
+        """The columns of a table that the build hands on by a `*`: as its own build tells them, else as the client sent them."""
+        account = self.fingerprint.account
+        if account is None or account.star != relation:
+            return None
+        written = history.written_at(epoch, self.clock)
+        told = None if written is None else columns_of(written)
+        return told or self.submission.schemas.get(relation)
 
 
 def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) -> Execution:

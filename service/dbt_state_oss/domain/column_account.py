@@ -10,12 +10,14 @@ somewhere shows in the digest of who says it, whichever of its meanings the ware
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from sqlglot import Token, TokenType, exp
 
 from dbt_state_oss.domain.columns import LONGEST_NAME, MOST_COLUMNS, ColumnAccount, folded
 from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.plain_sql import is_plain, is_repeatable, words_of
+from dbt_state_oss.domain.relation import Relation
 
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
@@ -28,8 +30,11 @@ _DIGITS = 16
 Tokens = list[Token]
 
 
-def account_of(tree: exp.Expr, tokens: Tokens, sql: str) -> ColumnAccount | None:
-    """The account of a query; None where its columns can't be told apart. Identifiers must be normalized."""
+def account_of(tree: exp.Expr, tokens: Tokens, sql: str, relations: Mapping[int, Relation]) -> ColumnAccount | None:
+    """The account of a query; None where its columns can't be told apart. `relations` by the `id` of the tables in the tree.
+
+    Identifiers must be normalized.
+    """
     if not isinstance(tree, exp.Select) or not is_plain(tree) or not is_repeatable(tree):
         return None
     while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
@@ -41,9 +46,9 @@ def account_of(tree: exp.Expr, tokens: Tokens, sql: str) -> ColumnAccount | None
         return None
     known: dict[str, ColumnAccount] = {}
     for (name, body), query in zip(common, bodies, strict=True):
-        known[name] = _Block(sql, body, known).account(query)
-    account = _Block(sql, tokens, known).account(tree, with_clause=True)
-    if not 0 < len(account.columns) <= MOST_COLUMNS or _may_read_a_row(tree, known):
+        known[name] = _Block(sql, body, known, relations).account(query)
+    account = _Block(sql, tokens, known, relations).account(tree, is_last=True)
+    if not (account.columns or account.star) or len(account.columns) > MOST_COLUMNS or _may_read_a_row(tree, known):
         return None
     return None if any(len(name.encode()) > LONGEST_NAME for name in account.columns) else account
 
@@ -54,23 +59,38 @@ class _Block:
     An account without columns is that of a block which is compared as a whole.
     """
 
-    def __init__(self, sql: str, tokens: Tokens, known: Mapping[str, ColumnAccount]) -> None:
+    def __init__(
+        self, sql: str, tokens: Tokens, known: Mapping[str, ColumnAccount], relations: Mapping[int, Relation]
+    ) -> None:
         self._sql = sql
+        self._relations = relations
         self._tokens = tokens
         self._known = {name: known[name] for name in sorted(words_of(tokens) & known.keys())}
 
-    def account(self, query: exp.Expr, *, with_clause: bool = False) -> ColumnAccount:
+    def account(self, query: exp.Expr, *, is_last: bool = False) -> ColumnAccount:
         """What decides its rows and its columns."""
         items, rest = _split_select(self._tokens)
         if not isinstance(query, exp.Select) or len(items) != len(query.expressions):
             return self._whole()
         clauses = {name for name, value in query.args.items() if value}
-        if not clauses - ({"with_"} if with_clause else set()) <= _TOLD_APART:
+        if not clauses - ({"with_"} if is_last else set()) <= _TOLD_APART:
             return self._whole()
-        columns = self._columns(query, items)
+        own = self._own_columns(query, items)
+        stars = [item for item in query.expressions if item.is_star]
+        handed_on = self._handed_on(query) if stars else ColumnAccount("", {})
         places = _places(rest)
-        if not columns or (places and any(item.is_star for item in query.expressions)):
+        if (
+            own is None
+            or handed_on is None
+            or len(stars) > 1
+            or (stars and places)
+            or own.keys() & handed_on.columns.keys()
+        ):
             return self._whole()
+        if handed_on.star is not None and not is_last:
+            return replace(self._whole(), star=None if own else handed_on.star)
+        through = {name: digest_of("handed on", digest)[:_DIGITS] for name, digest in handed_on.columns.items()}
+        columns = through | own
         said = words_of(rest)
         ordered = list(columns.values())
         rows = digest_of(
@@ -81,39 +101,34 @@ class _Block:
             *(part for name in sorted(said & columns.keys()) for part in (name, columns[name])),
             *(ordered[place - 1] for place in places if 0 < place <= len(ordered)),
         )
-        return ColumnAccount(rows, columns)
+        return ColumnAccount(rows, columns, handed_on.star)
 
     def _whole(self) -> ColumnAccount:
         return ColumnAccount(digest_of("whole", *self._texts(self._tokens), *self._read(None)), {})
 
-    def _columns(self, query: exp.Select, items: list[Tokens]) -> dict[str, str] | None:
-        """Digests of the columns by name, in order; None where they have no names of their own."""
+    def _own_columns(self, query: exp.Select, items: list[Tokens]) -> dict[str, str] | None:
+        """Digests of the columns that it names, in order; None where one has no name of its own."""
         own: dict[str, str] = {}
         said: dict[str, set[str]] = {}
-        handed_on: dict[str, str] = {}
         for item, tokens in zip(query.expressions, items, strict=True):
+            name = folded(item.alias_or_name)
             if item.is_star:
-                if handed_on or not (through := self._handed_on(query)):
-                    return None
-                handed_on = {name: digest_of("handed on", digest) for name, digest in through.items()}
-            elif not _is_named_value(item) or folded(item.alias_or_name) in own:
+                continue
+            if not _is_named_value(item) or name in own:
                 return None
-            else:
-                name = folded(item.alias_or_name)
-                said[name] = words_of(tokens)
-                own[name] = digest_of("column", *self._texts(tokens), *self._read(said[name]))
-        if own.keys() & handed_on.keys():
-            return None
-        named = {name: digest_of(*(own[each] for each in _reach(name, said))) for name in own}
-        return {name: digest[:_DIGITS] for name, digest in (handed_on | named).items()}
+            said[name] = words_of(tokens)
+            own[name] = digest_of("column", *self._texts(tokens), *self._read(said[name]))
+        return {name: digest_of(*(own[each] for each in _reach(name, said)))[:_DIGITS] for name in own}
 
-    def _handed_on(self, query: exp.Select) -> Mapping[str, str]:
-        """The columns that a `*` stands for, if it is over one common table alone."""
+    def _handed_on(self, query: exp.Select) -> ColumnAccount | None:
+        """What a `*` stands for, if it is over one table alone: a common table's columns, or a relation's."""
         table = query.args["from_"].this
-        if not isinstance(table, exp.Table) or table.args.get("db") is not None or query.args.get("joins"):
-            return {}
+        if not isinstance(table, exp.Table) or query.args.get("joins"):
+            return None
+        if id(table) in self._relations:
+            return ColumnAccount("", {}, self._relations[id(table)])
         known = self._known.get(folded(table.name))
-        return {} if known is None else known.columns
+        return known if known is not None and (known.columns or known.star) else None
 
     def _read(self, words: set[str] | None) -> Iterator[str]:
         """What is read of the common tables by these words; by None, all of it."""

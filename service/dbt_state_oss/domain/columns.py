@@ -30,6 +30,8 @@ class ColumnAccount:
 
     rows: str
     columns: Mapping[str, str]
+    star: Relation | None = None
+    """A relation whose columns it hands on beside these, by a `*`: the text does not tell which."""
 
 
 @dataclass(frozen=True, slots=True)

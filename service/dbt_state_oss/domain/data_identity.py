@@ -12,7 +12,7 @@ from dataclasses import replace
 from dbt_state_oss.domain.columns import ColumnReads
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
-from dbt_state_oss.domain.history import History, Input, Logic
+from dbt_state_oss.domain.history import Execution, History, Input, Logic
 from dbt_state_oss.domain.lineage import in_slot_order, logic_parts
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import ExecutionType, NodeHashes
@@ -65,11 +65,12 @@ def columns_identity_at(
     written = history.written_at(epoch, clock)
     if written is None or written.unproven is not None or written.part_of_inputs or reads is None:
         return None
-    account = written.logic.fingerprint.account
+    account, columns = written.logic.fingerprint.account, columns_of(written)
     if (
         account is None
+        or columns is None
         or relation in reads.whole
-        or not account.columns.keys() >= set(reads.qualified.get(relation, ()))
+        or not columns.keys() >= set(reads.qualified.get(relation, ()))
     ):
         return None
     # What is told of the content as a whole must hold first: that it follows from logic and inputs.
@@ -78,8 +79,21 @@ def columns_identity_at(
     ):
         return None
     extras = {key: value for key, value in written.logic.extras.items() if key not in _SAYS_NOTHING_OF_ROWS}
-    named = (part for name in sorted(account.columns.keys() & reads.words) for part in (name, account.columns[name]))
+    named = (part for name in sorted(columns.keys() & reads.words) for part in (name, columns[name]))
     parts = logic_parts(replace(written.logic, extras=extras), template=("columns", account.rows, *named))
     hashes = (written.hashes.configs or "", written.hashes.macros or "", written.hashes.contract or "")
     inputs = (written.inputs[each].identity or "" for each in in_slot_order(written.logic, written.inputs))
     return digest_of("columns identity", *parts, *hashes, *inputs)
+
+
+def columns_of(execution: Execution) -> Mapping[str, str] | None:
+    """What decides each column that the execution left, by its folded name; None where they can't be told apart."""
+    account = execution.logic.fingerprint.account
+    if account is None:
+        return None
+    if account.star is None:
+        return account.columns
+    handed_on = execution.inputs[account.star].columns if account.star in execution.inputs else None
+    if handed_on is None or account.columns.keys() & handed_on.keys():
+        return None
+    return {**account.columns, **{name: f"handed on {column}" for name, column in handed_on.items()}}

@@ -49,6 +49,8 @@ class Input:
     """A name for its content (rule I3); None where none can be given."""
     columns_identity: str | None = None
     """A name for what the execution reads of its content (rule I5); None where none can be given."""
+    columns: Mapping[str, str] | None = None
+    """Its columns by their folded names, each with what tells its type, where the execution hands them all on by a `*`."""
 
 
 @dataclass(frozen=True, slots=True)
