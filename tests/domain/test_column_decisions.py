@@ -109,7 +109,7 @@ IS_BUILT: dict[str, tuple[Case, str]] = {
         "changed logic",
     ),
     "a new column of the source bears a name that is said": (
-        child_of(parent(STAR, schema=SCHEMA), edited(STAR, schema={**SCHEMA, "s": "text"})),
+        child_of(parent(STAR, schema=SCHEMA), edited(STAR_AFTER, schema={**SCHEMA, "s": "text"})),
         "changed logic",
     ),
     "a new column bears the name of one that is handed on": (

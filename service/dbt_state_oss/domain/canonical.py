@@ -15,9 +15,9 @@ from sqlglot.dialects.dialect import Dialect as SqlglotDialect
 from sqlglot.errors import ErrorLevel, ParseError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
-from dbt_state_oss.domain.column_account import account_of
+from dbt_state_oss.domain.column_account import TextAccount, account_of
 from dbt_state_oss.domain.column_reads import reads_of
-from dbt_state_oss.domain.columns import ColumnAccount, ColumnReads
+from dbt_state_oss.domain.columns import ColumnReads
 from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.relation import Relation
@@ -47,8 +47,8 @@ class Reading:
     unseen_sources: tuple[str, ...]
     reads: ColumnReads | None
     """The columns that it reads of `relations` (rule F9); None where that is not understood."""
-    account: ColumnAccount | None
-    """What decides its rows and its columns; None for a view, and where they can't be told apart."""
+    account: TextAccount | None
+    """What decides its rows and its columns; None where they can't be told apart."""
 
 
 def read_sql(
@@ -74,7 +74,7 @@ def read_sql(
         if is_view:
             tree, tokens = defining_query(tree, tokens)
         wording = Wording(sql, tokens, dialect, grammar.tokenizer_class.KEYWORDS)
-        return _read(tree, wording, sources, grammar, is_view=is_view)
+        return _read(tree, wording, sources, grammar)
     except Exception:  # noqa: BLE001 - a parser's fault must cost a comparison at most, never an answer (rule L8)
         return None
 
@@ -95,9 +95,7 @@ def _only_query(statements: Iterable[exp.Expr | None]) -> exp.Expr:
     return tree
 
 
-def _read(
-    tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: SqlglotDialect, *, is_view: bool
-) -> Reading:
+def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: SqlglotDialect) -> Reading:
     inside = {id(node) for node in tree.find_all(exp.Table, exp.Column)}
     own = tree.find(exp.Table) if isinstance(tree, exp.Create) else None
     common = CommonTables(tree)
@@ -114,7 +112,7 @@ def _read(
 
     relations = {id(table.node): table.relation for table in read}
     reads = _understood(reads_of, tree, wording.tokens, relations)
-    account = None if is_view else _understood(account_of, tree, wording.tokens, wording.sql, relations)
+    account = _understood(account_of, tree, wording.tokens, wording.sql, relations)
 
     spans = {table.start: Span(table.start, table.end, _OWN_NAME) for table in written}
     for table in read:

@@ -116,12 +116,16 @@ class Case:
             self._columns_handed_on(history, relation, epoch),
         )
 
+    @property
+    def reads_by_columns(self) -> bool:
+        """The build reads no other columns than its query does (rules F9 and L4a)."""
+        execution_type = self.submission.execution_type
+        return execution_type in _READS_WHAT_THE_QUERY_READS and not self.is_snapshot and not self.reads_part_of_inputs
+
     def _reads_of(self, relation: Relation) -> ColumnReads | None:
-        """Which of its columns are read, where the build reads no others than its query does (rule F9)."""
-        if self.is_snapshot or self.submission.execution_type not in _READS_WHAT_THE_QUERY_READS:
-            return None
+        """Which columns are read, of a table that the query was seen to read (rule F9)."""
         in_query = any(relation in slot.leaves for slot in self.fingerprint.slots)
-        return self.fingerprint.reads if in_query and not self.reads_part_of_inputs else None
+        return self.fingerprint.reads if in_query and self.reads_by_columns else None
 
     def _columns_handed_on(self, history: History, relation: Relation, epoch: Epoch | None) -> Mapping[str, str] | None:
         """The columns of a table that the build hands on by a `*`: as its own build tells them, else as the client sent them."""

@@ -9,12 +9,12 @@ somewhere shows in the digest of who says it, whichever of its meanings the ware
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from sqlglot import Token, TokenType, exp
 
-from dbt_state_oss.domain.columns import LONGEST_NAME, MOST_COLUMNS, ColumnAccount, folded
+from dbt_state_oss.domain.columns import LONGEST_NAME, MOST_COLUMNS, folded
 from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.plain_sql import is_plain, is_repeatable, words_of
 from dbt_state_oss.domain.relation import Relation
@@ -24,13 +24,29 @@ _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE}
 _TOLD_APART = frozenset({"expressions", "from_", "joins", "where", "group", "having", "windows", "qualify", "order"})
 """Clauses of a SELECT that leave every column to itself: DISTINCT is none of them."""
 
-_DIGITS = 16
-"""Of a column's digest: it tells a few hundred columns of one table apart, and is kept for each."""
-
 Tokens = list[Token]
 
 
-def account_of(tree: exp.Expr, tokens: Tokens, sql: str, relations: Mapping[int, Relation]) -> ColumnAccount | None:
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What decides a part of a result, as a digest, and the words through which it may depend on columns of a view."""
+
+    digest: str
+    said: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TextAccount:
+    """The account of one text by itself: what the views in it say is still to be told (`fingerprinting`)."""
+
+    rows: Told
+    columns: Mapping[str, Told] = field(default_factory=dict)
+    """By their folded names. None of them: the text is compared as a whole."""
+    star: Relation | None = None
+    """A relation whose columns it hands on beside these, by a `*`."""
+
+
+def account_of(tree: exp.Expr, tokens: Tokens, sql: str, relations: Mapping[int, Relation]) -> TextAccount | None:
     """The account of a query; None where its columns can't be told apart. `relations` by the `id` of the tables in the tree.
 
     Identifiers must be normalized.
@@ -44,7 +60,7 @@ def account_of(tree: exp.Expr, tokens: Tokens, sql: str, relations: Mapping[int,
     bodies = [] if clause is None else [cte.this for cte in clause.expressions]
     if len(bodies) != len(common) or len(dict(common)) != len(common):
         return None
-    known: dict[str, ColumnAccount] = {}
+    known: dict[str, TextAccount] = {}
     for (name, body), query in zip(common, bodies, strict=True):
         known[name] = _Block(sql, body, known, relations).account(query)
     account = _Block(sql, tokens, known, relations).account(tree, is_last=True)
@@ -60,14 +76,14 @@ class _Block:
     """
 
     def __init__(
-        self, sql: str, tokens: Tokens, known: Mapping[str, ColumnAccount], relations: Mapping[int, Relation]
+        self, sql: str, tokens: Tokens, known: Mapping[str, TextAccount], relations: Mapping[int, Relation]
     ) -> None:
         self._sql = sql
         self._relations = relations
         self._tokens = tokens
         self._known = {name: known[name] for name in sorted(words_of(tokens) & known.keys())}
 
-    def account(self, query: exp.Expr, *, is_last: bool = False) -> ColumnAccount:
+    def account(self, query: exp.Expr, *, is_last: bool = False) -> TextAccount:
         """What decides its rows and its columns."""
         items, rest = _split_select(self._tokens)
         if not isinstance(query, exp.Select) or len(items) != len(query.expressions):
@@ -77,7 +93,7 @@ class _Block:
             return self._whole()
         own = self._own_columns(query, items)
         stars = [item for item in query.expressions if item.is_star]
-        handed_on = self._handed_on(query) if stars else ColumnAccount("", {})
+        handed_on = self._handed_on(query) if stars else _NOTHING
         places = _places(rest)
         if (
             own is None
@@ -89,26 +105,26 @@ class _Block:
             return self._whole()
         if handed_on.star is not None and not is_last:
             return replace(self._whole(), star=None if own else handed_on.star)
-        through = {name: digest_of("handed on", digest)[:_DIGITS] for name, digest in handed_on.columns.items()}
-        columns = through | own
+        columns = {name: _told("handed on", [told]) for name, told in handed_on.columns.items()} | own
         said = words_of(rest)
         ordered = list(columns.values())
-        rows = digest_of(
-            "rows",
-            *self._texts(rest),
-            "aggregated" if _aggregates(query) else "",
-            *self._read(None if any(token.token_type is TokenType.STAR for token in rest) else said),
-            *(part for name in sorted(said & columns.keys()) for part in (name, columns[name])),
-            *(ordered[place - 1] for place in places if 0 < place <= len(ordered)),
+        rows = _told(
+            "aggregated rows" if _aggregates(query) else "rows",
+            [
+                self._text(rest),
+                *self._read(None if any(token.token_type is TokenType.STAR for token in rest) else said),
+                *(columns[name] for name in sorted(said & columns.keys())),
+                *(ordered[place - 1] for place in places if 0 < place <= len(ordered)),
+            ],
         )
-        return ColumnAccount(rows, columns, handed_on.star)
+        return TextAccount(rows, columns, handed_on.star)
 
-    def _whole(self) -> ColumnAccount:
-        return ColumnAccount(digest_of("whole", *self._texts(self._tokens), *self._read(None)), {})
+    def _whole(self) -> TextAccount:
+        return TextAccount(_told("whole", [self._text(self._tokens), *self._read(None)]))
 
-    def _own_columns(self, query: exp.Select, items: list[Tokens]) -> dict[str, str] | None:
+    def _own_columns(self, query: exp.Select, items: list[Tokens]) -> dict[str, Told] | None:
         """Digests of the columns that it names, in order; None where one has no name of its own."""
-        own: dict[str, str] = {}
+        own: dict[str, Told] = {}
         said: dict[str, set[str]] = {}
         for item, tokens in zip(query.expressions, items, strict=True):
             name = folded(item.alias_or_name)
@@ -117,29 +133,36 @@ class _Block:
             if not _is_named_value(item) or name in own:
                 return None
             said[name] = words_of(tokens)
-            own[name] = digest_of("column", *self._texts(tokens), *self._read(said[name]))
-        return {name: digest_of(*(own[each] for each in _reach(name, said)))[:_DIGITS] for name in own}
+            own[name] = _told("column", [self._text(tokens), *self._read(said[name])])
+        return {name: _told(name, [own[each] for each in _reach(name, said)]) for name in own}
 
-    def _handed_on(self, query: exp.Select) -> ColumnAccount | None:
+    def _handed_on(self, query: exp.Select) -> TextAccount | None:
         """What a `*` stands for, if it is over one table alone: a common table's columns, or a relation's."""
         table = query.args["from_"].this
         if not isinstance(table, exp.Table) or query.args.get("joins"):
             return None
         if id(table) in self._relations:
-            return ColumnAccount("", {}, self._relations[id(table)])
+            return replace(_NOTHING, star=self._relations[id(table)])
         known = self._known.get(folded(table.name))
         return known if known is not None and (known.columns or known.star) else None
 
-    def _read(self, words: set[str] | None) -> Iterator[str]:
+    def _read(self, words: set[str] | None) -> Iterator[Told]:
         """What is read of the common tables by these words; by None, all of it."""
-        for name, account in self._known.items():
-            yield from (name, account.rows)
-            for column, digest in account.columns.items():
-                if words is None or column in words:
-                    yield from (column, digest)
+        for account in self._known.values():
+            yield account.rows
+            yield from (account.columns[name] for name in sorted(account.columns) if words is None or name in words)
 
-    def _texts(self, tokens: Tokens) -> Iterator[str]:
-        return (self._sql[token.start : token.end + 1] for token in tokens)
+    def _text(self, tokens: Tokens) -> Told:
+        texts = (self._sql[token.start : token.end + 1] for token in tokens)
+        return Told(digest_of(*texts), frozenset(words_of(tokens)))
+
+
+_NOTHING = TextAccount(Told("", frozenset()))
+
+
+def _told(what: str, parts: Iterable[Told]) -> Told:
+    parts = list(parts)
+    return Told(digest_of(what, *(part.digest for part in parts)), frozenset().union(*(part.said for part in parts)))
 
 
 def _split_with(tokens: Tokens) -> tuple[list[tuple[str, Tokens]], Tokens]:
@@ -228,7 +251,7 @@ def _reach(name: str, said: Mapping[str, set[str]]) -> list[str]:
     return [name, *sorted(reached - {name})]
 
 
-def _may_read_a_row(tree: exp.Expr, known: Mapping[str, ColumnAccount]) -> bool:
+def _may_read_a_row(tree: exp.Expr, known: Mapping[str, TextAccount]) -> bool:
     """A name behind that of a common table is none of its columns: a function of its whole row, perhaps (Postgres)."""
     named: dict[str, set[str]] = {}
     for table in tree.find_all(exp.Table):

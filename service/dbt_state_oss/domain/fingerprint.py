@@ -70,6 +70,9 @@ class Fingerprint:
     """What decides its rows and each of its columns; None where they can't be told apart (rule F9)."""
     reads: ColumnReads | None = field(default=None, compare=False)
     """Which columns it reads; None where that is not understood (rule F9)."""
+    selection_digest: str | None = field(default=None, compare=False)
+    """As `digest`, but covering of the views only their rows and the columns that are read, and the names of what is read (rule
+    L4a); None where no view is read so."""
 
 
 def raw_digest(code: Code | SeedValues) -> str:

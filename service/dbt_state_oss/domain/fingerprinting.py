@@ -6,10 +6,10 @@ Pure but slow: a parse takes milliseconds. `raw_digest` tells beforehand whether
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from dbt_state_oss.domain.canonical import Reading, read_sql
-from dbt_state_oss.domain.columns import ColumnAccount, all_reads
+from dbt_state_oss.domain.column_views import ViewColumns
+from dbt_state_oss.domain.columns import all_reads
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, digest_of
 from dbt_state_oss.domain.plain_text import text_digest
 from dbt_state_oss.domain.relation import Relation
@@ -60,6 +60,7 @@ def _parsed(code: Code) -> Fingerprint | None:
     if upstream is None:
         return None
     readings = lineage.readings.values()
+    columns = ViewColumns(lineage.readings)
     reads_itself = any(code.target in reading.relations for reading in (query, *readings))
     return Fingerprint(
         FingerprintKind.PARSED,
@@ -71,14 +72,10 @@ def _parsed(code: Code) -> Fingerprint | None:
         star_relations=tuple(relation for relation in query.star_relations if relation != code.target),
         views_digest=lineage.views_digest(),
         unseen_sources=tuple(dict.fromkeys(name for reading in (query, *readings) for name in reading.unseen_sources)),
-        account=None if query.account is None or reads_itself else _with_views(query.account, upstream),
+        account=None if reads_itself else columns.account(query),
+        selection_digest=columns.selection_digest(query),
         reads=all_reads(reading.reads for reading in (query, *readings)),
     )
-
-
-def _with_views(account: ColumnAccount, upstream: list[str]) -> ColumnAccount:
-    """The query's account, with the definitions of the views that it reads among what decides the rows."""
-    return replace(account, rows=digest_of(account.rows, *upstream))
 
 
 class _Lineage:
