@@ -6,8 +6,9 @@ Random parents, random edits of them, random children. Whatever the rule lets st
 from __future__ import annotations
 
 import os
+from ast import literal_eval
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg2.extensions import cursor
+from tests.domain.coding import made
 from tests.domain.parents import is_unchanged
 from tests.e2e.postgres import PostgresServer
 
@@ -175,6 +177,15 @@ def histories(draw: st.DrawFn) -> tuple[Parent, Parent, str]:
     return before, after, child
 
 
+EXAMPLES = int(os.environ.get("COLUMN_ACCOUNT_EXAMPLES", "300"))
+
+
+def over_histories(check: Callable[[tuple[Parent, Parent, str]], None]) -> Callable[[], None]:
+    """The check, to be made of many random histories."""
+    many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    return many(given(histories())(check))
+
+
 @pytest.fixture(scope="module")
 def database(postgres: PostgresServer) -> Iterator[cursor]:
     """A cursor on a database with the tables that parents read; its work is never committed."""
@@ -189,33 +200,51 @@ def database(postgres: PostgresServer) -> Iterator[cursor]:
 
 
 def test_a_child_that_may_stay_is_what_a_build_would_make(database: cursor) -> None:
-    seen: Counter[str] = Counter()
-    examples = int(os.environ.get("COLUMN_ACCOUNT_EXAMPLES", "400"))
-
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-    @given(history=histories())
+    @over_histories
     def check(history: tuple[Parent, Parent, str]) -> None:
         before, after, child = history[0].sql, history[1].sql, history[2]
-        stands = _built(database, before, child)
+        stands = _made(database, "table", before, child)
         if stands is None:
             seen["can't be built"] += 1
         elif before == after or not is_unchanged(before, after, child):
             seen["is built"] += 1
-        elif _built(database, after, "select 1") is None:
+        elif _made(database, "table", after, "select 1") is None:
             seen["the parent can't be built"] += 1
         else:
             seen["stays"] += 1
-            assert _built(database, after, child) == stands, f"{before}\n{after}\n{child}"
+            assert _made(database, "table", after, child) == stands, f"{before}\n{after}\n{child}"
 
+    seen: Counter[str] = Counter()
     check()
-    assert seen["stays"] > examples // 40, seen
+    assert seen["stays"], seen
 
 
-def _built(on: cursor, parent: str, child: str) -> list[str] | None:
+def test_a_view_s_reader_that_may_stay_is_what_a_build_would_make(database: cursor) -> None:
+    @over_histories
+    def check(history: tuple[Parent, Parent, str]) -> None:
+        before, after, child = history[0].sql, history[1].sql, history[2]
+        then, now = (_made(database, "view", view, "select pg_get_viewdef('s.p')") for view in (before, after))
+        stands = _made(database, "view", before, child)
+        if then is None or now is None or stands is None:
+            seen["can't be built"] += 1
+            return
+        digests = {made(child, views={"db.s.p": literal_eval(view[0])[0]}).selection_digest for view in (then, now)}
+        if then == now or len(digests) > 1 or None in digests:
+            seen["is built"] += 1
+        else:
+            seen["stays"] += 1
+            assert _made(database, "view", after, child) == stands, f"{before}\n{after}\n{child}"
+
+    seen: Counter[str] = Counter()
+    check()
+    assert seen["stays"], seen
+
+
+def _made(on: cursor, kind: str, parent: str, child: str) -> list[str] | None:
     """The rows that the child makes of the parent, in an order of their own; None where one of them fails."""
     on.execute("savepoint before")
     try:
-        on.execute(f"create table s.p as {parent}")
+        on.execute(f"create {kind} s.p as {parent}")
         on.execute(child)
         return sorted(map(repr, on.fetchall()))
     except psycopg2.Error:

@@ -139,7 +139,7 @@ class _Block:
     def _handed_on(self, query: exp.Select) -> TextAccount | None:
         """What a `*` stands for, if it is over one table alone: a common table's columns, or a relation's."""
         table = query.args["from_"].this
-        if not isinstance(table, exp.Table) or query.args.get("joins"):
+        if not isinstance(table, exp.Table) or query.args.get("joins") or table.args.get("joins"):
             return None
         if id(table) in self._relations:
             return replace(_NOTHING, star=self._relations[id(table)])

@@ -34,6 +34,8 @@ def reads_of(tree: exp.Expr, tokens: list[Token], relations: Mapping[int, Relati
     stars = _Stars(relations)
     for scope in traverse_scope(tree):
         stars.follow(scope)
+    if stars.tables != relations.keys():
+        return None
     return ColumnReads(tuple(sorted(words)), tuple(sorted(stars.whole)), stars.qualified(tree))
 
 
@@ -45,6 +47,8 @@ class _Stars:
         self._exposed: dict[int, _Exposed] = {}
         self._by_name: dict[str, list[_Exposed]] = {}
         self.whole: set[Relation] = set()
+        self.tables: set[int] = set()
+        """The tables that were met, by their `id`: all of them, or a `*` may have been taken for less than it is."""
 
     def follow(self, scope: Scope) -> None:
         """Take in one SELECT; those within it must have been taken in before."""
@@ -78,6 +82,7 @@ class _Stars:
     def _exposed_by(self, source: exp.Table | Scope) -> _Exposed:
         if isinstance(source, Scope):
             return self._exposed[id(source)]
+        self.tables.add(id(source))
         return {self._relations[id(source)]: frozenset()}
 
 

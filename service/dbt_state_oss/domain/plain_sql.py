@@ -21,8 +21,8 @@ _ARGUMENTS: dict[type[exp.Expr], frozenset[str]] = {
         (exp.Except, "with_ this expression distinct order limit offset"),
         (exp.With, "expressions"),
         (exp.CTE, "this alias materialized"),
-        (exp.Subquery, "this alias"),
-        (exp.Table, "this db catalog alias"),
+        (exp.Subquery, "this alias joins"),
+        (exp.Table, "this db catalog alias joins"),
         (exp.TableAlias, "this"),
         (exp.Join, "this on using side kind"),
         (exp.Group, "expressions"),
@@ -117,8 +117,8 @@ def stars_of(select: exp.Select) -> list[exp.Expr]:
 
 def _is_known(node: exp.Expr) -> bool:
     arguments = _ARGUMENTS.get(type(node))
-    if isinstance(node, exp.Subquery) and not isinstance(node.this, exp.Query):
-        return False
+    if isinstance(node, exp.Subquery) and isinstance(node.this, (exp.Table, exp.Subquery)) and node.alias:
+        return False  # a join in parentheses whose rows have a name
     if arguments is None:
         return type(node) in _REPEATABLE or type(node) in _BY_CHANCE
     return all(argument in arguments for argument, value in node.args.items() if value)
