@@ -20,6 +20,7 @@ from dbt_state_oss.domain.column_reads import reads_of
 from dbt_state_oss.domain.columns import ColumnReads
 from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
+from dbt_state_oss.domain.plain_sql import is_plain
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.sources import CommonTables, NamedSources, relations_under_stars, unseen_sources
 from dbt_state_oss.domain.view_ddl import defining_query
@@ -111,8 +112,10 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
     named = [*_names_given(tree, wording.sql)] if wording.dialect.shows_written_case else []
 
     relations = {id(table.node): table.relation for table in read}
-    reads = _understood(reads_of, tree, wording.tokens, relations)
-    account = _understood(account_of, tree, wording.tokens, wording.sql, relations)
+    nodes = list(tree.walk())
+    plain = _understood(is_plain, nodes)
+    reads = _understood(reads_of, nodes, wording.tokens, relations) if plain else None
+    account = _understood(account_of, nodes, wording.tokens, wording.sql, relations) if plain else None
 
     spans = {table.start: Span(table.start, table.end, _OWN_NAME) for table in written}
     for table in read:

@@ -16,7 +16,7 @@ from sqlglot import Token, TokenType, exp
 
 from dbt_state_oss.domain.columns import LONGEST_NAME, MOST_COLUMNS, folded
 from dbt_state_oss.domain.fingerprint import digest_of
-from dbt_state_oss.domain.plain_sql import is_plain, is_repeatable, words_of
+from dbt_state_oss.domain.plain_sql import is_repeatable, words_of
 from dbt_state_oss.domain.relation import Relation
 
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
@@ -46,12 +46,13 @@ class TextAccount:
     """A relation whose columns it hands on beside these, by a `*`."""
 
 
-def account_of(tree: exp.Expr, tokens: Tokens, sql: str, relations: Mapping[int, Relation]) -> TextAccount | None:
-    """The account of a query; None where its columns can't be told apart. `relations` by the `id` of the tables in the tree.
-
-    Identifiers must be normalized.
-    """
-    if not isinstance(tree, exp.Select) or not is_plain(tree) or not is_repeatable(tree):
+def account_of(
+    nodes: list[exp.Expr], tokens: Tokens, sql: str, relations: Mapping[int, Relation]
+) -> TextAccount | None:
+    """The account of a plain query (`is_plain`); None where its columns can't be told apart. `relations` by the `id` of its
+    tables."""
+    tree = nodes[0]
+    if not isinstance(tree, exp.Select) or not is_repeatable(nodes):
         return None
     while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
         tokens = tokens[:-1]
@@ -64,7 +65,7 @@ def account_of(tree: exp.Expr, tokens: Tokens, sql: str, relations: Mapping[int,
     for (name, body), query in zip(common, bodies, strict=True):
         known[name] = _Block(sql, body, known, relations).account(query)
     account = _Block(sql, tokens, known, relations).account(tree, is_last=True)
-    if not (account.columns or account.star) or len(account.columns) > MOST_COLUMNS or _may_read_a_row(tree, known):
+    if not (account.columns or account.star) or len(account.columns) > MOST_COLUMNS or _may_read_a_row(nodes, known):
         return None
     return None if any(len(name.encode()) > LONGEST_NAME for name in account.columns) else account
 
@@ -81,7 +82,7 @@ class _Block:
         self._sql = sql
         self._relations = relations
         self._tokens = tokens
-        self._known = {name: known[name] for name in sorted(words_of(tokens) & known.keys())}
+        self._known = {name: known[name] for name in sorted(words_of(tokens) & known.keys())} if known else {}
 
     def account(self, query: exp.Expr, *, is_last: bool = False) -> TextAccount:
         """What decides its rows and its columns."""
@@ -106,14 +107,14 @@ class _Block:
         if handed_on.star is not None and not is_last:
             return replace(self._whole(), star=None if own else handed_on.star)
         columns = {name: _told("handed on", [told]) for name, told in handed_on.columns.items()} | own
-        said = words_of(rest)
+        text = self._text(rest)
         ordered = list(columns.values())
         rows = _told(
             "aggregated rows" if _aggregates(query) else "rows",
             [
-                self._text(rest),
-                *self._read(None if any(token.token_type is TokenType.STAR for token in rest) else said),
-                *(columns[name] for name in sorted(said & columns.keys())),
+                text,
+                *self._read(None if any(token.token_type is TokenType.STAR for token in rest) else text.said),
+                *(columns[name] for name in sorted(text.said & columns.keys())),
                 *(ordered[place - 1] for place in places if 0 < place <= len(ordered)),
             ],
         )
@@ -125,15 +126,16 @@ class _Block:
     def _own_columns(self, query: exp.Select, items: list[Tokens]) -> dict[str, Told] | None:
         """Digests of the columns that it names, in order; None where one has no name of its own."""
         own: dict[str, Told] = {}
-        said: dict[str, set[str]] = {}
+        said: dict[str, frozenset[str]] = {}
         for item, tokens in zip(query.expressions, items, strict=True):
             name = folded(item.alias_or_name)
             if item.is_star:
                 continue
             if not _is_named_value(item) or name in own:
                 return None
-            said[name] = words_of(tokens)
-            own[name] = _told("column", [self._text(tokens), *self._read(said[name])])
+            text = self._text(tokens)
+            said[name] = text.said
+            own[name] = _told("column", [text, *self._read(text.said)])
         return {name: _told(name, [own[each] for each in _reach(name, said)]) for name in own}
 
     def _handed_on(self, query: exp.Select) -> TextAccount | None:
@@ -146,7 +148,7 @@ class _Block:
         known = self._known.get(folded(table.name))
         return known if known is not None and (known.columns or known.star) else None
 
-    def _read(self, words: set[str] | None) -> Iterator[Told]:
+    def _read(self, words: frozenset[str] | None) -> Iterator[Told]:
         """What is read of the common tables by these words; by None, all of it."""
         for account in self._known.values():
             yield account.rows
@@ -241,7 +243,7 @@ def _is_over_window(call: exp.Expr) -> bool:
     return isinstance(holder, exp.Window) and call.arg_key == "this"
 
 
-def _reach(name: str, said: Mapping[str, set[str]]) -> list[str]:
+def _reach(name: str, said: Mapping[str, frozenset[str]]) -> list[str]:
     """`name`, and then the items that its words name, directly or through each other: an item may stand on another's alias."""
     reached, waiting = {name}, [name]
     while waiting:
@@ -251,15 +253,16 @@ def _reach(name: str, said: Mapping[str, set[str]]) -> list[str]:
     return [name, *sorted(reached - {name})]
 
 
-def _may_read_a_row(tree: exp.Expr, known: Mapping[str, TextAccount]) -> bool:
+def _may_read_a_row(nodes: list[exp.Expr], known: Mapping[str, TextAccount]) -> bool:
     """A name behind that of a common table is none of its columns: a function of its whole row, perhaps (Postgres)."""
     named: dict[str, set[str]] = {}
-    for table in tree.find_all(exp.Table):
-        named.setdefault(table.alias_or_name, set()).add(folded(table.name))
+    for table in nodes:
+        if isinstance(table, exp.Table):
+            named.setdefault(table.alias_or_name, set()).add(folded(table.name))
     return any(
         folded(column.name) not in known[name].columns
-        for column in tree.find_all(exp.Column)
-        if not isinstance(column.this, exp.Star)
+        for column in nodes
+        if isinstance(column, exp.Column) and not isinstance(column.this, exp.Star)
         for name in named.get(column.table, set()) & known.keys()
         if known[name].columns
     )

@@ -13,7 +13,7 @@ from sqlglot import Token, exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from dbt_state_oss.domain.columns import ColumnReads, folded
-from dbt_state_oss.domain.plain_sql import is_plain, reads_hidden_columns, stars_of, words_of
+from dbt_state_oss.domain.plain_sql import reads_hidden_columns, stars_of, words_of
 from dbt_state_oss.domain.relation import Relation
 
 _HANDS_ON = frozenset({"with_", "expressions", "from_", "joins", "where"})
@@ -23,20 +23,17 @@ _Exposed = Mapping[Relation, frozenset[str]]
 """Relations whose columns a derived table hands on by a `*`, with the names that it gives to columns of its own."""
 
 
-def reads_of(tree: exp.Expr, tokens: list[Token], relations: Mapping[int, Relation]) -> ColumnReads | None:
-    """What the statement reads; None where it is not understood. `relations` by the `id` of the tables in the tree.
-
-    Identifiers must be normalized.
-    """
+def reads_of(nodes: list[exp.Expr], tokens: list[Token], relations: Mapping[int, Relation]) -> ColumnReads | None:
+    """What a plain statement reads (`is_plain`); None where that is not understood. `relations` by the `id` of its tables."""
     words = words_of(tokens)
-    if not is_plain(tree) or reads_hidden_columns(words):
+    if reads_hidden_columns(words):
         return None
     stars = _Stars(relations)
-    for scope in traverse_scope(tree):
+    for scope in traverse_scope(nodes[0]):
         stars.follow(scope)
     if stars.tables != relations.keys():
         return None
-    return ColumnReads(tuple(sorted(words)), tuple(sorted(stars.whole)), stars.qualified(tree))
+    return ColumnReads(tuple(sorted(words)), tuple(sorted(stars.whole)), stars.qualified(nodes))
 
 
 class _Stars:
@@ -66,11 +63,11 @@ class _Stars:
             self.whole.update(found)
         self._exposed[id(scope)] = found
 
-    def qualified(self, tree: exp.Expr) -> dict[Relation, tuple[str, ...]]:
+    def qualified(self, nodes: list[exp.Expr]) -> dict[Relation, tuple[str, ...]]:
         """Names behind the name of a relation or of what hands its columns on, wherever that name is given."""
         found: dict[Relation, set[str]] = {}
-        for column in tree.find_all(exp.Column):
-            if isinstance(column.this, exp.Star):
+        for column in nodes:
+            if not isinstance(column, exp.Column) or isinstance(column.this, exp.Star):
                 continue
             name = folded(column.name)
             for source in self._by_name.get(column.table, ()):

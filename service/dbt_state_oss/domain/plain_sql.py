@@ -71,24 +71,23 @@ _KEPT_BY_THE_WAREHOUSE = frozenset(
 """Columns that a table has without naming them, and that a rebuild changes."""
 
 
-def is_plain(tree: exp.Expr) -> bool:
-    """The tree holds nothing but what is understood, so that it depends on the columns that it names and on its stars alone.
+def is_plain(nodes: list[exp.Expr]) -> bool:
+    """A statement holds nothing but what is understood, so that it depends on the columns that it names and on its stars alone.
 
-    Identifiers must be normalized.
+    `nodes` are all of its tree, the root first; identifiers must be normalized.
     """
-    nodes = list(tree.walk())
     return (
-        isinstance(tree, exp.Query)
+        isinstance(nodes[0], exp.Query)
         and all(_is_known(node) for node in nodes)
         and not _names_rows(nodes)
         and all(_stands_for_columns(star) for star in nodes if isinstance(star, exp.Star))
     )
 
 
-def is_repeatable(tree: exp.Expr) -> bool:
-    """A plain tree gives the same rows on the same data, however it is planned; the rounding of sums of floats aside."""
-    return all(type(node) not in _BY_CHANCE for node in tree.walk()) and not any(
-        distinct.args.get("on") for distinct in tree.find_all(exp.Distinct)
+def is_repeatable(nodes: list[exp.Expr]) -> bool:
+    """A plain statement gives the same rows on the same data, however it is planned; the rounding of sums of floats aside."""
+    return not any(
+        type(node) in _BY_CHANCE or (isinstance(node, exp.Distinct) and node.args.get("on")) for node in nodes
     )
 
 
@@ -96,12 +95,14 @@ def words_of(tokens: Iterable[Token]) -> set[str]:
     """All words, folded: a name that is none of them is nowhere in the text, quoted or not, cut off or not."""
     words: set[str] = set()
     for token in tokens:
-        if token.token_type not in (TokenType.STRING, TokenType.NUMBER):
-            text = folded(token.text)
+        if token.token_type in (TokenType.STRING, TokenType.NUMBER):
+            continue
+        text = folded(token.text)
+        if token.token_type is TokenType.IDENTIFIER or text.isidentifier():
+            words.add(text)
+        if not text.isidentifier():
             words.update(_WORD.findall(text))
-            if token.token_type is TokenType.IDENTIFIER:
-                words.add(text)
-    long = [word.encode() for word in words if len(word.encode()) > LONGEST_NAME]
+    long = [word.encode() for word in words if len(word) > LONGEST_NAME or not word.isascii()]
     return words.union(word[:LONGEST_NAME].decode(errors="ignore") for word in long)
 
 
