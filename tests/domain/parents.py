@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from tests.domain.building import CASE, HASHES, SUBMISSION, built_before
+from tests.domain.building import BUILT, CASE, HASHES, SUBMISSION, built_before
 from tests.domain.coding import code
 
 from dbt_state_oss.domain.case import Case, draft_execution
@@ -30,6 +30,7 @@ def parent(
     execution_type: ExecutionType = ExecutionType.FULL,
     inputs_at: Epoch = 1,
     schema: Mapping[str, str] | None = None,
+    target_name: str = "prod",
     **changes: Any,
 ) -> Execution:
     """A confirmed build of `s.p` from `sql`, on tables that were all written at `inputs_at`, then changed.
@@ -44,7 +45,7 @@ def parent(
         execution_type=execution_type,
         inputs={leaf: inputs_at for slot in made.slots for leaf in slot.leaves},
         schemas={leaf: schema for slot in made.slots for leaf in slot.leaves if schema is not None},
-        node=replace(SUBMISSION.node, hashes=hashes),
+        node=replace(SUBMISSION.node, hashes=hashes, target_name=target_name),
     )
     case = replace(CASE, submission=submission, fingerprint=made, extras=CASE.extras if extras is None else extras)
     built = draft_execution(case, execution_id="ns.p.x1", decided_at=0)
@@ -106,4 +107,14 @@ def child_of(
 
 def edited(sql: str = AFTER, **changes: Any) -> Execution:
     """The parent's build after its edit, then changed."""
-    return parent(sql, **{"id": "ns.p.x2", "epoch": EPOCH + 1, "confirmed_at": 3, "decided_at": 2, **changes})
+    return parent(
+        sql,
+        **{
+            "id": "ns.p.x2",
+            "epoch": EPOCH + 1,
+            "decided_at": BUILT,
+            "confirmed_at": BUILT + 1,
+            "found_epoch": EPOCH,
+            **changes,
+        },
+    )

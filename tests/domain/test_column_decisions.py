@@ -85,6 +85,11 @@ IS_BUILT: dict[str, tuple[Case, str]] = {
     "the parent's configuration changed": (child_of(BUILT, configured(configs="c2")), "changed logic"),
     "the parent's macros changed": (child_of(BUILT, configured(macros="m2")), "changed logic"),
     "the parent's contract changed": (child_of(BUILT, configured(contract="k2")), "changed logic"),
+    "the parent was built in another dbt target": (child_of(BUILT, edited(target_name="dev")), "changed logic"),
+    "the parent may have moved while the child was built": (
+        child_of(BUILT, edited(found_epoch=EPOCH - 1)),
+        "changed logic",
+    ),
     "an extra of the parent changed": (
         child_of(BUILT, edited(extras={**CASE.extras, "sql_header": "h"})),
         "changed logic",

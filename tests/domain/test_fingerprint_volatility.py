@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.domain.coding import code, made
 
+from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
 from dbt_state_oss.domain.fingerprinting import fallback_fingerprint
 
@@ -92,3 +93,34 @@ def test_a_view_makes_its_reader_as_volatile_as_itself() -> None:
     assert made(query, views=views).volatility is Volatility.DAILY
     assert made(query, views=views | {"db.s.w": "select now() as a"}).volatility is Volatility.VOLATILE
     assert fallback_fingerprint(code(query, views=views)).volatility is Volatility.DAILY
+
+
+@pytest.mark.parametrize(
+    ("warehouse", "sql", "expected"),
+    [
+        ("postgres", "select current_schema() from s.t", True),
+        ("postgres", "select current_user from s.t", True),
+        ("postgres", 'select "current_user" from s.t', False),
+        ("postgres", "select t.current_user from s.t", False),
+        ("postgres", "select now() from s.t", False),
+        ("postgres", "selec broken current_schema()", True),
+        ("postgres", "selec broken now()", False),
+        ("snowflake", "select current_role() from s.t", True),
+        ("bigquery", "select session_user() from s.t", True),
+        ("databricks", "select current_catalog() from s.t", True),
+        ("redshift", "select current_user_id from s.t", True),
+    ],
+)
+def test_it_is_told_whether_a_query_tells_of_its_session(warehouse: str, sql: str, expected: bool) -> None:
+    assert made(sql, warehouse).asks_session is expected
+
+
+def test_a_view_may_tell_of_the_session_too() -> None:
+    assert made("select * from s.v", views={"db.s.v": "select current_user as who from s.t"}).asks_session
+
+
+@pytest.mark.parametrize("warehouse", ["postgres", "redshift", "snowflake", "bigquery", "databricks"])
+def test_what_tells_of_a_session_is_volatile_too(warehouse: str) -> None:
+    dialect = dialect_named(warehouse)
+    assert dialect.session_functions <= dialect.volatile_functions
+    assert dialect.session_functions

@@ -24,7 +24,7 @@ from dbt_state_oss.domain.plain_sql import is_plain
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.sources import CommonTables, NamedSources, relations_under_stars, unseen_sources
 from dbt_state_oss.domain.view_ddl import defining_query
-from dbt_state_oss.domain.volatility import volatility_of_statement
+from dbt_state_oss.domain.volatility import statement_asks_session, volatility_of_statement
 from dbt_state_oss.domain.wording import Span, Wording, nesting, touches_odd_space, without_comments
 
 DEEPEST_NESTING = 100
@@ -50,6 +50,7 @@ class Reading:
     """The columns that it reads of `relations` (rule F9); None where that is not understood."""
     account: TextAccount | None
     """What decides its rows and its columns; None where they can't be told apart."""
+    asks_session: bool
 
 
 def read_sql(
@@ -108,6 +109,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
     columns = [column for column in sources.columns if id(column.node) in inside and column.relation in slots]
     stars = relations_under_stars(tree, read)
     volatility = volatility_of_statement(tree, wording.tokens, wording.dialect)
+    asks_session = statement_asks_session(wording.tokens, wording.dialect)
     unseen = tuple(dict.fromkeys(unseen_sources(tree)))
     named = [*_names_given(tree, wording.sql)] if wording.dialect.shows_written_case else []
 
@@ -139,6 +141,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         unseen_sources=unseen,
         reads=reads,
         account=account,
+        asks_session=asks_session,
     )
 
 

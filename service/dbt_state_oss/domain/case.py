@@ -154,11 +154,29 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         confirmed_at=0,
         decided_at=decided_at,
         raw_digest=case.raw_digest,
-        lineage=lineage_of(logic, inputs, template=case.template),
+        lineage=lineage_of(logic, node.hashes, inputs, template=case.template),
         node_id=node.unique_id,
         resource_type=node.resource_type,
         hashes=node.hashes,
+        target_name=node.target_name,
         full_refresh=case.is_full_refresh,
         part_of_inputs=case.reads_part_of_inputs,
-        data_identity=None if case.is_snapshot else identity_of(logic, node.hashes, inputs),
+        data_identity=_data_identity(case, inputs),
+        found_epoch=None if decided_at is None else case.submission.own_epoch,
     )
+
+
+def _data_identity(case: Case, inputs: Mapping[Relation, Input]) -> str | None:
+    """The name of what the build leaves (rule I1).
+
+    A seed is loaded into the table that is there, whose columns are those of its first load: it has a name only where there was
+    no table, or where it is that of the last load.
+    """
+    if case.is_snapshot:
+        return None
+    identity, latest = identity_of(case.logic, case.submission.node, inputs), case.history.latest
+    if case.submission.execution_type is not ExecutionType.VALUES:
+        return identity
+    surely_missing = latest is None or not case.dialect.empty_looks_missing
+    made_anew = case.submission.own_epoch is None and surely_missing
+    return identity if made_anew or (latest is not None and latest.data_identity == identity) else None

@@ -13,25 +13,26 @@ from dbt_state_oss.domain.columns import ColumnReads
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.history import Execution, History, Input, Logic
-from dbt_state_oss.domain.lineage import in_slot_order, logic_parts
+from dbt_state_oss.domain.lineage import in_slot_order, logic_parts, rest_of_logic
 from dbt_state_oss.domain.relation import Epoch, Relation
-from dbt_state_oss.domain.submission import ExecutionType, NodeHashes
+from dbt_state_oss.domain.submission import ExecutionType, Node
 
 _SAYS_NOTHING_OF_ROWS = frozenset({"__persisted_docs_hash"})
 """Extras that describe a table and leave what is in it alone: a new column's description among them."""
 
 
-def identity_of(logic: Logic, hashes: NodeHashes, inputs: Mapping[Relation, Input]) -> str | None:
+def identity_of(logic: Logic, node: Node, inputs: Mapping[Relation, Input]) -> str | None:
     """The identity (64 hex digits) of what a build with `logic` on `inputs` leaves (rule I1).
 
     None where its content depends on more: on what the table held before, on volatile functions, on inputs without a name.
-    A configuration may be a hook that writes, so its hash counts.
+    A configuration may be a hook that writes, so its hash counts; so do the hash of the macros that it may call, and the dbt
+    target, in which it may do something else.
     """
     fingerprint = logic.fingerprint
-    whole = logic.execution_type in (ExecutionType.FULL, ExecutionType.VALUES)
+    whole = logic.execution_type in (ExecutionType.FULL, ExecutionType.VALUES) and not fingerprint.reads_itself
     if not whole or fingerprint.volatility is not Volatility.STABLE or fingerprint.unseen_sources:
         return None
-    parts = [*logic_parts(logic), hashes.configs or "", hashes.contract or ""]
+    parts = [*logic_parts(logic), *rest_of_logic(node.hashes), node.target_name]
     for relation in in_slot_order(logic, inputs):
         identity = inputs[relation].identity
         if identity is None:
@@ -73,17 +74,19 @@ def columns_identity_at(
         or not columns.keys() >= set(reads.qualified.get(relation, ()))
     ):
         return None
-    # What is told of the content as a whole must hold first: that it follows from logic and inputs.
-    if written.data_identity is None or written.data_identity != identity_of(
-        written.logic, written.hashes, written.inputs
-    ):
+    if not _follows_from_logic(written.data_identity):
         return None
     extras = {key: value for key, value in written.logic.extras.items() if key not in _SAYS_NOTHING_OF_ROWS}
     named = (part for name in sorted(columns.keys() & reads.words) for part in (name, columns[name]))
     parts = logic_parts(replace(written.logic, extras=extras), template=("columns", account.rows, *named))
-    hashes = (written.hashes.configs or "", written.hashes.macros or "", written.hashes.contract or "")
+    rest = (*rest_of_logic(written.hashes), written.target_name)
     inputs = (written.inputs[each].identity or "" for each in in_slot_order(written.logic, written.inputs))
-    return digest_of("columns identity", *parts, *hashes, *inputs)
+    return digest_of("columns identity", *parts, *rest, *inputs)
+
+
+def _follows_from_logic(identity: str | None) -> bool:
+    """It was made by `identity_of`: a copy may hold what only has the name of a table and its epoch (rule I2)."""
+    return identity is not None and " at " not in identity
 
 
 def columns_of(execution: Execution) -> Mapping[str, str] | None:

@@ -11,7 +11,7 @@ from dbt_state_oss.domain.columns import ColumnAccount, ColumnReads
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, SeedValues
 
-FINGERPRINT_VERSION = 1
+FINGERPRINT_VERSION = 2
 """Part of every digest: a record of another version never matches (rule L1)."""
 
 
@@ -73,6 +73,10 @@ class Fingerprint:
     selection_digest: str | None = field(default=None, compare=False)
     """As `digest`, but covering of the views only their rows and the columns that are read, and the names of what is read (rule
     L4a); None where no view is read so."""
+    asks_session: bool = False
+    """It calls a function that tells of the session, so that it means something else in another target."""
+    reads_itself: bool = False
+    """It reads, or may read, what the target held before, directly or through views: its content depends on history."""
 
 
 def raw_digest(code: Code | SeedValues) -> str:

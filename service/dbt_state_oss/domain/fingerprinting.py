@@ -5,16 +5,18 @@ Pure but slow: a parse takes milliseconds. `raw_digest` tells beforehand whether
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from dbt_state_oss.domain.canonical import Reading, read_sql
 from dbt_state_oss.domain.column_views import ViewColumns
 from dbt_state_oss.domain.columns import all_reads
+from dbt_state_oss.domain.dialects.spelling import parts_of_name
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, digest_of
 from dbt_state_oss.domain.plain_text import text_digest
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code
-from dbt_state_oss.domain.volatility import most_volatile, volatility_of_text
+from dbt_state_oss.domain.volatility import most_volatile, text_asks_session, volatility_of_text
 
 LONGEST_PARSED = 1 << 20
 """Characters of SQL, views included, up to which a text is parsed; a longer one is compared as text (rule L8)."""
@@ -46,7 +48,17 @@ def fallback_fingerprint(code: Code) -> Fingerprint:
         digest_of(kind.value, code.dialect.name, code.default_catalog, code.default_schema, query, *named),
         volatility=most_volatile(volatility_of_text(text, code.dialect) for text in texts),
         views_digest=digest_of(kind.value, *named) if named else "",
+        asks_session=any(text_asks_session(text, code.dialect) for text in texts),
+        reads_itself=code.target is not None and any(_may_read(text, code.target, code) for text in texts),
     )
+
+
+def _may_read(text: str, relation: Relation, code: Code) -> bool:
+    """Whether a text that is not understood names the relation: with its schema, or alone where that is the default one."""
+    *_, schema, name = ["", *(part.text for part in parts_of_name(relation, quotes='"', skipped_part=None) or ())]
+    folded = text.lower()
+    qualified = re.search(rf"{re.escape(schema.lower())}\W{{1,3}}{re.escape(name.lower())}", folded) is not None
+    return qualified or (schema.lower() == code.default_schema.lower() and name.lower() in folded)
 
 
 def _parsed(code: Code) -> Fingerprint | None:
@@ -75,6 +87,8 @@ def _parsed(code: Code) -> Fingerprint | None:
         account=None if reads_itself else columns.account(query),
         selection_digest=columns.selection_digest(query),
         reads=all_reads(reading.reads for reading in (query, *readings)),
+        asks_session=any(reading.asks_session for reading in (query, *readings)),
+        reads_itself=reads_itself,
     )
 
 

@@ -71,6 +71,10 @@ class CloneOrigin:
     chain_depth: int
     content_decided_at: int | None = None
     """When the server was asked before the build that made the content: whose date a daily function saw (rule L9)."""
+    epoch: Epoch | None = None
+    """The source's, which the copy was to be made at."""
+    past: bool = False
+    """Not the table as it stood was copied, but what it held at an earlier moment (rule C2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +112,13 @@ class Execution:
     data_identity: str | None = None
     """A name for the content that follows from logic and inputs (rule I1); None where it depends on more than these."""
     origin: CloneOrigin | None = None
+    found_epoch: Epoch | None = None
+    """The target's own epoch when this execution was decided: what the one before had left, if nobody else wrote since. None
+    where there was no table, or its epoch was not known."""
+    target_name: str = ""
+    """The dbt target that it was built in, in which its hooks may do something else (rule I5)."""
+    hook_wrote: bool = False
+    """A hook wrote to this copy, which held the hook's work already from when its source was built."""
 
     @property
     def spells_out_its_columns(self) -> bool:
@@ -148,6 +159,18 @@ class History:
     def latest(self) -> Execution | None:
         """The execution with the greatest confirmed epoch, ties by `confirmed_at`: what is in the table now."""
         return self.executions[0] if self.executions else None
+
+    def at(self, epoch: Epoch) -> History:
+        """The history as it was when the table stood at `epoch`."""
+        return History(tuple(one for one in self.executions if one.epoch is not None and one.epoch <= epoch))
+
+    def stood_until(self, epoch: Epoch | None, moment: int, clock: EpochClock) -> bool:
+        """Whether the table is known to have stood at `epoch` until `moment`: it was found so when a later build was decided."""
+        return any(
+            clock.stands(epoch, one.found_epoch)
+            for one in self.executions
+            if one.decided_at is not None and one.decided_at >= moment
+        )
 
     def rival_of(self, execution: Execution, clock: EpochClock) -> Rival | None:
         """Whether another execution, which did something else, may have written what `execution` confirmed (rule T9).
@@ -198,7 +221,10 @@ def _age_order(execution: Execution) -> tuple[int, int, str]:
 
 
 def _joined(one: Execution, other: Execution) -> Execution:
-    """Two accounts of one execution: the higher epoch (rule W5), the earlier times (a repeated confirm comes later)."""
+    """Two accounts of one execution: the higher epoch (rule W5), the earlier times (a repeated confirm comes later).
+
+    What one of them cannot prove, neither does.
+    """
     epochs = [epoch for epoch in (one.epoch, other.epoch) if epoch is not None]
     return replace(
         min(one, other, key=lambda execution: (execution.confirmed_at, repr(execution))),
@@ -206,4 +232,6 @@ def _joined(one: Execution, other: Execution) -> Execution:
         built_at=min(one.built_at, other.built_at),
         confirmed_at=min(one.confirmed_at, other.confirmed_at),
         data_identity=one.data_identity if one.data_identity == other.data_identity else None,
+        unproven=max((cause for cause in (one.unproven, other.unproven) if cause is not None), default=None),
+        hook_wrote=one.hook_wrote or other.hook_wrote,
     )

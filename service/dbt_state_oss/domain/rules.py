@@ -14,7 +14,7 @@ from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn, RejectionReason
 from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, Section, ago_text, duration_text
 from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
-from dbt_state_oss.domain.freshness import ChangeKind, compare_inputs, stands_as_recorded
+from dbt_state_oss.domain.freshness import ChangeKind, compare_inputs
 from dbt_state_oss.domain.history import Execution, History, Rival
 from dbt_state_oss.domain.lineage import same_lineage
 from dbt_state_oss.domain.relation import Relation
@@ -89,7 +89,7 @@ def own_table_exists(case: Case) -> Finding | None:
 
 
 def _empty_looks_missing(case: Case) -> bool:
-    return case.dialect.name == "postgres" and case.history.latest is not None
+    return case.dialect.empty_looks_missing and case.history.latest is not None
 
 
 def stored_failures_can_be_skipped(case: Case) -> Finding | None:
@@ -242,13 +242,20 @@ def _utc_date(milliseconds: int | None) -> str | None:
     return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC).date().isoformat()
 
 
+def it_is_made_anew_of_its_inputs(case: Case) -> Finding | None:
+    """Rule F7a: a table that is replaced by what it makes of itself is another one after every build."""
+    if case.submission.execution_type is ExecutionType.FULL and case.fingerprint.reads_itself:
+        return _no(Section.QUERY, "it is made of what it held before, so every build makes another table of it")
+    return None
+
+
 def nobody_else_wrote_to_it(case: Case) -> Finding | None:
     """Rules T3, T4 and T6."""
     submission = case.submission
     if submission.relation is None:
         return None
     latest = _latest(case)
-    if stands_as_recorded(latest.epoch, submission.own_epoch, case.clock):
+    if case.clock.stands(latest.epoch, submission.own_epoch):
         return _yes(Section.TABLE, "nobody else has written to it since its last build")
     if submission.ignore_external_modifications:
         return _yes(Section.TABLE, "somebody else has written to it, which is to be ignored")
@@ -339,6 +346,7 @@ RULES: tuple[Rule, ...] = (
     contract_is_unchanged,
     configuration_is_unchanged,
     query_is_deterministic,
+    it_is_made_anew_of_its_inputs,
     nobody_else_wrote_to_it,
     view_reads_what_it_read,
     results_are_complete,

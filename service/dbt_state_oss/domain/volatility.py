@@ -44,6 +44,19 @@ def volatility_of_text(text: str, dialect: Dialect) -> Volatility:
     return Volatility.STABLE
 
 
+def statement_asks_session(tokens: list[Token], dialect: Dialect) -> bool:
+    """Whether a parsed statement calls a function that tells of the session."""
+    return any(
+        token.text.lower() in dialect.session_functions and _of_token(tokens, index, dialect) is not Volatility.STABLE
+        for index, token in enumerate(tokens)
+    )
+
+
+def text_asks_session(text: str, dialect: Dialect) -> bool:
+    """The same for SQL that could not be parsed: every word counts."""
+    return not {word.lower() for word in _WORD.findall(text)}.isdisjoint(dialect.session_functions)
+
+
 def _of_token(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
     token = tokens[index]
     name = token.text.lower()

@@ -21,6 +21,10 @@ BIGQUERY = Dialect(
     # A clone takes over row and column policies and tags, but no access to the table.
     copying=Copying(
         ("CREATE OR REPLACE TABLE {target} CLONE {source}{options}",),
+        # A millisecond on: a table's time of modification is cut off, not rounded.
+        past=(
+            "CREATE OR REPLACE TABLE {target} CLONE {source} FOR SYSTEM_TIME AS OF TIMESTAMP_MILLIS({epoch} + 1){options}",
+        ),
         left_behind=frozenset({"grants", "__persisted_docs_hash"}),
     ),
     date_functions=frozenset({"current_date"}),
@@ -33,5 +37,6 @@ BIGQUERY = Dialect(
         generate generate_bool generate_double generate_embedding generate_int generate_table generate_text
         ml_generate_text
         """),
+    session_functions=function_names("session_user"),
     bare_functions=function_names("current_date current_datetime current_time current_timestamp"),
 )

@@ -10,7 +10,7 @@ from string import ascii_lowercase, ascii_uppercase
 
 from dbt_state_oss.domain.dialects.copying import Copying
 from dbt_state_oss.domain.dialects.spelling import NamePart, default_part, parts_of_name, split_dots
-from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.relation import Epoch, Relation
 
 _LONGEST_REMEMBERED_NAME = 1024
 _REMEMBERED_NAMES = 16_384
@@ -34,6 +34,12 @@ class EpochClock(Enum):
 
     STAMPED = "stamped"
     """Stamped from a run clock, a little later than the truth: lower or equal is unchanged (Snowflake, Redshift)."""
+
+    def stands(self, recorded: Epoch | None, reported: Epoch | None) -> bool:
+        """Whether a table reported at `reported` is the one recorded at `recorded` (rule T4). Unknown is never equal (F3)."""
+        if recorded is None or reported is None:
+            return False
+        return reported == recorded if self is EpochClock.EXACT else reported <= recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +72,16 @@ class Dialect:
     materialized_views_are_refreshed: bool = True
     """Running a materialized view again refreshes it, and the wire does not tell one from a view (rule T5). Not so where
     the warehouse keeps it fresh, or where dbt's adapter makes none of this kind."""
+    empty_looks_missing: bool = False
+    """A table without rows has no epoch, like one that is not there."""
     copying: Copying | None = field(default=None, compare=False)
     """How a table is copied (rule C6); None where no way is known."""
     date_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Functions whose value changes once a day (rule L9)."""
     volatile_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Functions whose value may change at each call (rule L9)."""
+    session_functions: frozenset[str] = field(default=frozenset(), compare=False)
+    """Those of the volatile ones that tell of who asks from where: one answer in a session, another in another target."""
     bare_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Those of the two sets above that are called without parentheses too."""
     date_literals: frozenset[str] = field(default=frozenset(), compare=False)

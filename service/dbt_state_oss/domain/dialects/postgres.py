@@ -13,6 +13,7 @@ POSTGRES = Dialect(
     clock=EpochClock.EXACT,
     materialized_views_are_refreshed=False,
     default_schema="public",
+    empty_looks_missing=True,
     word_case=CaseRule.LOWER,
     # One text is one transaction, even where the connection commits by itself. INCLUDING ALL keeps indexes, defaults,
     # constraints and the comments of columns, but not that of the table.
@@ -22,8 +23,20 @@ POSTGRES = Dialect(
             "CREATE TABLE {target} (LIKE {source} INCLUDING ALL);\n"
             "INSERT INTO {target} SELECT * FROM {source}",
         ),
+        # One statement reads one state of the source: what is held to its epoch is what is copied. The epoch is the client's own
+        # (dbt-state 2.62), which has none for rows of the transaction itself, as a hook may have left them. What is cast to a
+        # number where the source differs is a sentence, so that the error tells what is wrong.
+        verified=(
+            "DROP TABLE IF EXISTS {target} CASCADE;\n"
+            "CREATE TABLE {target} (LIKE {source} INCLUDING ALL);\n"
+            "WITH source AS (SELECT max(CAST(EXTRACT(EPOCH FROM pg_xact_commit_timestamp(xmin)) * 1000 AS bigint)) AS epoch,\n"
+            "  bool_or(xmin = CAST(pg_current_xact_id() AS xid)) AS unfinished FROM {source}),\n"
+            "copied AS (INSERT INTO {target} SELECT * FROM {source})\n"
+            "SELECT CAST(CASE WHEN epoch = {epoch} AND NOT unfinished THEN '1'\n"
+            "  ELSE 'the table to clone is no longer what was recorded' END AS integer) FROM source",
+        ),
         across_databases=False,
-        left_behind=frozenset({"grants", "__persisted_docs_hash"}),
+        left_behind=frozenset({"grants", "unlogged", "__persisted_docs_hash"}),
     ),
     # `age` with one argument counts from today's midnight.
     date_functions=frozenset({"current_date", "age"}),
@@ -48,6 +61,12 @@ POSTGRES = Dialect(
         pg_tablespace_size pg_total_relation_size
         dblink lo_get pg_ls_dir pg_read_binary_file pg_read_file pg_sleep pg_sleep_for pg_sleep_until pg_stat_file
         cursor_to_xml database_to_xml query_to_xml schema_to_xml table_to_xml
+        """),
+    session_functions=function_names("""
+        current_catalog current_database current_role current_schema current_schemas current_setting current_user session_user
+        system_user user inet_client_addr inet_client_port inet_server_addr inet_server_port pg_backend_pid
+        has_any_column_privilege has_column_privilege has_database_privilege has_function_privilege has_schema_privilege
+        has_sequence_privilege has_table_privilege pg_has_role row_security_active
         """),
     bare_functions=function_names("""
         current_catalog current_date current_role current_schema current_time current_timestamp current_user localtime

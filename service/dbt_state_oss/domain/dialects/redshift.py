@@ -38,6 +38,12 @@ REDSHIFT = Dialect(
         pg_backend_pid pg_get_session_roles pg_last_copy_count pg_last_copy_id pg_last_query_id pg_last_unload_count
         pg_last_unload_id txid_current
         """),
+    session_functions=function_names("""
+        current_aws_account current_catalog current_database current_namespace current_role current_schema current_schemas
+        current_session_arn current_setting current_user current_user_id default_iam_role session_user user user_is_member_of
+        role_is_member_of has_assumerole_privilege has_database_privilege has_schema_privilege has_table_privilege
+        pg_backend_pid pg_get_session_roles
+        """),
     bare_functions=function_names("""
         current_aws_account current_catalog current_date current_namespace current_role current_schema
         current_session_arn current_time current_timestamp current_user current_user_id default_iam_role localtime

@@ -37,6 +37,14 @@ SNOWFLAKE = Dialect(
         ai_agg ai_classify ai_complete ai_extract ai_filter ai_parse_document ai_sentiment ai_summarize_agg
         ai_transcribe ai_translate try_complete
         """),
+    session_functions=function_names("""
+        all_user_names current_account current_account_name current_available_roles current_client current_database
+        current_ip_address current_organization_name current_organization_user current_region current_role
+        current_role_type current_schema current_schemas current_secondary_roles current_session current_user
+        current_warehouse getvariable invoker_role invoker_share is_application_role_in_session
+        is_database_role_in_session is_granted_to_invoker_role is_instance_role_in_session is_organization_user
+        is_role_in_session is_user_imported sys_context
+        """),
     bare_functions=function_names("""
         current_account current_client current_database current_date current_ip_address current_region current_role
         current_schema current_schemas current_session current_statement current_time current_timestamp
