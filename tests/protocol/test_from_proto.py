@@ -215,6 +215,7 @@ def test_the_clients_options_are_read() -> None:
     request.stale_upstream_policy = WirePolicy.ALL
     request.tolerate_nondeterminism = False
     request.compare_unrendered_code = True
+    request.compare_selected_columns = True
     request.ignore_external_modifications = True
     request.clone_chain_depth_limit = 0
     request.clone_time_travel_limit = 604_800
@@ -224,6 +225,7 @@ def test_the_clients_options_are_read() -> None:
     assert submission.stale_upstream_policy is StaleUpstreamPolicy.ALL
     assert not submission.tolerate_nondeterminism
     assert submission.compare_unrendered_code
+    assert submission.compare_selected_columns
     assert submission.ignore_external_modifications
     assert submission.clone_terms == CloneTerms(
         allowed=False,
@@ -234,6 +236,29 @@ def test_the_clients_options_are_read() -> None:
         into_defer_target=True,
         defer_enabled=True,
     )
+
+
+def test_the_columns_of_tables_are_read_as_they_were_sent() -> None:
+    request = recorded_requests("selected_columns", "SQL/SubmitEnrichedSQL", SubmitEnrichedSQLRequest)[0]
+    submission = submission_of_query(request)
+    assert submission.compare_selected_columns
+    assert submission.schemas == {
+        COUNTRIES: {"code": "text", "name": "text"},
+        ORDERS: {
+            "id": "integer",
+            "code": "text",
+            "amount": "numeric(10,2)",
+            "ts": "timestamp without time zone",
+        },
+    }
+
+
+def test_columns_that_leave_a_doubt_are_not_taken() -> None:
+    request = recorded_requests("selected_columns", "SQL/SubmitEnrichedSQL", SubmitEnrichedSQLRequest)[0]
+    again = request.table_schemas.add(name="shop.raw.orders")
+    again.columns.add(name="id", type="text")
+    request.table_schemas[0].columns.add(name="CODE", type="text")
+    assert submission_of_query(request).schemas == {}
 
 
 def test_a_policy_that_is_too_new_is_the_one_that_builds_more_often() -> None:

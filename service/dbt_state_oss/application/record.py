@@ -68,4 +68,4 @@ def _as_provable(execution: Execution, recorded: Recorded) -> Execution:
 
 
 def _unknown(known: Input) -> Input:
-    return replace(known, epoch=None, identity=None)
+    return replace(known, epoch=None, identity=None, columns_identity=None)

@@ -6,8 +6,9 @@ slots, numbered in order of first appearance. Called for a query and for every v
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as SqlglotDialect
@@ -15,8 +16,12 @@ from sqlglot.errors import ErrorLevel, ParseError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
 from dbt_state_oss.domain.clauses import clause_digests
+from dbt_state_oss.domain.column_account import TextAccount, account_of
+from dbt_state_oss.domain.column_reads import reads_of
+from dbt_state_oss.domain.columns import ColumnReads
 from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
+from dbt_state_oss.domain.plain_sql import is_plain
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.sources import CommonTables, NamedSources, relations_under_stars, unseen_sources
 from dbt_state_oss.domain.view_ddl import defining_query
@@ -25,6 +30,9 @@ from dbt_state_oss.domain.wording import Span, Wording, nesting, touches_odd_spa
 
 DEEPEST_NESTING = 100
 """Brackets and the like within each other; what nests deeper is compared as text."""
+
+_Taken = ParamSpec("_Taken")
+_Told = TypeVar("_Told")
 
 _OWN_NAME = "own name"
 _SIDE_EFFECTS = (exp.Command, exp.DDL, exp.DML, exp.Into)
@@ -41,6 +49,10 @@ class Reading:
     unseen_sources: tuple[str, ...]
     clauses: tuple[str, ...]
     """What `clause_digests` makes of it."""
+    reads: ColumnReads | None
+    """The columns that it reads of `relations` (rule F9); None where that is not understood."""
+    account: TextAccount | None
+    """What decides its rows and its columns; None where they can't be told apart."""
     asks_session: bool
 
 
@@ -104,6 +116,12 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
     unseen = tuple(dict.fromkeys(unseen_sources(tree)))
     named = [*_names_given(tree, wording.sql)] if wording.dialect.shows_written_case else []
 
+    relations = {id(table.node): table.relation for table in read}
+    nodes = list(tree.walk())
+    plain = _understood(is_plain, nodes)
+    reads = _understood(reads_of, nodes, wording.tokens, relations) if plain else None
+    account = _understood(account_of, nodes, wording.tokens, wording.sql, relations) if plain else None
+
     spans = {table.start: Span(table.start, table.end, _OWN_NAME) for table in written}
     for table in read:
         spans[table.start] = Span(table.start, table.end, str(slots[table.relation]))
@@ -125,8 +143,18 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         volatility=volatility,
         unseen_sources=unseen,
         clauses=clause_digests(tree.expression if isinstance(tree, exp.Create) else tree, grammar),
+        reads=reads,
+        account=account,
         asks_session=asks_session,
     )
+
+
+def _understood(analyse: Callable[_Taken, _Told | None], *taken: _Taken.args, **named: _Taken.kwargs) -> _Told | None:
+    """What is told of columns; None where that fails, which must not cost the reading itself."""
+    try:
+        return analyse(*taken, **named)
+    except Exception:  # noqa: BLE001 - as in `read_sql`: a fault costs a comparison at most
+        return None
 
 
 def _names_given(tree: exp.Expr, sql: str) -> Iterator[str]:

@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dbt_state_oss.domain.data_identity import identity_at, identity_of
+from dbt_state_oss.domain.columns import ColumnReads
+from dbt_state_oss.domain.data_identity import columns_identity_at, columns_of, identity_at, identity_of
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.dialects import Dialect, EpochClock
 from dbt_state_oss.domain.fingerprint import Fingerprint, digest_of
 from dbt_state_oss.domain.history import Execution, History, Input, Logic
 from dbt_state_oss.domain.lineage import latest_lineage, lineage_at, lineage_of
-from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import Code, ExecutionType, Submission
 
 _MARKS_OF_PART = ("_dbt_limit_subq_", "_dbt_et_filter_subq_", "where false limit 0)")
+
+_READS_WHAT_THE_QUERY_READS = frozenset(
+    {
+        ExecutionType.FULL,
+        ExecutionType.APPEND,
+        ExecutionType.MERGE,
+        ExecutionType.INSERT_OVERWRITE,
+        ExecutionType.DELETE_INSERT,
+        ExecutionType.DBT_DATA_TEST,
+    }
+)
+"""dbt filters what a microbatch reads by a column that its query may not name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +108,33 @@ class Case:
         history = self.upstream.get(relation, History())
         if self.is_view:
             return Input(None if history.latest is None else history.latest.epoch, latest_lineage(history))
-        return Input(epoch, lineage_at(history, epoch, self.clock), identity_at(history, relation, epoch, self.clock))
+        return Input(
+            epoch,
+            lineage_at(history, epoch, self.clock),
+            identity_at(history, relation, epoch, self.clock),
+            columns_identity_at(history, relation, epoch, self.clock, self._reads_of(relation)),
+            self._columns_handed_on(history, relation, epoch),
+        )
+
+    @property
+    def reads_by_columns(self) -> bool:
+        """The build reads no other columns than its query does (rules F9 and L4a)."""
+        execution_type = self.submission.execution_type
+        return execution_type in _READS_WHAT_THE_QUERY_READS and not self.is_snapshot and not self.reads_part_of_inputs
+
+    def _reads_of(self, relation: Relation) -> ColumnReads | None:
+        """Which columns are read, of a table that the query was seen to read (rule F9)."""
+        in_query = any(relation in slot.leaves for slot in self.fingerprint.slots)
+        return self.fingerprint.reads if in_query and self.reads_by_columns else None
+
+    def _columns_handed_on(self, history: History, relation: Relation, epoch: Epoch | None) -> Mapping[str, str] | None:
+        """The columns of a table that the build hands on by a `*`: as its own build tells them, else as the client sent them."""
+        account = self.fingerprint.account
+        if account is None or account.star != relation:
+            return None
+        written = history.written_at(epoch, self.clock)
+        told = None if written is None else columns_of(written)
+        return told or self.submission.schemas.get(relation)
 
 
 def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) -> Execution:
@@ -119,6 +158,7 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         node_id=node.unique_id,
         resource_type=node.resource_type,
         hashes=node.hashes,
+        target_name=node.target_name,
         full_refresh=case.is_full_refresh,
         part_of_inputs=case.reads_part_of_inputs,
         data_identity=_data_identity(case, inputs),

@@ -7,13 +7,18 @@ same logic from the same data does not rebuild its children (rule F2).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from dbt_state_oss.domain.columns import ColumnReads
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
-from dbt_state_oss.domain.history import History, Input, Logic
+from dbt_state_oss.domain.history import Execution, History, Input, Logic
 from dbt_state_oss.domain.lineage import in_slot_order, logic_parts, rest_of_logic
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import ExecutionType, Node
+
+_SAYS_NOTHING_OF_ROWS = frozenset({"__persisted_docs_hash"})
+"""Extras that describe a table and leave what is in it alone: a new column's description among them."""
 
 
 def identity_of(logic: Logic, node: Node, inputs: Mapping[Relation, Input]) -> str | None:
@@ -48,3 +53,50 @@ def identity_at(history: History, relation: Relation, epoch: Epoch | None, clock
     if written is None or written.data_identity is None or written.unproven is not None:
         return f"{relation} at {epoch}"
     return written.data_identity
+
+
+def columns_identity_at(
+    history: History, relation: Relation, epoch: Epoch | None, clock: EpochClock, reads: ColumnReads | None
+) -> str | None:
+    """The identity of what `reads` reads of a table as it stood at `epoch` (rule I6); None where it can't be told apart.
+
+    Equal identities: the same rows, as often, in every column that is read, and no column besides that the reader's words could
+    mean.
+    """
+    written = history.written_at(epoch, clock)
+    if written is None or written.unproven is not None or written.part_of_inputs or reads is None:
+        return None
+    account, columns = written.logic.fingerprint.account, columns_of(written)
+    if (
+        account is None
+        or columns is None
+        or relation in reads.whole
+        or not columns.keys() >= set(reads.qualified.get(relation, ()))
+    ):
+        return None
+    if not _follows_from_logic(written.data_identity):
+        return None
+    extras = {key: value for key, value in written.logic.extras.items() if key not in _SAYS_NOTHING_OF_ROWS}
+    named = (part for name in sorted(columns.keys() & reads.words) for part in (name, columns[name]))
+    parts = logic_parts(replace(written.logic, extras=extras), template=("columns", account.rows, *named))
+    rest = (*rest_of_logic(written.hashes), written.target_name)
+    inputs = (written.inputs[each].identity or "" for each in in_slot_order(written.logic, written.inputs))
+    return digest_of("columns identity", *parts, *rest, *inputs)
+
+
+def _follows_from_logic(identity: str | None) -> bool:
+    """It was made by `identity_of`: a copy may hold what only has the name of a table and its epoch (rule I2)."""
+    return identity is not None and " at " not in identity
+
+
+def columns_of(execution: Execution) -> Mapping[str, str] | None:
+    """What decides each column that the execution left, by its folded name; None where they can't be told apart."""
+    account = execution.logic.fingerprint.account
+    if account is None:
+        return None
+    if account.star is None:
+        return account.columns
+    handed_on = execution.inputs[account.star].columns if account.star in execution.inputs else None
+    if handed_on is None or account.columns.keys() & handed_on.keys():
+        return None
+    return {**account.columns, **{name: f"handed on {column}" for name, column in handed_on.items()}}

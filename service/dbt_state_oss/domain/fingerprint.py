@@ -7,6 +7,7 @@ from enum import Enum
 from hashlib import sha256
 from itertools import chain
 
+from dbt_state_oss.domain.columns import ColumnAccount, ColumnReads
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, SeedValues
 
@@ -65,6 +66,13 @@ class Fingerprint:
     """Digest of the canonical definitions of the views read, which `digest` covers too; empty where none is read."""
     unseen_sources: tuple[str, ...] = ()
     """What it reads, directly or through views, that is no relation and of which no request tells (rule F3)."""
+    account: ColumnAccount | None = field(default=None, compare=False)
+    """What decides its rows and each of its columns; None where they can't be told apart (rule F9)."""
+    reads: ColumnReads | None = field(default=None, compare=False)
+    """Which columns it reads; None where that is not understood (rule F9)."""
+    selection_digest: str | None = field(default=None, compare=False)
+    """As `digest`, but covering of the views only their rows and the columns that are read, and the names of what is read (rule
+    L4a); None where no view is read so."""
     asks_session: bool = False
     """It calls a function that tells of the session, so that it means something else in another target."""
     reads_itself: bool = False

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from dbt_state_oss.domain.canonical import Reading, read_sql
+from dbt_state_oss.domain.column_views import ViewColumns
+from dbt_state_oss.domain.columns import all_reads
 from dbt_state_oss.domain.dialects.spelling import parts_of_name
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, digest_of
 from dbt_state_oss.domain.plain_text import read_text
@@ -80,6 +82,8 @@ def _parsed(code: Code) -> Fingerprint | None:
     if upstream is None:
         return None
     readings = lineage.readings.values()
+    columns = ViewColumns(lineage.readings)
+    reads_itself = any(code.target in reading.relations for reading in (query, *readings))
     return Fingerprint(
         FingerprintKind.PARSED,
         digest_of(FingerprintKind.PARSED.value, code.dialect.name, query.meaning, *upstream),
@@ -91,8 +95,11 @@ def _parsed(code: Code) -> Fingerprint | None:
         views_digest=lineage.views_digest(),
         unseen_sources=tuple(dict.fromkeys(name for reading in (query, *readings) for name in reading.unseen_sources)),
         parts=(*query.clauses, *lineage.view_parts()),
+        account=None if reads_itself else columns.account(query),
+        selection_digest=columns.selection_digest(query),
+        reads=all_reads(reading.reads for reading in (query, *readings)),
         asks_session=any(reading.asks_session for reading in (query, *readings)),
-        reads_itself=any(code.target in reading.relations for reading in (query, *readings)),
+        reads_itself=reads_itself,
     )
 
 

@@ -104,6 +104,8 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
     stood = _stood_while_read(case, latest, was, now)
     if stood and recorded.identity is not None and recorded.identity == reported.identity:
         return None
+    if stood and _columns_are_unchanged(case, recorded, reported):
+        return None
     if was != now:
         if recorded.lineage is None or not same_lineage(recorded.lineage, reported.lineage):
             return Change(ChangeKind.LOGIC, now, f"{now} is read where the last build read {was}")
@@ -111,6 +113,12 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
             return _unsure(was)
         return Change(ChangeKind.DATA, now, f"{now}, of the same logic, is read where the last build read {was}")
     return _moved(case, now, recorded, reported, stood=stood)
+
+
+def _columns_are_unchanged(case: Case, recorded: Input, reported: Input) -> bool:
+    """Rule F9: what is read of the table is what it was, whatever else has changed in it."""
+    asked = case.submission.compare_selected_columns
+    return asked and recorded.columns_identity is not None and recorded.columns_identity == reported.columns_identity
 
 
 def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relation) -> bool:

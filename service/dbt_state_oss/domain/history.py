@@ -47,6 +47,10 @@ class Input:
     """The lineage of the execution that had written it; None where no record of ours tells."""
     identity: str | None = None
     """A name for its content (rule I3); None where none can be given."""
+    columns_identity: str | None = None
+    """A name for what the execution reads of its content (rule I6); None where none can be given."""
+    columns: Mapping[str, str] | None = None
+    """Its columns by their folded names, each with what tells its type, where the execution hands them all on by a `*`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,8 @@ class Execution:
     found_epoch: Epoch | None = None
     """The target's own epoch when this execution was decided: what the one before had left, if nobody else wrote since. None
     where there was no table, or its epoch was not known."""
+    target_name: str = ""
+    """The dbt target that it was built in, in which its hooks may do something else (rule I1)."""
     hook_wrote: bool = False
     """A hook wrote to this copy, which held the hook's work already from when its source was built."""
 

@@ -142,6 +142,8 @@ def logic_is_unchanged(case: Case) -> Finding | None:
         return _yes(Section.QUERY, text, Badge.NODE_QUERY_UNCHANGED)
     if same_template(case, latest):
         return _yes(Section.QUERY, "its code before rendering has not changed", Badge.NODE_QUERY_UNCHANGED)
+    if same_selection(case, latest):
+        return _yes(Section.QUERY, "what it reads of its views has not changed", Badge.NODE_QUERY_UNCHANGED)
     older = next((one for one in case.history.executions[1:] if same_logic(case, one)), None)
     if older is not None:
         when = ago_text(older.confirmed_at, case.now)
@@ -161,6 +163,20 @@ def same_logic(case: Case, execution: Execution) -> bool:
         and then.execution_type is case.submission.execution_type
         and then.fingerprint.kind is case.fingerprint.kind
         and then.fingerprint.digest == case.fingerprint.digest
+        and then.extras == case.extras
+    )
+
+
+def same_selection(case: Case, execution: Execution) -> bool:
+    """Rule L4a: its own query, the rows of its views and the columns that it reads of them are what they were."""
+    now, then = case.fingerprint.selection_digest, execution.logic
+    return (
+        case.submission.compare_selected_columns
+        and case.reads_by_columns
+        and now is not None
+        and now == then.fingerprint.selection_digest
+        and then.dialect == case.dialect.name
+        and then.execution_type is case.submission.execution_type
         and then.extras == case.extras
     )
 

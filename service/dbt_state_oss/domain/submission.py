@@ -166,6 +166,10 @@ class Submission:
     stale_upstream_policy: StaleUpstreamPolicy = StaleUpstreamPolicy.ANY
     tolerate_nondeterminism: bool = True
     compare_unrendered_code: bool = False
+    compare_selected_columns: bool = False
+    """Of what is read, only the columns that are read count (rule F9)."""
+    schemas: Mapping[Relation, Mapping[str, str]] = field(default_factory=dict)
+    """Columns of the tables that it reads and that are not built in this run: folded names to types, as far as they were sent."""
     ignore_external_modifications: bool = False
     clone_terms: CloneTerms = field(default_factory=CloneTerms)
     deferred: tuple[Relation, ...] = ()

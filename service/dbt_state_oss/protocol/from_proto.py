@@ -24,6 +24,7 @@ from query_cache_protobuf.query_cache.struct_pb2 import Struct, Value
 
 from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.record import Recorded
+from dbt_state_oss.domain.columns import folded
 from dbt_state_oss.domain.dialects import Dialect, dialect_named
 from dbt_state_oss.domain.history import DataTestResults
 from dbt_state_oss.domain.relation import Epoch, Relation
@@ -59,6 +60,8 @@ def submission_of_query(request: SubmitEnrichedSQLRequest) -> Submission:
         stale_upstream_policy=_policy(request.stale_upstream_policy),
         tolerate_nondeterminism=request.tolerate_nondeterminism,
         compare_unrendered_code=request.compare_unrendered_code,
+        compare_selected_columns=request.compare_selected_columns,
+        schemas=_schemas(request),
         ignore_external_modifications=request.ignore_external_modifications,
         clone_terms=_clone_terms(request),
         deferred=_lenient_dependencies(request),
@@ -189,6 +192,22 @@ def _views(views: Iterable[QueryDependency], dialect: Dialect, catalog: str, sch
         )
         for view in views
     )
+
+
+def _schemas(request: SubmitEnrichedSQLRequest) -> dict[Relation, dict[str, str]]:
+    """Columns by relation; a table that is told of twice, or has two columns of one name, is left out."""
+    dialect, schemas, doubtful = dialect_named(request.dialect), {}, set()
+    for table in request.table_schemas:
+        relation = dialect.relation(
+            table.name,
+            default_catalog=request.default_catalog,
+            default_schema=request.default_schema or dialect.default_schema,
+        )
+        columns = {folded(column.name): column.type for column in table.columns}
+        if relation in schemas or len(columns) != len(table.columns):
+            doubtful.add(relation)
+        schemas[relation] = columns
+    return {relation: columns for relation, columns in schemas.items() if columns and relation not in doubtful}
 
 
 def _policy(number: int) -> StaleUpstreamPolicy:

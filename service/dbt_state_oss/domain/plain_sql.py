@@ -1,0 +1,141 @@
+"""The SQL whose columns can be told apart (rule F9): what may stand in it, and that nothing in it means columns it does not name.
+
+A list of what is understood, not of what is dangerous: a construct that is on no list here refuses the whole statement.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from sqlglot import Token, TokenType, exp
+
+from dbt_state_oss.domain.columns import LONGEST_NAME, folded
+
+_ARGUMENTS: dict[type[exp.Expr], frozenset[str]] = {
+    kind: frozenset(arguments.split())
+    for kind, arguments in (
+        (exp.Select, "with_ expressions from_ joins where group having windows qualify order limit offset distinct"),
+        (exp.Union, "with_ this expression distinct order limit offset"),
+        (exp.Intersect, "with_ this expression distinct order limit offset"),
+        (exp.Except, "with_ this expression distinct order limit offset"),
+        (exp.With, "expressions"),
+        (exp.CTE, "this alias materialized"),
+        (exp.Subquery, "this alias joins"),
+        (exp.Table, "this db catalog alias joins"),
+        (exp.TableAlias, "this"),
+        (exp.Join, "this on using side kind"),
+        (exp.Group, "expressions"),
+        (exp.Column, "this table db catalog"),
+        (exp.Star, ""),
+        (exp.Distinct, "expressions on"),
+    )
+}
+"""The arguments that a statement's structure may have. So no NATURAL join, no `* EXCEPT`, no `GROUP BY ALL`, no
+`SELECT AS STRUCT`, no pivot, sample or time travel, no recursion, and no column renamed by its place."""
+
+
+def _kinds(names: str) -> frozenset[type[exp.Expr]]:
+    return frozenset(getattr(exp, name) for name in names.split())
+
+
+_CLAUSES = _kinds(
+    "From Where Having Order Ordered Alias Identifier Literal Null Boolean Paren Tuple Var Interval Exists In"
+)
+_OPERATORS = _kinds(
+    "And Or Xor Not EQ NEQ GT GTE LT LTE Is NullSafeEQ NullSafeNEQ Between Like ILike Escape Add Sub Mul Div IntDiv Mod Neg"
+    " DPipe Case If Cast TryCast DataType DataTypeParam Window WindowSpec Filter JSONExtract JSONExtractScalar JSONPath"
+    " JSONPathRoot JSONPathKey JSONPathSubscript"
+)
+_FUNCTIONS = _kinds(
+    "Coalesce Nullif Greatest Least Abs Round Floor Ceil Sign Pow Sqrt Ln Exp Log Upper Lower Trim Concat ConcatWs Length"
+    " Substring Left Right Replace SplitPart StrPosition Initcap Pad Reverse MD5 SHA SHA2 DateTrunc TimestampTrunc Extract"
+    " DateDiff DateAdd DateSub TimestampDiff TimestampAdd TsOrDsToDate Year Quarter Month Week Day DayOfWeek DayOfYear Date"
+    " Timestamp ToChar StrToDate StrToTime TimeToStr LastDay"
+)
+_AGGREGATES = _kinds(
+    "Count CountIf Sum Avg Min Max Stddev StddevPop StddevSamp Variance VariancePop LogicalOr LogicalAnd Rank DenseRank"
+)
+_REPEATABLE = frozenset(_ARGUMENTS) | _CLAUSES | _OPERATORS | _FUNCTIONS | _AGGREGATES
+_BY_CHANCE = _kinds(
+    "Limit Offset Fetch Qualify RowNumber Lag Lead FirstValue LastValue NthValue Ntile PercentRank CumeDist ArrayAgg"
+    " GroupConcat AnyValue ApproxDistinct Median PercentileCont WithinGroup IgnoreNulls RespectNulls"
+)
+"""Where rows tie, these may choose otherwise as soon as the query is planned otherwise, as it may be for a new column."""
+
+_WORD = re.compile(r"[\w$]+")
+
+_KEPT_BY_THE_WAREHOUSE = frozenset(
+    "cmax cmin ctid oid tableoid xmax xmin _file_name _metadata _partitiondate _partitiontime _table_suffix".split()
+)
+"""Columns that a table has without naming them, and that a rebuild changes."""
+
+
+def is_plain(nodes: list[exp.Expr]) -> bool:
+    """A statement holds nothing but what is understood, so that it depends on the columns that it names and on its stars alone.
+
+    `nodes` are all of its tree, the root first; identifiers must be normalized.
+    """
+    return (
+        isinstance(nodes[0], exp.Query)
+        and all(_is_known(node) for node in nodes)
+        and not _names_rows(nodes)
+        and all(_stands_for_columns(star) for star in nodes if isinstance(star, exp.Star))
+    )
+
+
+def is_repeatable(nodes: list[exp.Expr]) -> bool:
+    """A plain statement gives the same rows on the same data, however it is planned; the rounding of sums of floats aside."""
+    return not any(
+        type(node) in _BY_CHANCE or (isinstance(node, exp.Distinct) and node.args.get("on")) for node in nodes
+    )
+
+
+def words_of(tokens: Iterable[Token]) -> set[str]:
+    """All words, folded: a name that is none of them is nowhere in the text, quoted or not, cut off or not."""
+    words: set[str] = set()
+    for token in tokens:
+        if token.token_type in (TokenType.STRING, TokenType.NUMBER):
+            continue
+        text = folded(token.text)
+        if token.token_type is TokenType.IDENTIFIER or text.isidentifier():
+            words.add(text)
+        if not text.isidentifier():
+            words.update(_WORD.findall(text))
+    long = [word.encode() for word in words if len(word) > LONGEST_NAME or not word.isascii()]
+    return words.union(word[:LONGEST_NAME].decode(errors="ignore") for word in long)
+
+
+def reads_hidden_columns(words: set[str]) -> bool:
+    """Whether a column is named that the warehouse keeps for itself."""
+    return not words.isdisjoint(_KEPT_BY_THE_WAREHOUSE) or any(word.startswith("metadata$") for word in words)
+
+
+def stars_of(select: exp.Select) -> list[exp.Expr]:
+    """The items of a SELECT that stand for columns which they don't name."""
+    return [item for item in select.expressions if item.is_star]
+
+
+def _is_known(node: exp.Expr) -> bool:
+    arguments = _ARGUMENTS.get(type(node))
+    if isinstance(node, exp.Subquery) and isinstance(node.this, (exp.Table, exp.Subquery)) and node.alias:
+        return False  # a join in parentheses whose rows have a name
+    if arguments is None:
+        return type(node) in _REPEATABLE or type(node) in _BY_CHANCE
+    return all(argument in arguments for argument, value in node.args.items() if value)
+
+
+def _names_rows(nodes: list[exp.Expr]) -> bool:
+    """A table's own name stands where a column's does: its whole row is read (`select to_json(orders) from orders`)."""
+    rows = {folded(node.alias_or_name) for node in nodes if isinstance(node, (exp.Table, exp.Subquery, exp.CTE))}
+    rows |= {folded(node.name) for node in nodes if isinstance(node, exp.Table)}
+    return any(isinstance(node, exp.Column) and not node.table and folded(node.name) in rows for node in nodes)
+
+
+def _stands_for_columns(star: exp.Star) -> bool:
+    """An item of a SELECT, or of `count(*)`, which reads no column."""
+    parent = star.parent
+    if isinstance(parent, exp.Count):
+        return star.arg_key == "this"
+    item = parent if isinstance(parent, exp.Column) else star
+    return isinstance(item.parent, exp.Select) and item.arg_key == "expressions"
