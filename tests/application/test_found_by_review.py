@@ -37,11 +37,6 @@ POSTGRES = SUBMISSION.code.dialect
 OTHER_LOGIC = "select id from raw.orders where id > 7"
 
 
-def not_mended(fault: str) -> pytest.MarkDecorator:
-    """The test fails as long as the fault is there; once it is mended, the mark fails and has to go."""
-    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=fault)
-
-
 class Runs:
     """Clients that are obeyed: each build is asked about, done and confirmed, its epoch being the clock's time."""
 
@@ -280,9 +275,6 @@ async def test_what_a_session_answers_otherwise_in_each_target_is_not_cloned(run
     assert isinstance(asked.decision, Build)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="content keeps its name though its inputs did not stand (I1)"
-)
 async def test_content_is_not_named_by_what_a_build_in_flight_had_replaced(runs: Runs) -> None:
     """As above, but the other build of the parent, which the mart has read, is confirmed only after the mart."""
     first = await runs.build(middle())
@@ -300,9 +292,6 @@ async def test_content_is_not_named_by_what_a_build_in_flight_had_replaced(runs:
     assert isinstance(again.decision, Build), "it read the mart when that held what the other build had left"
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="content keeps its name though its inputs did not stand (I1)"
-)
 async def test_content_is_not_named_by_what_somebody_else_had_replaced(runs: Runs, clock: HandClock) -> None:
     """The same, where it was nobody of ours: that the parent was damaged is seen when it is next built, after the mart."""
     first = await runs.build(middle())

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from dbt_state_oss.domain.case import Case, draft_execution
+from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.dialects import dialect_named
+from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot
 from dbt_state_oss.domain.history import Execution, History
 from dbt_state_oss.domain.relation import Relation

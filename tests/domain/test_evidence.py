@@ -99,7 +99,7 @@ def test_logic_that_changed_further_upstream_is_told_from_the_upstreams_own() ->
     case = replace(case, submission=replace(case.submission, inputs={ORDERS: BUILT + HOUR, CUSTOMERS: T0}))
     assert f"upstream {ORDERS} was rebuilt with changed logic" in decide(case).description
 
-    (rebuilt,) = case.upstream[ORDERS].executions
+    rebuilt = case.upstream[ORDERS].executions[0]
     before = execution(CASE, id="ns.t.before", epoch=T0, lineage="l1", confirmed_at=T0, decided_at=T0)
     followed = replace(rebuilt, decided_at=BUILT, confirmed_at=BUILT + HOUR)
     both = replace(case, upstream={ORDERS: History((followed, before))})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.domain.building import CASE, CUSTOMERS, HASHES, ORDERS, T0
 
-from dbt_state_oss.domain.history import Input
-from dbt_state_oss.domain.lineage import UNKNOWN_LINEAGE, lineage_of, same_lineage
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Input
+from dbt_state_oss.domain.lineage import lineage_of, same_lineage
 
 
 def test_what_was_built_from_content_on_no_record_has_no_lineage_either() -> None:

@@ -74,7 +74,7 @@ def with_upstream(case: Case, *, recorded: str | None, now: str | None) -> Case:
     """orders is ours: the mart's record saw the lineage `recorded`, its own latest execution has `now`."""
     latest = case.history.executions[0]
     inputs = {**latest.inputs, ORDERS: Input(T0, recorded)}
-    upstream = History() if now is None else History((_rebuilt(lineage=now),))
+    upstream = History() if now is None else History((_rebuilt(lineage=now), *_first(recorded)))
     return replace(case, history=History((replace(latest, inputs=inputs),)), upstream={ORDERS: upstream})
 
 
@@ -93,6 +93,14 @@ def _rebuilt(**changes: Any) -> Execution:
     return execution(**{**times, **changes})
 
 
+def _first(lineage: str | None, data_identity: str | None = None) -> tuple[Execution, ...]:
+    """The build of orders that the mart had read, if it is ours."""
+    if lineage is None:
+        return ()
+    times: dict[str, Any] = {"epoch": T0, "decided_at": T0 - 1, "confirmed_at": T0}
+    return (execution(**{**times, "id": "ns.t.first", "lineage": lineage, "data_identity": data_identity}),)
+
+
 def with_content(
     case: Case, *, recorded: str | None, now: str | None, read: Relation = ORDERS, rival: bool = False
 ) -> Case:
@@ -101,8 +109,8 @@ def with_content(
     inputs = {**latest.inputs, ORDERS: Input(T0, "l1", recorded)}
     written = _rebuilt(lineage="l1", data_identity=now)
     other = replace(written, id="ns.t.x0", logic=replace(CASE, fingerprint=CHANGED).logic)
-    upstream = History((written, other) if rival else (written,))
-    seen_later = History((_rebuilt(),))
+    upstream = History((written, *([other] if rival else []), *_first("l1", recorded)))
+    seen_later = History((_rebuilt(), *_first("l1", recorded)))
     return replace(
         case, history=History((replace(latest, inputs=inputs),)), upstream={ORDERS: seen_later, read: upstream}
     )

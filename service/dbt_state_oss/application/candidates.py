@@ -72,7 +72,7 @@ class Candidates:
             if known is None or target.name not in known.targets:
                 await self._documents.update(key, listed)
         except StoreError as error:
-            _log.warning("candidate_not_listed", target=target.name, cause=str(error))
+            _log.warning("candidate_not_listed", key=key, cause=str(error))
 
     async def strike(self, organization: str, namespace: str, copy: Execution) -> None:
         """Take a source off the list of which no copy could be made: it is gone, or holds something else by now."""
@@ -85,10 +85,11 @@ class Candidates:
                 return None
             return CandidatesDocument({each: entry for each, entry in document.targets.items() if each != name})
 
+        key = _key(organization, namespace, copy.logic)
         try:
-            await self._documents.update(_key(organization, namespace, copy.logic), without)
+            await self._documents.update(key, without)
         except StoreError as error:
-            _log.warning("candidate_not_struck", target=name, cause=str(error))
+            _log.warning("candidate_not_struck", key=key, cause=str(error))
 
 
 def _key(organization: str, namespace: str, logic: Logic) -> str:

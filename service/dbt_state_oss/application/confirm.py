@@ -10,8 +10,7 @@ from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.ports import Clock
 from dbt_state_oss.application.tickets import Tickets
 from dbt_state_oss.domain.clone import disowned
-from dbt_state_oss.domain.history import DataTestResults, Execution
-from dbt_state_oss.domain.lineage import UNKNOWN_LINEAGE
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, DataTestResults, Execution
 from dbt_state_oss.domain.submission import TargetKey
 
 

@@ -12,7 +12,7 @@ from dbt_state_oss.application.gathering import Gathering
 from dbt_state_oss.application.keys import execution_id
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Clock
-from dbt_state_oss.domain.case import draft_execution
+from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.history import Execution, Input
 from dbt_state_oss.domain.submission import ExecutionType, Submission
 

@@ -15,10 +15,11 @@ from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Clock
 from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.tickets import Tickets
-from dbt_state_oss.domain.case import Case, draft_execution
+from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.cloning import CloneTargets, draft_copy, may_be_cloned, why_not_here, with_clone
 from dbt_state_oss.domain.decide import build_unasked, decide
 from dbt_state_oss.domain.decision import Build, Clone, Decision, Skip
+from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.explanation import ExplainLine, Marker, Section
 from dbt_state_oss.domain.submission import Submission
 from dbt_state_oss.errors import StoreError

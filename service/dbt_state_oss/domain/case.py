@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from dbt_state_oss.domain.columns import ColumnReads
-from dbt_state_oss.domain.data_identity import columns_identity_at, columns_of, identity_at, identity_of
+from dbt_state_oss.domain.columns import ColumnReads, name_digest
+from dbt_state_oss.domain.data_identity import columns_identity_at, columns_of, identity_at
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.dialects import Dialect, EpochClock
-from dbt_state_oss.domain.fingerprint import Fingerprint, digest_of
-from dbt_state_oss.domain.history import Execution, History, Input, Logic
-from dbt_state_oss.domain.lineage import latest_lineage, lineage_at, lineage_of
+from dbt_state_oss.domain.fingerprint import Fingerprint
+from dbt_state_oss.domain.history import History, Input, Logic
+from dbt_state_oss.domain.lineage import latest_lineage, lineage_at
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import Code, ExecutionType, Submission
 
@@ -134,57 +134,8 @@ class Case:
             return None
         written = history.written_at(epoch, self.clock)
         told = None if written is None else columns_of(written)
-        return told or self.submission.schemas.get(relation)
-
-
-def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) -> Execution:
-    """The execution that a build of this case would leave, to be completed when it is confirmed (rule W3).
-
-    Its `upstream` must have been gathered. Epoch, times and outcome are still empty.
-    """
-    logic = case.logic
-    inputs = {relation: case.input_now(relation) for relation in case.leaves_read()}
-    node = case.submission.node
-    return Execution(
-        id=execution_id,
-        logic=logic,
-        inputs=inputs,
-        epoch=None,
-        built_at=0,
-        confirmed_at=0,
-        decided_at=decided_at,
-        raw_digest=case.raw_digest,
-        lineage=lineage_of(logic, node.hashes, inputs, template=case.template),
-        node_id=node.unique_id,
-        resource_type=node.resource_type,
-        hashes=node.hashes,
-        target_name=node.target_name,
-        full_refresh=case.is_full_refresh,
-        part_of_inputs=case.reads_part_of_inputs,
-        data_identity=_data_identity(case, inputs),
-        found_epoch=None if decided_at is None else case.submission.own_epoch,
-    )
-
-
-def _data_identity(case: Case, inputs: Mapping[Relation, Input]) -> str | None:
-    """The name of what the build leaves (rule I1).
-
-    A seed is loaded into the table that is there, whose columns are those of its first load: it has a name only where there was
-    no table, or where it is that of the last load.
-    """
-    if case.is_snapshot:
-        return None
-    identity, latest = _as_of(case.history, identity_of(case.logic, case.submission.node, inputs)), case.history.latest
-    if case.submission.execution_type is not ExecutionType.VALUES:
-        return identity
-    surely_missing = case.history == History() or not case.dialect.empty_looks_missing
-    made_anew = case.submission.own_epoch is None and surely_missing
-    return identity if made_anew or (latest is not None and latest.data_identity == identity) else None
-
-
-def _as_of(history: History, identity: str | None) -> str | None:
-    """The identity of a target's next content. One that was forgotten uses other names than before ever after: of what had
-    changed and was not reported, the names know nothing (rule I5)."""
-    if identity is None or history.forgotten_at is None:
-        return identity
-    return digest_of("since", str(history.forgotten_at), identity)
+        return (
+            told
+            or {name_digest(name): kind for name, kind in self.submission.schemas.get(relation, {}).items()}
+            or None
+        )

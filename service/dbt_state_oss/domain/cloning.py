@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from dbt_state_oss.domain.case import Case, draft_execution
+from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.clone import chain_depth, left_behind
 from dbt_state_oss.domain.clone_ddl import clone_statements
 from dbt_state_oss.domain.data_identity import identity_at
 from dbt_state_oss.domain.decide import subject
 from dbt_state_oss.domain.decision import Build, Clone, RejectionReason
+from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.explanation import ExplainLine, Marker, Section, ago_text
 from dbt_state_oss.domain.history import CloneOrigin, Execution, History
 from dbt_state_oss.domain.relation import Relation

@@ -7,7 +7,8 @@ Made beside the fingerprint, in the same parse; `data_identity.identity_of_colum
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 
 from dbt_state_oss.domain.relation import Relation
 
@@ -33,6 +34,10 @@ class ColumnAccount:
     star: Relation | None = None
     """A relation whose columns it hands on beside these, by a `*`: the text does not tell which."""
 
+    def kept(self) -> ColumnAccount:
+        """The account as it is kept: its names as digests."""
+        return replace(self, columns={name_digest(name): digest for name, digest in self.columns.items()})
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnReads:
@@ -46,6 +51,20 @@ class ColumnReads:
     qualified: Mapping[Relation, tuple[str, ...]] = field(default_factory=dict)
     """Names behind a relation's own name or alias (`orders.id`). One that is no column of it may be a function of its whole row
     (Postgres)."""
+
+    def kept(self) -> ColumnReads:
+        """What is read as it is kept: its names as digests."""
+        qualified = {relation: tuple(map(name_digest, names)) for relation, names in self.qualified.items()}
+        return replace(self, words=tuple(map(name_digest, self.words)), qualified=qualified)
+
+
+_NAME_DIGITS = 16
+"""Of a name's digest: enough to tell all names of a warehouse apart."""
+
+
+def name_digest(name: str) -> str:
+    """What stands for a folded name where it is kept: records hold no word of anybody's SQL."""
+    return sha256(name.encode(errors="surrogatepass")).hexdigest()[:_NAME_DIGITS]
 
 
 def folded(name: str) -> str:

@@ -81,7 +81,7 @@ def columns_identity_at(
     parts = logic_parts(replace(written.logic, extras=extras), template=("columns", account.rows, *named))
     rest = (*rest_of_logic(written.hashes), written.target_name)
     inputs = (written.inputs[each].identity or "" for each in in_slot_order(written.logic, written.inputs))
-    return digest_of("columns identity", *parts, *rest, *inputs)
+    return digest_of("columns identity", str(history.forgotten_at), *parts, *rest, *inputs)
 
 
 def _follows_from_logic(identity: str | None) -> bool:

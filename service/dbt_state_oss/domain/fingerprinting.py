@@ -83,6 +83,7 @@ def _parsed(code: Code) -> Fingerprint | None:
         return None
     readings = lineage.readings.values()
     columns = ViewColumns(lineage.readings)
+    account, reads = columns.account(query), all_reads(reading.reads for reading in (query, *readings))
     reads_itself = any(code.target in reading.relations for reading in (query, *readings))
     return Fingerprint(
         FingerprintKind.PARSED,
@@ -95,9 +96,9 @@ def _parsed(code: Code) -> Fingerprint | None:
         views_digest=lineage.views_digest(),
         unseen_sources=tuple(dict.fromkeys(name for reading in (query, *readings) for name in reading.unseen_sources)),
         parts=(*query.clauses, *lineage.view_parts()),
-        account=None if reads_itself else columns.account(query),
+        account=None if account is None or reads_itself else account.kept(),
         selection_digest=columns.selection_digest(query),
-        reads=all_reads(reading.reads for reading in (query, *readings)),
+        reads=None if reads is None else reads.kept(),
         asks_session=any(reading.asks_session for reading in (query, *readings)),
         reads_itself=reads_itself,
     )

@@ -8,9 +8,10 @@ from enum import Enum
 from itertools import zip_longest
 
 from dbt_state_oss.domain.case import Case
+from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.explanation import ago_text
-from dbt_state_oss.domain.history import Execution, History, Input
-from dbt_state_oss.domain.lineage import UNKNOWN_LINEAGE, same_lineage
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input
+from dbt_state_oss.domain.lineage import same_lineage
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import StaleUpstreamPolicy
 
@@ -128,6 +129,8 @@ def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relatio
     same. Where something has, only what was seen of the table after the build tells whether it moved during it (rule F2).
     """
     recorded, history = latest.inputs[was], case.upstream.get(was, History())
+    if recorded.lineage is None or not any(_vouches(one, was, recorded, case.clock) for one in history.executions):
+        return False
     if history.stood_until(recorded.epoch, latest.confirmed_at, case.clock):
         return True
     source = history.written_at(recorded.epoch, case.clock)
@@ -135,6 +138,26 @@ def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relatio
     if source is None or copy is None or copy.origin is None or copy.decided_at is None:
         return False
     return copy.origin.execution_id == source.id and copy.decided_at >= latest.confirmed_at
+
+
+def _vouches(execution: Execution, relation: Relation, recorded: Input, clock: EpochClock) -> bool:
+    """The execution left what was recorded of its table, and that has not turned out to be wrong since."""
+    named_by_epoch = recorded.identity == f"{relation} at {recorded.epoch}"
+    same_name = named_by_epoch or recorded.identity in (None, execution.data_identity)
+    return clock.stands(execution.epoch, recorded.epoch) and same_name and execution.lineage == recorded.lineage
+
+
+def doubted(case: Case) -> str | None:
+    """The latest execution, if a table of ours that it read may have moved while it was read: the name of its content and its
+    lineage say what was reported before."""
+    latest = case.history.latest
+    if latest is None or case.is_view:
+        return None
+    for relation, recorded in latest.inputs.items():
+        unmoved = case.clock.stands(recorded.epoch, case.submission.inputs.get(relation))
+        if recorded.lineage is not None and not unmoved and not _stood_while_read(case, latest, relation, relation):
+            return latest.id
+    return None
 
 
 def _unsure(relation: Relation) -> Change:

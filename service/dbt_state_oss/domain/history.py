@@ -15,6 +15,9 @@ from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import ExecutionType, NodeHashes
 
+UNKNOWN_LINEAGE = "unknown"
+"""The lineage of what no record of ours accounts for. Equal to no lineage, not even itself."""
+
 HISTORY_LENGTH = 8
 """Executions kept for a target. Only the latest can justify a skip; the others tell A→B→A and full refreshes."""
 
@@ -117,6 +120,9 @@ class Execution:
     where there was no table, or its epoch was not known."""
     target_name: str = ""
     """The dbt target that it was built in, in which its hooks may do something else (rule I1)."""
+    voids: str | None = None
+    """The execution before it, of which it has turned out that its inputs may have moved while it read them: what it left is not
+    what its record says."""
     hook_wrote: bool = False
     """A hook wrote to this copy, which held the hook's work already from when its source was built."""
 
@@ -224,7 +230,8 @@ class History:
     def merged(self, others: Iterable[Execution]) -> History:
         """This history with `others`: union by id, newest first, trimmed to `HISTORY_LENGTH`.
 
-        What began before the history was forgotten stays forgotten, however late it is confirmed.
+        What began before the history was forgotten stays forgotten, however late it is confirmed; what one execution voids of
+        another stays void.
         """
         by_id = {execution.id: execution for execution in self.executions}
         for other in others:
@@ -232,6 +239,10 @@ class History:
                 continue
             known = by_id.get(other.id)
             by_id[other.id] = other if known is None else _joined(known, other)
+        for execution in list(by_id.values()):
+            if execution.voids is not None and execution.voids in by_id:
+                voided = by_id[execution.voids]
+                by_id[voided.id] = replace(voided, data_identity=None, lineage=UNKNOWN_LINEAGE)
         newest = sorted(by_id.values(), key=_age_order, reverse=True)
         return replace(self, executions=tuple(newest[:HISTORY_LENGTH]))
 
@@ -257,5 +268,6 @@ def _joined(one: Execution, other: Execution) -> Execution:
         confirmed_at=min(one.confirmed_at, other.confirmed_at),
         data_identity=one.data_identity if one.data_identity == other.data_identity else None,
         unproven=max((cause for cause in (one.unproven, other.unproven) if cause is not None), default=None),
+        lineage=one.lineage if one.lineage == other.lineage else UNKNOWN_LINEAGE,
         hook_wrote=one.hook_wrote or other.hook_wrote,
     )

@@ -10,12 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.fingerprint import digest_of
-from dbt_state_oss.domain.history import History, Input, Logic
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, History, Input, Logic
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import NodeHashes
-
-UNKNOWN_LINEAGE = "unknown"
-"""The lineage of a table of ours that holds what no record of ours accounts for. Equal to no lineage, not even itself."""
 
 
 def lineage_of(
