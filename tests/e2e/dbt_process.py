@@ -37,6 +37,10 @@ class Run:
         finally:
             self._answers.close()
 
+    def fileno(self) -> int:
+        """For `select`: readable once the run has ended."""
+        return self._answers.fileno()
+
     def kill(self) -> None:
         """End the run with SIGKILL, as if the machine had gone."""
         os.kill(self.pid, signal.SIGKILL)

@@ -1,0 +1,106 @@
+"""Starts the server with one rule of the engine broken, by name: a hunt must notice.
+
+Run as `python mutated_server.py MUTATION`; the settings come from the environment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+from dbt_state_oss.application import gathering, register_clone
+from dbt_state_oss.bootstrap import serve
+from dbt_state_oss.domain import case, clone, data_identity, decide, freshness, rules
+from dbt_state_oss.domain.history import History, Input
+from dbt_state_oss.settings import read_settings
+from dbt_state_oss.telemetry.logs import configure_logs
+
+
+def ignore_own_epoch() -> None:
+    """Whoever wrote to a table, it counts as the one that was built (rule T3)."""
+    _leave_out(rules.nobody_else_wrote_to_it)
+
+
+def match_any_history() -> None:
+    """Any execution on record may justify a skip, not the latest alone (rule T2)."""
+    is_same = rules.same_logic
+    _break(rules, "same_logic", lambda case, latest: any(is_same(case, one) for one in case.history.executions))
+
+
+def null_epoch_is_fresh() -> None:
+    """A table that is read, and of which nothing is known, counts as unchanged (rule F3)."""
+    stands = freshness.stands_as_recorded
+    _break(freshness, "stands_as_recorded", lambda was, now, clock: now is None or stands(was, now, clock))
+
+
+def ignore_configuration() -> None:
+    """Neither configuration nor contract counts (rules L6a, L6b, L12)."""
+    _leave_out(rules.configuration_is_unchanged, rules.contract_is_unchanged)
+
+
+def ignore_inputs() -> None:
+    """What is read may change as it likes (rule F1)."""
+    _leave_out(rules.inputs_are_fresh)
+
+
+def identity_without_inputs() -> None:
+    """Two builds with one logic left equal content, whatever they read (rule I1)."""
+    name = data_identity.identity_of
+    anything = Input(None, None, "anything")
+    _break(case, "identity_of", lambda logic, hashes, inputs: name(logic, hashes, dict.fromkeys(inputs, anything)))
+
+
+def inherit_unseen() -> None:
+    """A copy inherits its source's record whatever its source holds by now (rule C5)."""
+
+    def draft(order: clone.CloneOrder, source: History, **names: Any) -> object:
+        epoch = None if source.latest is None else source.latest.epoch
+        return clone.draft_clone(replace(order, source_epoch=epoch), source, **names)
+
+    _break(register_clone, "draft_clone", draft)
+
+
+def views_have_no_logic() -> None:
+    """The definitions of the views that are read don't count (rule L4)."""
+    _break(gathering, "raw_digest", lambda code: code.sql if hasattr(code, "sql") else code.values_hash)
+
+
+MUTATIONS: dict[str, Callable[[], None]] = {
+    mutation.__name__.replace("_", "-"): mutation
+    for mutation in (
+        ignore_own_epoch,
+        match_any_history,
+        null_epoch_is_fresh,
+        ignore_configuration,
+        ignore_inputs,
+        identity_without_inputs,
+        inherit_unseen,
+        views_have_no_logic,
+    )
+}
+
+
+def _leave_out(*broken: rules.Rule) -> None:
+    _break(decide, "RULES", tuple(rule for rule in rules.RULES if rule not in broken))
+
+
+def _break(module: ModuleType, name: str, replacement: object) -> None:
+    """Put something else in the place of a name; fails where the engine has no such name any more."""
+    assert hasattr(module, name), f"{module.__name__} has no {name}: mend this mutation"
+    setattr(module, name, replacement)
+
+
+def main() -> None:
+    MUTATIONS[sys.argv[1]]()
+    settings = read_settings(os.environ, {})
+    configure_logs(settings.logs.format, settings.logs.level)
+    asyncio.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()
