@@ -20,7 +20,16 @@ from tests.e2e.hunt.data import DAMAGES, ON_SNAPSHOTS, random_change
 from tests.e2e.hunt.edits import random_edit
 from tests.e2e.hunt.evidence import Evidence
 from tests.e2e.hunt.generation import random_project
-from tests.e2e.hunt.judging import Fault, Finding, Tally, left_as_it_was, other_contents, other_outcomes, views_lost
+from tests.e2e.hunt.judging import (
+    Fault,
+    Finding,
+    Tally,
+    account_of,
+    left_as_it_was,
+    other_contents,
+    other_outcomes,
+    views_lost,
+)
 from tests.e2e.hunt.project import SOURCES, Kind, Node
 from tests.e2e.hunt.runs import WHOLE, Command, random_command, views_on
 from tests.e2e.shop import Running
@@ -72,7 +81,7 @@ class Hunt:
             self._run(WHOLE)
             return
         for _ in range(random.choices((0, 1, 2, 3), (1, 5, 3, 1))[0]):
-            _drawn(random, {self._edit: 10, self._revert: 3, self._change_data: 5, self._damage: 4, self._restart: 1})(
+            _drawn(random, {self._edit: 10, self._revert: 3, self._change_data: 5, self._damage: 6, self._restart: 1})(
                 random
             )
         _drawn(random, {self._any_run: 34, self._killed_run: 1, self._overlapping_runs: 1, self._interrupted_run: 1})(
@@ -143,6 +152,7 @@ class Hunt:
 
     def _killed_run(self, random: Random) -> None:
         """Plain dbt knows no killed run: a whole build follows, which leaves what it alone would have left."""
+        self._edit_gated(random)
         self._arena.lay_out(self._project)
         self._say("  dbt build --target prod, killed in the middle")
         with ClosedGate(self._arena.database):
@@ -157,9 +167,9 @@ class Hunt:
 
     def _overlapping_runs(self, random: Random) -> None:
         """Two versions of one table are built at once from two checkouts; then a whole build sets it right."""
-        tables = [it for it in self._project.nodes.values() if it.waits_at_gate and not it.depends_on_its_past]
-        if tables:
-            self._build_two_versions(random, random.choice(tables))
+        node = self._edit_gated(random)
+        if node is not None:
+            self._build_two_versions(random, node)
             self._evidence.forget()
         self._run(WHOLE)
 
@@ -180,7 +190,19 @@ class Hunt:
                 for running in (one, two):
                     running.wait()
 
+    def _edit_gated(self, random: Random) -> Node | None:
+        """Edit a table that waits at the gate, so that it is built and a run can be met in the middle."""
+        tables = [it for it in self._project.nodes.values() if it.waits_at_gate and not it.depends_on_its_past]
+        if not tables:
+            return None
+        node = random.choice(tables)
+        node = replace(node, addend=node.addend + 1)
+        self._project = self._project.with_node(node)
+        self._say(f"  let {node.name} add {node.addend}")
+        return node
+
     def _interrupted_run(self, random: Random) -> None:
+        self._edit_gated(random)
         self._say("  the server is killed in the middle of this run, and started again:")
         self._run(WHOLE, interrupted=True)
 
@@ -228,6 +250,7 @@ class Hunt:
 
     def _judge(self, command: Command, ours: Build, theirs: Build, before: Contents, after: Contents) -> None:
         self.tally.add(self.tally.steps, ours)
+        self._say("  " + account_of(ours))
         project = self._project
         if command.variable is not None:
             project = replace(project, variable=command.variable)

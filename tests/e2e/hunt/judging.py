@@ -141,3 +141,12 @@ def decision_on(build: Build, name: str) -> str:
     if result is None:
         return "it was not run"
     return f"it was {result.decision.value}: {result.because or 'nothing said'}"
+
+
+def account_of(build: Build) -> str:
+    """What became of every node, and why those were built that the server was asked about."""
+    by_decision: dict[Decision, list[str]] = {}
+    for name, result in build.results.items():
+        because = result.because.partition(" because ")[2] if result.decision is Decision.EXECUTE else ""
+        by_decision.setdefault(result.decision, []).append(f"{name} ({because})" if because else name)
+    return "; ".join(f"{decision.value}: {', '.join(names)}" for decision, names in by_decision.items())
