@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -92,7 +93,7 @@ def _hunt_all(seeds: list[int], steps: int, jobs: int, mutation: str | None) -> 
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in started:
-                process.terminate()
+                process.send_signal(signal.SIGINT)
             raise
     return sorted(reports, key=lambda report: int(report["seed"]))
 
@@ -114,7 +115,10 @@ def _hunt_apart(
     ]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, *(["--mutation", mutation] if mutation else [])], stdout=output, stderr=subprocess.STDOUT
+            [*command, *(["--mutation", mutation] if mutation else [])],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         started.append(process)
         process.wait()

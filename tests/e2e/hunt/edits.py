@@ -259,9 +259,3 @@ EDITS: dict[Edit, int] = {
     add_test: 1,
 }
 """Every edit with its weight."""
-
-
-def random_edit(random: Random, project: Project, number: int) -> Edited | None:
-    """One of them, by weight."""
-    (edit,) = random.choices(list(EDITS), list(EDITS.values()))
-    return edit(random, project, number)

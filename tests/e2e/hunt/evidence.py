@@ -135,7 +135,7 @@ class Evidence:
             return self._contents.get(source, self._fresh(node.name))
         if node.depends_on_its_past:
             return self._fresh(node.name)
-        return f"{node.name} by {hash((built.logic, built.config, built.inputs))}"
+        return f"by {hash((built.logic, built.config, built.inputs))}"
 
     def _follow_test(self, run: _Run, test: DataTest, decision: Decision) -> bool:
         if decision not in (*_DONE, *_KEPT):
@@ -242,6 +242,8 @@ def _where(target: str, node: Node) -> Where:
 
 def _own_state(node: Node, stood: bool, full_refresh: bool) -> str:
     """What else the rendered query depends on."""
+    if node.kind is Kind.TABLE:
+        full_refresh = False
     return f"\nupon itself: {stood and not full_refresh}" if node.depends_on_its_past else ""
 
 
@@ -256,5 +258,5 @@ def _meaning(project: Project, node: Node) -> str:
 
 def _configuration(project: Project, node: Node) -> str:
     columns = project.columns(node.name) if node.contract else {}
-    said = {key: value for key, value in node.config.items() if key != "tags"}
+    said = {key: value for key, value in node.config.items() if key not in ("alias", "schema", "tags")}
     return repr((node.kind, sorted(said.items(), key=str), node.contract, node.not_null, columns, node.description))

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from random import Random
+from typing import TypeVar
 
 from tests.e2e.build import Build, Decision
 from tests.e2e.gate import ClosedGate
 from tests.e2e.hunt.arena import DEVELOPMENT, PRODUCTION, TARGETS, Arena, relation, twin_of
 from tests.e2e.hunt.contents import Contents
 from tests.e2e.hunt.data import DAMAGES, ON_SNAPSHOTS, random_change
-from tests.e2e.hunt.edits import random_edit
+from tests.e2e.hunt.edits import EDITS
 from tests.e2e.hunt.evidence import Evidence
 from tests.e2e.hunt.generation import random_project
 from tests.e2e.hunt.judging import (
@@ -51,6 +52,11 @@ class Hunt:
         self._project = random_project(self._random("project"))
         self._versions = [self._project]
         self._numbers = 100
+        temper = self._random("temper")
+        self._edits = _tempered(temper, EDITS)
+        changes = {self._edit: 10, self._revert: 3, self._change_data: 5, self._damage: 5, self._restart: 1}
+        self._changes = _tempered(temper, changes)
+        self._runs = {self._any_run: 34, self._killed_run: 1, self._overlapping_runs: 1, self._interrupted_run: 1}
         for node in self._project.nodes.values():
             self._say(f"  {node.kind.value} {node.name}: {node.shape.value} of {', '.join(node.parents) or 'its file'}")
 
@@ -81,17 +87,13 @@ class Hunt:
             self._run(WHOLE)
             return
         for _ in range(random.choices((0, 1, 2, 3), (1, 5, 3, 1))[0]):
-            _drawn(random, {self._edit: 10, self._revert: 3, self._change_data: 5, self._damage: 6, self._restart: 1})(
-                random
-            )
-        _drawn(random, {self._any_run: 34, self._killed_run: 1, self._overlapping_runs: 1, self._interrupted_run: 1})(
-            random
-        )
+            _drawn(random, self._changes)(random)
+        _drawn(random, self._runs)(random)
 
     # What happens between runs
 
     def _edit(self, random: Random) -> None:
-        edited = random_edit(random, self._project, self._number())
+        edited = _drawn(random, self._edits)(random, self._project, self._number())
         if edited is not None:
             self._versions.append(self._project)
             self._project, said = edited
@@ -283,9 +285,14 @@ class Hunt:
             self.tally.findings.append(Finding(fault, self.tally.steps, text))
 
 
-Act = Callable[[Random], None]
+T = TypeVar("T")
 
 
-def _drawn(random: Random, acts: dict[Act, int]) -> Act:
-    (act,) = random.choices(list(acts), list(acts.values()))
-    return act
+def _drawn(random: Random, weights: Mapping[T, int]) -> T:
+    (one,) = random.choices(list(weights), list(weights.values()))
+    return one
+
+
+def _tempered(random: Random, weights: Mapping[T, int]) -> dict[T, int]:
+    """Each seed has a taste of its own: it does some things often and others hardly ever, so that somewhere the rare meet."""
+    return {one: weight * random.choice((0, 1, 1, 4)) + 1 for one, weight in weights.items()}
