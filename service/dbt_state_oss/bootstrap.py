@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, suppress
 import structlog
 
 from dbt_state_oss import __version__
+from dbt_state_oss.application.candidates import Candidates
 from dbt_state_oss.application.confirm import Confirm
 from dbt_state_oss.application.gathering import Gathering
 from dbt_state_oss.application.ledger import Ledger
@@ -95,16 +96,19 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
         read_timeout_seconds=settings.listen.call_timeout_seconds * _READ_TIMEOUT_SHARE,
     )
     gathering = Gathering(ledger, fingerprinter, settings.decisions.build_on)
+    candidates = Candidates(store, ledger)
     clone = RegisterClone(ledger=ledger, tickets=tickets, clock=clock)
     submit = Submit(
         gathering=gathering,
+        candidates=candidates,
+        clone_targets=settings.decisions.clone_targets,
         tickets=tickets,
         node_states=node_states,
         clock=clock,
     )
     execution = ExecutionServicer(
-        confirm=Confirm(ledger=ledger, tickets=tickets, clock=clock),
-        record=Record(gathering=gathering, ledger=ledger, node_states=node_states, clock=clock),
+        confirm=Confirm(ledger=ledger, candidates=candidates, tickets=tickets, clock=clock),
+        record=Record(gathering=gathering, candidates=candidates, node_states=node_states, clock=clock),
         update_metadata=UpdateMetadata(ledger=ledger),
         resolve_deferred=ResolveDeferred(node_states=node_states, ledger=ledger),
     )

@@ -17,6 +17,7 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from dbt_state_oss.domain.cloning import CloneTargets
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.errors import InvalidSettings
 from dbt_state_oss.telemetry.logs import LogFormat
@@ -64,6 +65,7 @@ class LogSettings:
 class DecisionSettings:
     client_versions: SpecifierSet
     build_on: BuildOn
+    clone_targets: CloneTargets
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,10 @@ def _build_on(text: str) -> BuildOn:
     return BuildOn(_one_of(*(choice.value for choice in BuildOn))(text))
 
 
+def _clone_targets(text: str) -> CloneTargets:
+    return CloneTargets(_one_of(*(choice.value for choice in CloneTargets))(text))
+
+
 def _workers(text: str) -> int:
     return min(4, os.cpu_count() or 1) if text == "auto" else _integer(1, 64)(text)
 
@@ -240,6 +246,11 @@ SETTINGS: tuple[Setting, ...] = (
         "DBTSTATE_BUILD_ON", "--build-on", "decisions.build_on", "configs", _build_on, "CHANGES",
         "what builds a node though its SQL and data are unchanged: configs (a changed config, perhaps a hook), "
         "configs+macros (a changed macro too), ignore (neither)",
+    ),
+    Setting(
+        "DBTSTATE_CLONES", "--clones", "decisions.clone_targets", "development", _clone_targets, "WHERE",
+        "where a copy of an equal table may stand in for a build: development (anywhere but in the target that others defer "
+        "to), everywhere, nowhere",
     ),
     Setting(
         "DBTSTATE_TICKET_HOURS", "--ticket-hours", "tickets.lifetime_ms", "24", _hours, "HOURS",

@@ -9,6 +9,7 @@ import pytest
 from tests.domain.building import NOW
 
 from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.candidates import Candidates
 from dbt_state_oss.application.confirm import Confirm
 from dbt_state_oss.application.gathering import Gathering
 from dbt_state_oss.application.ledger import Ledger
@@ -18,6 +19,7 @@ from dbt_state_oss.application.record import Record
 from dbt_state_oss.application.submit import Submit
 from dbt_state_oss.application.tickets import Tickets
 from dbt_state_oss.application.update_metadata import UpdateMetadata
+from dbt_state_oss.domain.cloning import CloneTargets
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.fingerprint import Fingerprint
 from dbt_state_oss.domain.fingerprinting import fingerprint
@@ -55,7 +57,14 @@ class CountingFingerprinter:
 class Inside:
     """All use cases on one store; another `Inside` on the same store is another replica."""
 
-    def __init__(self, store: ObjectStore, clock: HandClock, *, read_timeout_seconds: float = 1.0) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        clock: HandClock,
+        *,
+        read_timeout_seconds: float = 1.0,
+        clone_targets: CloneTargets = CloneTargets.DEVELOPMENT,
+    ) -> None:
         self.store = store
         self.clock = clock
         self.fingerprinter = CountingFingerprinter()
@@ -63,14 +72,17 @@ class Inside:
         self.node_states = NodeStates(store, clock)
         self.tickets = Tickets(RING, clock, lifetime_ms=LIFETIME_MS)
         gathering = Gathering(self.ledger, self.fingerprinter, BuildOn.CONFIGS)
+        self.candidates = Candidates(store, self.ledger)
         self.submit = Submit(
             gathering=gathering,
+            candidates=self.candidates,
+            clone_targets=clone_targets,
             tickets=self.tickets,
             node_states=self.node_states,
             clock=clock,
         )
-        self.confirm = Confirm(ledger=self.ledger, tickets=self.tickets, clock=clock)
-        self.record = Record(gathering=gathering, ledger=self.ledger, node_states=self.node_states, clock=clock)
+        self.confirm = Confirm(ledger=self.ledger, candidates=self.candidates, tickets=self.tickets, clock=clock)
+        self.record = Record(gathering=gathering, candidates=self.candidates, node_states=self.node_states, clock=clock)
         self.update_metadata = UpdateMetadata(ledger=self.ledger)
 
 

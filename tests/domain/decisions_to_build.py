@@ -54,6 +54,11 @@ CONSTANTS = Relation('"shop"."prod"."constants"')
 
 BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     "nothing is known": (CASE, "no build of it is on record", UNKNOWN_LOGIC),
+    "it is made of what it held before": (
+        built_before(replace(CASE, fingerprint=replace(FINGERPRINT, reads_itself=True))),
+        "made of what it held before",
+        NOTHING,
+    ),
     "the table is gone": (asked(SAME, own_epoch=None), "its table did not exist", NOTHING),
     "the table is gone, whatever is to be ignored": (
         asked(SAME, own_epoch=None, ignore_external_modifications=True),

@@ -30,6 +30,8 @@ class Case(TypedDict):
     table_type: NotRequired[str]
     hours_to_expiration: NotRequired[int]
     partition_expiration_days: NotRequired[int]
+    epoch: NotRequired[int]
+    past: NotRequired[bool]
     statements: list[str] | None
 
 
@@ -50,6 +52,8 @@ def test_a_table_is_copied_as_the_case_says(case: Case) -> None:
         table_type=case.get("table_type"),
         hours_to_expiration=case.get("hours_to_expiration"),
         partition_expiration_days=case.get("partition_expiration_days"),
+        epoch=case.get("epoch"),
+        past=case.get("past", False),
     )
 
     assert (None if statements is None else list(statements)) == case["statements"]
@@ -64,7 +68,8 @@ def test_every_warehouse_has_cases_and_every_case_a_name_of_its_own() -> None:
 def test_a_parser_reads_the_very_tables_out_of_the_statements(case: Case) -> None:
     trees = [tree for statement in case["statements"] or () for tree in read_back(statement, case["dialect"])]
     tables = [table for tree in trees for table in tree.find_all(exp.Table)]
-    names = [".".join(part.name for part in table.parts) for table in tables]
+    defined = {cte.alias for tree in trees for cte in tree.find_all(exp.CTE)}
+    names = [".".join(part.name for part in table.parts) for table in tables if table.name not in defined]
     source, target = (name[1:-1].replace('"."', ".").replace('""', '"') for name in named(case))
 
     assert not [tree for tree in trees if isinstance(tree, exp.Command)]
@@ -77,6 +82,10 @@ def read_back(statement: str, dialect: str) -> list[exp.Expr]:
     statement, separator, options = statement.partition(" OPTIONS ")
     if separator:
         assert sqlglot.parse_one(f"CREATE TABLE x (y INT64) OPTIONS {options}", dialect=dialect).find(exp.Property)
+    statement, separator, moment = statement.partition(" FOR SYSTEM_TIME AS OF ")
+    if separator:
+        past = sqlglot.parse_one(f"SELECT * FROM x FOR SYSTEM_TIME AS OF {moment}", dialect=dialect)
+        assert past.find(exp.Version)
     return [tree for tree in sqlglot.parse(statement, dialect=dialect) if tree is not None]
 
 
@@ -117,10 +126,10 @@ def odd_table(database: Database) -> str:
     return table
 
 
-def cloned(database: Database) -> tuple[str, ...]:
+def cloned(database: Database, epoch: int | None = None) -> tuple[str, ...]:
     dialect = dialect_named("postgres")
     source = dialect.relation(f'"odd ""shop""".{ODD_SCHEMA}.{ODD_TABLE}')
-    statements = clone_statements(dialect, source, dialect.relation(f'"odd ""shop""".dev.{ODD_TABLE}'))
+    statements = clone_statements(dialect, source, dialect.relation(f'"odd ""shop""".dev.{ODD_TABLE}'), epoch=epoch)
     assert statements is not None
     for statement in statements:
         database.sql(statement)
@@ -156,3 +165,32 @@ def test_postgres_leaves_the_old_table_where_the_copy_fails(database: Database, 
         cloned(database)
 
     assert database.sql(f"select id from dev.{ODD_TABLE}") == [(7,)]
+
+
+EPOCH = f"""
+    select cast(extract(epoch from pg_xact_commit_timestamp(t.xmin)) * 1000 as bigint)
+    from {ODD_SCHEMA}.{ODD_TABLE} as t order by 1 desc nulls last limit 1
+"""
+"""How the client asks for a table's epoch."""
+
+
+def test_postgres_copies_what_stands_at_its_epoch(database: Database, odd_table: str) -> None:
+    ((epoch,),) = database.sql(EPOCH)
+    cloned(database, epoch)
+    assert database.sql(f"select * from dev.{ODD_TABLE} order by id") == [(1, "a"), (2, None)]
+
+
+@pytest.mark.parametrize("offset", [-1, 1], ids=["newest rows deleted", "written to"])
+def test_postgres_copies_nothing_else(database: Database, odd_table: str, offset: int) -> None:
+    database.sql(f"create table dev.{ODD_TABLE} as select 7 as id")
+    ((epoch,),) = database.sql(EPOCH)
+    with pytest.raises(psycopg2.errors.InvalidTextRepresentation, match="no longer what was recorded"):
+        cloned(database, epoch + offset)
+    assert database.sql(f"select id from dev.{ODD_TABLE}") == [(7,)]
+
+
+def test_postgres_copies_no_empty_table_that_had_rows(database: Database, odd_table: str) -> None:
+    ((epoch,),) = database.sql(EPOCH)
+    database.sql(f"delete from {odd_table}")
+    with pytest.raises(psycopg2.errors.InvalidTextRepresentation):
+        cloned(database, epoch)

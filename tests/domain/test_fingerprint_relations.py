@@ -136,3 +136,26 @@ def test_an_own_name_under_a_star_is_left_out() -> None:
 
 def test_a_star_that_leaves_columns_out_is_one_too() -> None:
     assert made("select * exclude (a) from s.t", "snowflake").star_relations == ('"DB"."S"."T"',)
+
+
+ITSELF = {
+    "directly": ("select max(n) from db.s.own", {}, True),
+    "in a subquery": ("select 1 from s.a where exists (select 1 from s.own)", {}, True),
+    "through a view": ("select 1 from s.v", {"db.s.v": "select * from s.own"}, True),
+    "not, though another table has its name": ("select 1 from s.a join t.own on true", {}, False),
+    "not, though a WITH has its name": ("with own as (select 1 from s.a) select 1 from own", {}, False),
+    "not understood, by its schema and name": ("selec broken from s.own", {}, True),
+    "not understood, quoted": ('selec broken from "db"."s"."own"', {}, True),
+    "not understood, in a view": ("select 1 from s.v", {"db.s.v": "selec from S.Own"}, True),
+    "not understood, and another of its name": ("selec broken from t.own", {}, False),
+}
+
+
+@pytest.mark.parametrize(("sql", "views", "expected"), ITSELF.values(), ids=ITSELF)
+def test_it_is_told_whether_a_query_reads_what_it_writes(sql: str, views: dict[str, str], expected: bool) -> None:
+    assert made(sql, target="db.s.own", views=views).reads_itself is expected
+
+
+def test_what_is_not_understood_may_read_itself_by_its_name_alone_in_the_default_schema() -> None:
+    assert made("selec broken from own", target="db.public.own").reads_itself
+    assert not made("selec broken from own", target=None).reads_itself

@@ -8,8 +8,10 @@ import pytest
 from query_cache_protobuf.query_cache.services.clone_service_pb2 import TableProperties
 from query_cache_protobuf.query_cache.services.execution_service_pb2 import (
     ConfirmExecutionRequest,
+    ExecutionOutcome,
     ExecutionRecord,
     RecordExecutionsRequest,
+    ValuesExecution,
 )
 from query_cache_protobuf.query_cache.services.sql_service_pb2 import SubmitEnrichedSQLRequest, SubmitValuesRequest
 from query_cache_protobuf.query_cache.shared_pb2 import DbtNodeState, TableModifiedInfo
@@ -327,6 +329,22 @@ def test_a_record_holds_the_same_submission_as_the_question_would_but_for_its_te
         lag_tolerance_seconds=0,
         clone_terms=CloneTerms(),
     )
+
+
+def test_a_record_of_a_seed_holds_the_same_submission_as_the_question_would_but_for_its_terms() -> None:
+    (question,) = recorded_requests("session_and_seed", "SQL/SubmitValues", SubmitValuesRequest)
+    told = {field.name: getattr(question, field.name) for field in ValuesExecution.DESCRIPTOR.fields}
+    submission = recorded(ExecutionRecord(values=ValuesExecution(**told))).submission
+    assert submission == replace(submission_of_values(question), own_epoch=None, clone_terms=CloneTerms())
+
+
+def test_an_outcome_is_read_from_a_record_as_from_a_confirmation() -> None:
+    results = Struct(fields={"failures": Value(int_value=3), "should_warn": NO, "should_error": Value(bool_value=True)})
+    outcome = ExecutionOutcome(
+        last_modified_epoch=5, table_type="TRANSIENT TABLE", execution_results=results, execution_runtime_ms=7
+    )
+    assert outcome_of(outcome) == Outcome(5, "TRANSIENT TABLE", DataTestResults(3, False, True), 7)
+    assert outcome_of(ExecutionOutcome()) == Outcome(epoch=None)
 
 
 def test_records_of_seeds_and_data_tests_are_read() -> None:

@@ -67,6 +67,27 @@ async def test_a_request_id_that_is_absent_or_malformed_is_replaced(serving: Ser
     assert re.fullmatch("[0-9a-f]{32}", one)
 
 
+OTHER_METADATA = {
+    "authorization": "Bearer x.y.z",
+    "grpc-previous-rpc-attempts": "2",
+    "x-submitted-at-epoch": "1795352217956",
+    "x-system-user-id": "4f",
+    "x-os-name": "Linux",
+    "x-dbt-invocation-id": "2fd87cd5",
+    "x-dbt-cloud-run-id": "70403",
+}
+
+
+async def test_other_metadata_tells_nothing_of_the_caller(serving: Serving) -> None:
+    recorder = Recorder()
+    _, channel = await serving(SubmitValues=recorder)
+    metadata = (*OTHER_METADATA.items(), ("x-request-id", "b18b"))
+    with capture_logs() as logs:
+        await SQLStub(channel).SubmitValues(SubmitValuesRequest(), metadata=metadata)
+    assert recorder.callers == [Caller("default", "b18b", "")]
+    assert not any(value in str(logs) for value in OTHER_METADATA.values() if len(value) > 4)
+
+
 async def test_an_error_of_ours_is_told_to_the_user_and_logged(serving: Serving) -> None:
     async def refuse(caller: Caller, request: Any) -> Any:
         raise InvalidRequest("the request names no target")

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from query_cache_protobuf.query_cache.shared_pb2 import RejectionReason as WireReason
 from query_cache_protobuf.query_cache.shared_pb2 import SubmitSQLResultType
 from rich.console import Console
-from tests.domain.building import SUBMISSION, execution
+from tests.domain.building import BUILT, MART, SUBMISSION, execution
 
 from dbt_state_oss.application.submit import Answer
-from dbt_state_oss.domain.decision import Build, RejectionReason, Skip
-from dbt_state_oss.domain.history import DataTestResults
+from dbt_state_oss.domain.decision import Build, Clone, Decision, RejectionReason, Skip
+from dbt_state_oss.domain.history import DataTestResults, History
+from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.protocol.markup import MAX_TEXT_LENGTH, escaped
 from dbt_state_oss.protocol.to_proto import submit_response
 
@@ -58,6 +59,22 @@ def test_a_skipped_data_test_carries_exactly_its_three_results() -> None:
     assert fields["should_error"].bool_value
 
 
+@pytest.mark.parametrize(
+    "decision",
+    [
+        build().decision,
+        Skip(execution(results=DataTestResults(2, should_warn=False, should_error=True)), "same", ()),
+        Clone(MART, History((execution(),)), ("CREATE …",), BUILT, "cloned", ()),
+    ],
+    ids=lambda decision: type(decision).__name__.lower(),
+)
+def test_what_no_client_reads_is_not_sent(decision: Decision) -> None:
+    response = submit_response(SUBMISSION, Answer(decision, "decision-1", "ticket-1"))
+    answer = getattr(response, response.WhichOneof("response") or "")
+    unread = {"transformed_nodes_by_query", "last_modified_query", "clone_execution_results"}
+    assert not unread & {field.name for field, _ in answer.ListFields()}
+
+
 @pytest.mark.parametrize("reason", RejectionReason)
 def test_every_reason_has_the_number_of_the_wire(reason: RejectionReason) -> None:
     explained = submit_response(SUBMISSION, build(reason)).ready_to_execute.explained_decision
@@ -87,3 +104,36 @@ def test_a_text_beyond_all_measure_is_cut() -> None:
     response = submit_response(SUBMISSION, build(text="x" * 5_000_000))
     assert response.ByteSize() < 2 * MAX_TEXT_LENGTH
     assert response.ready_to_execute.explained_decision.decision_description.endswith("…")
+
+
+def test_a_clone_carries_its_sql_what_the_source_must_be_and_the_ticket() -> None:
+    clone = Clone(
+        source=Relation('"shop"."prod"."ma""rt"'),
+        history=History((execution(runtime_ms=250),)),
+        statements=("drop", "create"),
+        required_epoch=17,
+        description="why [it] was",
+        explanation=(),
+        stale=True,
+    )
+    response = submit_response(SUBMISSION, Answer(clone, "decision-1", "ticket-1"))
+    ready = response.ready_to_clone
+    assert response.WhichOneof("response") == "ready_to_clone"
+    assert (ready.request_id, ready.execution_decision_id, ready.execution_runtime_ms) == (
+        "ticket-1",
+        "decision-1",
+        250,
+    )
+    assert list(ready.clone_sqls) == ["drop", "create"]
+    assert (ready.clone_source, ready.clone_target) == ('"shop"."prod"."ma""rt"', '"shop"."prod"."mart"')
+    assert ready.clone_required_last_modified_epoch == 17
+    explained = ready.explained_decision
+    assert explained.decision == SubmitSQLResultType.READY_TO_CLONE
+    assert explained.skip_rejection_reason == WireReason.TARGET_TABLE_MISMATCH
+    assert (explained.is_stale, explained.decision_description) == (True, escaped("why [it] was"))
+
+
+def test_a_clone_of_the_past_holds_the_source_to_nothing() -> None:
+    clone = Clone(Relation('"a"."b"."c"'), History((execution(),)), ("x",), None, "why", ())
+    ready = submit_response(SUBMISSION, Answer(clone, "d", "t")).ready_to_clone
+    assert not ready.HasField("clone_required_last_modified_epoch")

@@ -5,9 +5,9 @@ Every older format is read; a newer or a broken one raises `BrokenDocument` (rul
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -15,6 +15,8 @@ from dbt_state_oss.domain.history import Execution
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.errors import DbtStateError
+
+T = TypeVar("T")
 
 
 class BrokenDocument(DbtStateError):
@@ -69,36 +71,48 @@ class ProjectIds:
     format: Literal["project/1"] = "project/1"
 
 
+@dataclass(frozen=True, slots=True)
+class CandidateEntry:
+    """A target that was built with a logic."""
+
+    listed_at: int
+    """Unix milliseconds."""
+    copy: bool
+    """It was itself a copy when it was listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatesDocument:
+    """The targets of one namespace that were built with one logic, by name: hints for clones (rule C1)."""
+
+    targets: Mapping[str, CandidateEntry]
+    format: Literal["candidates/1"] = "candidates/1"
+
+
+StoredDocument = TargetDocument | NodeShard | ProjectIds | CandidatesDocument
+
 _encode = msgspec.json.Encoder().encode
-_decode_target = msgspec.json.Decoder(TargetDocument).decode
-_decode_shard = msgspec.json.Decoder(NodeShard).decode
-_decode_project = msgspec.json.Decoder(ProjectIds).decode
 
 
-def encode(document: TargetDocument | NodeShard | ProjectIds) -> bytes:
+def encode(document: StoredDocument) -> bytes:
     """The document as JSON."""
     return _encode(document)
 
 
-def decode_target(data: bytes) -> TargetDocument:
-    """A target's document; raises `BrokenDocument`."""
-    try:
-        return _decode_target(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BrokenDocument(str(error)) from error
+def _decoder(kind: type[T]) -> Callable[[bytes], T]:
+    """Reads documents of one kind; raises `BrokenDocument`."""
+    decode_json = msgspec.json.Decoder(kind).decode
+
+    def decode(data: bytes) -> T:
+        try:
+            return decode_json(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BrokenDocument(str(error)) from error
+
+    return decode
 
 
-def decode_shard(data: bytes) -> NodeShard:
-    """A part of a project's nodes; raises `BrokenDocument`."""
-    try:
-        return _decode_shard(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BrokenDocument(str(error)) from error
-
-
-def decode_project(data: bytes) -> ProjectIds:
-    """The ids of a project; raises `BrokenDocument`."""
-    try:
-        return _decode_project(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BrokenDocument(str(error)) from error
+decode_target = _decoder(TargetDocument)
+decode_shard = _decoder(NodeShard)
+decode_project = _decoder(ProjectIds)
+decode_candidates = _decoder(CandidatesDocument)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.candidates import Candidates
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.ports import Clock
-from dbt_state_oss.application.tickets import Promise, Tickets
+from dbt_state_oss.application.tickets import Tickets
 from dbt_state_oss.domain.clone import disowned
 from dbt_state_oss.domain.history import DataTestResults, Execution
 from dbt_state_oss.domain.submission import TargetKey
@@ -21,13 +22,16 @@ class Outcome:
     table_type: str | None = None
     results: DataTestResults | None = None
     runtime_ms: int | None = None
+    failed_to_clone: bool = False
+    """A copy had been offered, and it was built instead."""
 
 
 class Confirm:
     """Records the execution that a ticket promised."""
 
-    def __init__(self, *, ledger: Ledger, tickets: Tickets, clock: Clock) -> None:
+    def __init__(self, *, ledger: Ledger, candidates: Candidates, tickets: Tickets, clock: Clock) -> None:
         self._ledger = ledger
+        self._candidates = candidates
         self._tickets = tickets
         self._clock = clock
 
@@ -38,21 +42,26 @@ class Confirm:
         be written (rule X2).
         """
         promise = self._tickets.open(caller.organization, ticket)
-        draft = await self._held_against_its_source(caller, promise)
+        organization, target = caller.organization, promise.target
+        copied = promise.copy is not None and not outcome.failed_to_clone
+        draft = promise.copy if promise.copy is not None and copied else promise.draft
+        draft = await self._held_against_its_source(caller, target, draft)
         execution = completed(draft, outcome, at=self._clock.now())
-        await self._ledger.add(caller.organization, promise.target, [execution])
+        await self._candidates.add(organization, target, execution)
+        if promise.copy is not None and not copied:
+            await self._candidates.strike(organization, target.namespace, promise.copy)
         return execution.id
 
-    async def _held_against_its_source(self, caller: Caller, promise: Promise) -> Execution:
+    async def _held_against_its_source(self, caller: Caller, target: TargetKey, draft: Execution) -> Execution:
         """The draft; that of a clone proves nothing if its source has been built while it was copied (rule C5)."""
-        origin = promise.draft.origin
-        if origin is None or promise.draft.unproven is not None:
-            return promise.draft
-        key = TargetKey(promise.target.namespace, origin.relation)
+        origin = draft.origin
+        if origin is None or origin.past or draft.unproven is not None:
+            return draft
+        key = TargetKey(target.namespace, origin.relation)
         source = (await self._ledger.history(caller.organization, key)).latest
         if source is not None and source.id == origin.execution_id:
-            return promise.draft
-        return disowned(promise.draft, "its source was being built")
+            return draft
+        return disowned(draft, "its source was being built")
 
 
 def completed(draft: Execution, outcome: Outcome, *, at: int) -> Execution:

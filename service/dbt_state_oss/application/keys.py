@@ -14,6 +14,9 @@ from dbt_state_oss.domain.submission import TargetKey
 TICKET_KEYS = "_server/ticket-keys"
 """The key ring's document, shared by every replica on one store."""
 
+CLONE = "clone"
+"""Stands in the id of a copy where that of a build has the digest of its code."""
+
 NODE_SHARDS = 32
 """Parts of a project's node states in one target: 10,000 nodes are read with this many reads."""
 
@@ -30,6 +33,11 @@ def target_prefix(organization: str) -> str:
 def target_key(organization: str, target: TargetKey) -> str:
     """The key of a target's document."""
     return f"{target_prefix(organization)}{_part(target.namespace)}/{_digest(target.name)}"
+
+
+def candidates_key(organization: str, namespace: str, logic: str) -> str:
+    """The key of the document that lists the targets that were built with a logic, which is named by its digest."""
+    return f"{_part(organization)}/candidates/{_part(namespace)}/{_part(logic)}"
 
 
 def execution_id(target: TargetKey, request_id: str, raw_digest: str) -> str:

@@ -88,7 +88,8 @@ class Ledger:
     async def raise_epoch(self, organization: str, execution_id: str, epoch: int) -> bool:
         """Raise the epoch of an execution if it is its target's latest (rule W5); false where it is not.
 
-        What moved it was a hook that wrote, so the content is no longer what its data identity named.
+        What moved it was a hook that wrote, so the content is no longer what its data identity named; and that of a copy is no
+        longer what a build makes, which runs the hook once.
         """
         key = target_key_of(organization, execution_id)
         if key is None:
@@ -104,7 +105,12 @@ class Ledger:
             if latest.epoch is None or epoch <= latest.epoch:
                 return None
             raised = True
-            history = History(document.executions).merged([replace(latest, epoch=epoch, data_identity=None)])
+            moved = replace(latest, epoch=epoch, data_identity=None)
+            if latest.origin is not None:
+                moved = replace(
+                    moved, hook_wrote=True, unproven="it was cloned, and a hook wrote to the copy once more"
+                )
+            history = History(document.executions).merged([moved])
             return replace(document, executions=history.executions)
 
         await self._documents.update(key, change)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.candidates import Candidates
 from dbt_state_oss.application.confirm import Outcome, completed
 from dbt_state_oss.application.gathering import Gathering
 from dbt_state_oss.application.keys import execution_id
-from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Clock
 from dbt_state_oss.domain.case import draft_execution
@@ -31,9 +31,9 @@ class Recorded:
 class Record:
     """Records builds after the fact."""
 
-    def __init__(self, *, gathering: Gathering, ledger: Ledger, node_states: NodeStates, clock: Clock) -> None:
+    def __init__(self, *, gathering: Gathering, candidates: Candidates, node_states: NodeStates, clock: Clock) -> None:
         self._gathering = gathering
-        self._ledger = ledger
+        self._candidates = candidates
         self._node_states = node_states
         self._clock = clock
 
@@ -46,7 +46,7 @@ class Record:
             identity = execution_id(submission.key, f"{caller.request_id}-{number}", case.raw_digest)
             draft = draft_execution(case, execution_id=identity, decided_at=None)
             execution = _as_provable(completed(draft, recorded.outcome, at=now), recorded)
-            await self._ledger.add(caller.organization, submission.key, [execution])
+            await self._candidates.add(caller.organization, submission.key, execution)
             self._node_states.note(caller.organization, submission)
         return len(records)
 

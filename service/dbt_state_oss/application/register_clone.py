@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from dbt_state_oss.application.caller import Caller
-from dbt_state_oss.application.keys import execution_id
+from dbt_state_oss.application.keys import CLONE, execution_id
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.ports import Clock
 from dbt_state_oss.application.tickets import Tickets
@@ -17,9 +17,6 @@ from dbt_state_oss.domain.decision import RejectionReason
 from dbt_state_oss.domain.history import History
 from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.errors import StoreError
-
-_CLONE = "clone"
-"""Stands in an execution's id where a build has the digest of its code."""
 
 _log = structlog.get_logger(__name__)
 
@@ -58,7 +55,7 @@ class RegisterClone:
         if statements is None:
             because = f"{order.dialect.name} is known no way to copy {order.source} to {order.target}"
             return CloneRefusal(RejectionReason.FORCED_NOT_ELIGIBLE, because)
-        identity = execution_id(order.key, caller.request_id, _CLONE)
+        identity = execution_id(order.key, caller.request_id, CLONE)
         draft = draft_clone(order, source, execution_id=identity, decided_at=now)
         return CloneGrant(statements, self._tickets.seal(caller.organization, order.key, draft))
 

@@ -1,21 +1,24 @@
-"""Submit: may this node be left as it is? (sections 2 to 4, 8)"""
+"""Submit: may this node be left as it is, or be copied from elsewhere? (sections 2 to 6, 8)"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import structlog
 
 from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.candidates import Candidates
 from dbt_state_oss.application.gathering import Gathering
-from dbt_state_oss.application.keys import execution_id
+from dbt_state_oss.application.keys import CLONE, execution_id
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Clock
 from dbt_state_oss.application.tickets import Tickets
 from dbt_state_oss.domain.case import Case, draft_execution
+from dbt_state_oss.domain.cloning import CloneTargets, draft_copy, may_be_cloned, why_not_here, with_clone
 from dbt_state_oss.domain.decide import build_unasked, decide
-from dbt_state_oss.domain.decision import Decision, Skip
+from dbt_state_oss.domain.decision import Build, Clone, Decision, Skip
+from dbt_state_oss.domain.explanation import ExplainLine, Marker, Section
 from dbt_state_oss.domain.submission import Submission
 from dbt_state_oss.errors import StoreError
 
@@ -24,7 +27,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The decision, a name for it, and for a build the ticket to confirm it with (empty for a skip)."""
+    """The decision, a name for it, and for a build or a clone the ticket to confirm it with (empty for a skip)."""
 
     decision: Decision
     decision_id: str
@@ -38,11 +41,15 @@ class Submit:
         self,
         *,
         gathering: Gathering,
+        candidates: Candidates,
+        clone_targets: CloneTargets,
         tickets: Tickets,
         node_states: NodeStates,
         clock: Clock,
     ) -> None:
         self._gathering = gathering
+        self._candidates = candidates
+        self._clone_targets = clone_targets
         self._tickets = tickets
         self._node_states = node_states
         self._clock = clock
@@ -51,40 +58,63 @@ class Submit:
         """The answer. State that cannot be read in time means a build that says so, never an error (rule X1)."""
         now = self._clock.now()
         case, decision = await self._decided(caller, submission, now)
-        self._node_states.note(caller.organization, submission)
-        if isinstance(decision, Skip):
-            return Answer(decision, uuid4().hex, "")
-        identity = execution_id(submission.key, caller.request_id, case.raw_digest)
-        draft = draft_execution(case, execution_id=identity, decided_at=now)
-        return Answer(decision, uuid4().hex, self._tickets.seal(caller.organization, submission.key, draft))
+        return self._answer(caller, case, decision)
 
     async def speculatively(self, caller: Caller, submission: Submission) -> Answer | None:
-        """The skip that the epochs sent so far prove; None where they don't, or the state cannot be read (rule W8).
+        """The skip or clone that the epochs sent so far prove; None where they don't, or the state cannot be read (rule W8).
 
         Never a build: the client would read the inputs' epochs again after it, and record a change during the build as seen.
         """
         try:
             case = await self._gathering.known(caller.organization, submission, self._clock.now())
+            decision = decide(case)
+            if isinstance(decision, Build) and _own_table_is_known(case):
+                case, decision = await self._clone_or(caller, case, decision)
         except StoreError as error:
             _log_unread(submission, error)
             return None
-        decision = decide(case)
-        if not isinstance(decision, Skip):
-            return None
-        self._node_states.note(caller.organization, submission)
-        return Answer(decision, uuid4().hex, "")
+        return None if isinstance(decision, Build) else self._answer(caller, case, decision)
 
     async def _decided(self, caller: Caller, submission: Submission, now: int) -> tuple[Case, Decision]:
         try:
             case = await self._gathering.known(caller.organization, submission, now)
             decision = decide(case)
-            if not isinstance(decision, Skip):
-                case = await self._gathering.with_upstream(caller.organization, case)
+            if isinstance(decision, Build):
+                return await self._clone_or(caller, case, decision)
         except StoreError as error:
             _log_unread(submission, error)
             case = await self._gathering.unknown(submission, now)
             decision = build_unasked(submission, f"the recorded state could not be read: {error}")
         return case, decision
+
+    async def _clone_or(self, caller: Caller, case: Case, build: Build) -> tuple[Case, Clone | Build]:
+        """A clone where one is provably the same as the build, with the case completed for either's record."""
+        case = await self._gathering.with_upstream(caller.organization, case)
+        if not may_be_cloned(case):
+            return case, build
+        because = why_not_here(case, self._clone_targets)
+        if because is not None:
+            line = ExplainLine(Section.CLONES.value, Marker.INFO, children=(ExplainLine(because, Marker.INFO),))
+            return case, replace(build, explanation=(*build.explanation, line))
+        return case, with_clone(case, build, await self._candidates.find(caller.organization, case))
+
+    def _answer(self, caller: Caller, case: Case, decision: Decision) -> Answer:
+        submission, decision_id = case.submission, uuid4().hex
+        self._node_states.note(caller.organization, submission)
+        if isinstance(decision, Skip):
+            return Answer(decision, decision_id, "")
+        identity = execution_id(submission.key, caller.request_id, case.raw_digest)
+        draft = draft_execution(case, execution_id=identity, decided_at=case.now)
+        copy = None
+        if isinstance(decision, Clone):
+            identity = execution_id(submission.key, caller.request_id, CLONE)
+            copy = draft_copy(case, decision, execution_id=identity, decided_at=case.now)
+        return Answer(decision, decision_id, self._tickets.seal(caller.organization, submission.key, draft, copy))
+
+
+def _own_table_is_known(case: Case) -> bool:
+    """Its epoch is there, or no build of it is on record: an epoch that has only not come yet may still prove a skip."""
+    return case.submission.own_epoch is not None or case.history.latest is None
 
 
 def _log_unread(submission: Submission, error: StoreError) -> None:

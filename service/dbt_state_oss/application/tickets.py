@@ -38,6 +38,8 @@ class Promise:
     draft: Execution
     expires_at: int
     """Unix milliseconds."""
+    copy: Execution | None = None
+    """The execution that is recorded instead where a copy of another table was made, which the answer had offered (rule C4)."""
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -52,9 +54,9 @@ class Tickets:
         self._clock = clock
         self._lifetime_ms = lifetime_ms
 
-    def seal(self, organization: str, target: TargetKey, draft: Execution) -> str:
-        """A ticket for `draft`, good for this organization until its lifetime has passed."""
-        promise = Promise(organization, target, draft, self._clock.now() + self._lifetime_ms)
+    def seal(self, organization: str, target: TargetKey, draft: Execution, copy: Execution | None = None) -> str:
+        """A ticket for `draft`, or for `copy` where one is made, good for this organization until its lifetime has passed."""
+        promise = Promise(organization, target, draft, self._clock.now() + self._lifetime_ms, copy)
         payload = zlib.compress(_pack(promise), 1)
         sealed = _mac(self._ring.secrets[self._ring.active], payload) + payload
         return f"t1.{self._ring.active}.{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode('ascii')}"

@@ -15,7 +15,7 @@ from dbt_state_oss.domain.lineage import UNKNOWN_LINEAGE
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import CloneTerms, ExecutionType, Node, TargetKey
 
-_SAYS_NOTHING = frozenset(canonical_extras({text: text for text in ("", "null", "{}", "[]")}).values())
+_SAYS_NOTHING = frozenset(canonical_extras({text: text for text in ("", "null", "false", "{}", "[]")}).values())
 """Digests of extras that ask for nothing."""
 
 
@@ -82,7 +82,7 @@ def draft_clone(order: CloneOrder, source: History, *, execution_id: str, decide
         decided_at=decided_at,
         node_id=order.node.unique_id or latest.node_id,
         results=None,
-        unproven=latest.unproven or _left_behind(order.dialect, latest),
+        unproven=latest.unproven or _lacks(order.dialect, latest),
         data_identity=identity_at(source, order.source, order.source_epoch, order.dialect.clock),
         origin=origin,
     )
@@ -98,11 +98,15 @@ def disowned(clone: Execution, cause: str) -> Execution:
     return replace(clone, unproven=f"it was cloned when {cause}", lineage=UNKNOWN_LINEAGE, data_identity=None)
 
 
-def _left_behind(dialect: Dialect, source: Execution) -> str | None:
-    """Why the copy lacks something that a build would have applied to it (rule C6)."""
+def left_behind(dialect: Dialect, source: Execution) -> list[str]:
+    """The extras that a build has applied to the source and that a copy lacks (rule C6)."""
     extras = source.logic.extras
     keys = dialect.copying.left_behind if dialect.copying else frozenset()
-    lacking = sorted(key for key in keys if key in extras and extras[key] not in _SAYS_NOTHING)
+    return sorted(key for key in keys if key in extras and extras[key] not in _SAYS_NOTHING)
+
+
+def _lacks(dialect: Dialect, source: Execution) -> str | None:
+    lacking = left_behind(dialect, source)
     return f"it was cloned, which does not bring along {', '.join(lacking)}" if lacking else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.dialects.spelling import parts_of_name
-from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.relation import Epoch, Relation
 
 
 def clone_statements(
@@ -15,11 +15,16 @@ def clone_statements(
     table_type: str | None = None,
     hours_to_expiration: int | None = None,
     partition_expiration_days: int | None = None,
+    epoch: Epoch | None = None,
+    past: bool = False,
 ) -> tuple[str, ...] | None:
     """Statements that make `target` a copy of `source`, to be run in order; None where there is no way to copy.
 
     A table that has the target's name is replaced; the client has dropped a view of that name before. `table_type` is the
     source's as the client names it, None an ordinary table. The expirations matter on BigQuery alone.
+
+    `epoch` is what the source must stand at, where the warehouse can be made to look at that; with `past` the moment whose
+    content is copied, which has no way on most of them.
     """
     copying = dialect.copying
     source_name, target_name = sql_name(dialect, source), sql_name(dialect, target)
@@ -28,10 +33,13 @@ def clone_statements(
         return None
     if kind not in copying.table_types or not (copying.across_databases or _share_database(source, target)):
         return None
+    templates = (
+        copying.past if past else copying.statements if epoch is None else copying.verified or copying.statements
+    )
     options = _options(hours_to_expiration, partition_expiration_days)
-    return tuple(
-        statement.format(source=source_name, target=target_name, table_type=kind, options=options)
-        for statement in copying.statements
+    return templates and tuple(
+        template.format(source=source_name, target=target_name, table_type=kind, options=options, epoch=epoch)
+        for template in templates
     )
 
 

@@ -23,7 +23,7 @@ def identity_of(logic: Logic, hashes: NodeHashes, inputs: Mapping[Relation, Inpu
     A configuration may be a hook that writes, so its hash counts.
     """
     fingerprint = logic.fingerprint
-    whole = logic.execution_type in (ExecutionType.FULL, ExecutionType.VALUES)
+    whole = logic.execution_type in (ExecutionType.FULL, ExecutionType.VALUES) and not fingerprint.reads_itself
     if not whole or fingerprint.volatility is not Volatility.STABLE or fingerprint.unseen_sources:
         return None
     parts = [*logic_parts(logic), hashes.configs or "", hashes.contract or ""]

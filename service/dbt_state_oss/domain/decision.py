@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 
 from dbt_state_oss.domain.explanation import ExplainLine
-from dbt_state_oss.domain.history import Execution
+from dbt_state_oss.domain.history import Execution, History
 from dbt_state_oss.domain.relation import Epoch, Relation
 
 
@@ -49,15 +49,24 @@ class Clone:
     """Another table provably holds what a build would make, so it is copied (rule C1)."""
 
     source: Relation
-    execution: Execution
-    """The source's, whose content the copy will hold."""
+    history: History
+    """The source's, as it was when it held that."""
     statements: tuple[str, ...]
     """SQL that the client runs in order; never empty, since the client would take that for a copy that was made."""
     required_epoch: Epoch | None
     """The client builds if the source is younger than this; None where the copy is of a moment in the past (rule C2)."""
     description: str
     explanation: tuple[ExplainLine, ...]
+    behind: bool = False
+    """The source lacks changes of its inputs that may wait (rules F4, F5)."""
     stale: bool = False
+    """They may wait because of the lag tolerance alone (rule F6)."""
+
+    @property
+    def execution(self) -> Execution:
+        """The build whose content the copy will hold."""
+        assert self.history.latest is not None, "only a recorded build is cloned"
+        return self.history.latest
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from itertools import chain
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, SeedValues
 
-FINGERPRINT_VERSION = 1
+FINGERPRINT_VERSION = 2
 """Part of every digest: a record of another version never matches (rule L1)."""
 
 
@@ -65,6 +65,8 @@ class Fingerprint:
     """Digest of the canonical definitions of the views read, which `digest` covers too; empty where none is read."""
     unseen_sources: tuple[str, ...] = ()
     """What it reads, directly or through views, that is no relation and of which no request tells (rule F3)."""
+    reads_itself: bool = False
+    """It reads, or may read, what the target held before, directly or through views: its content depends on history."""
 
 
 def raw_digest(code: Code | SeedValues) -> str:

@@ -5,9 +5,11 @@ Pure but slow: a parse takes milliseconds. `raw_digest` tells beforehand whether
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from dbt_state_oss.domain.canonical import Reading, read_sql
+from dbt_state_oss.domain.dialects.spelling import parts_of_name
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, digest_of
 from dbt_state_oss.domain.plain_text import text_digest
 from dbt_state_oss.domain.relation import Relation
@@ -44,7 +46,16 @@ def fallback_fingerprint(code: Code) -> Fingerprint:
         digest_of(kind.value, code.dialect.name, code.default_catalog, code.default_schema, query, *named),
         volatility=most_volatile(volatility_of_text(text, code.dialect) for text in texts),
         views_digest=digest_of(kind.value, *named) if named else "",
+        reads_itself=code.target is not None and any(_may_read(text, code.target, code) for text in texts),
     )
+
+
+def _may_read(text: str, relation: Relation, code: Code) -> bool:
+    """Whether a text that is not understood names the relation: with its schema, or alone where that is the default one."""
+    *_, schema, name = ["", *(part.text for part in parts_of_name(relation, quotes='"', skipped_part=None) or ())]
+    folded = text.lower()
+    qualified = re.search(rf"{re.escape(schema.lower())}\W{{1,3}}{re.escape(name.lower())}", folded) is not None
+    return qualified or (schema.lower() == code.default_schema.lower() and name.lower() in folded)
 
 
 def _parsed(code: Code) -> Fingerprint | None:
@@ -68,6 +79,7 @@ def _parsed(code: Code) -> Fingerprint | None:
         star_relations=tuple(relation for relation in query.star_relations if relation != code.target),
         views_digest=lineage.views_digest(),
         unseen_sources=tuple(dict.fromkeys(name for reading in (query, *readings) for name in reading.unseen_sources)),
+        reads_itself=any(code.target in reading.relations for reading in (query, *readings)),
     )
 
 

@@ -67,6 +67,8 @@ class CloneOrigin:
     chain_depth: int
     content_decided_at: int | None = None
     """When the server was asked before the build that made the content: whose date a daily function saw (rule L9)."""
+    past: bool = False
+    """Not the table as it stood was copied, but what it held at an earlier moment (rule C2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ class Execution:
     data_identity: str | None = None
     """A name for the content that follows from logic and inputs (rule I1); None where it depends on more than these."""
     origin: CloneOrigin | None = None
+    hook_wrote: bool = False
+    """A hook wrote to this copy, which held the hook's work already from when its source was built."""
 
     @property
     def spells_out_its_columns(self) -> bool:
@@ -144,6 +148,10 @@ class History:
     def latest(self) -> Execution | None:
         """The execution with the greatest confirmed epoch, ties by `confirmed_at`: what is in the table now."""
         return self.executions[0] if self.executions else None
+
+    def at(self, epoch: Epoch) -> History:
+        """The history as it was when the table stood at `epoch`."""
+        return History(tuple(one for one in self.executions if one.epoch is not None and one.epoch <= epoch))
 
     def rival_of(self, execution: Execution, clock: EpochClock) -> Rival | None:
         """Whether another execution, which did something else, may have written what `execution` confirmed (rule T9).
@@ -194,7 +202,10 @@ def _age_order(execution: Execution) -> tuple[int, int, str]:
 
 
 def _joined(one: Execution, other: Execution) -> Execution:
-    """Two accounts of one execution: the higher epoch (rule W5), the earlier times (a repeated confirm comes later)."""
+    """Two accounts of one execution: the higher epoch (rule W5), the earlier times (a repeated confirm comes later).
+
+    What one of them cannot prove, neither does.
+    """
     epochs = [epoch for epoch in (one.epoch, other.epoch) if epoch is not None]
     return replace(
         min(one, other, key=lambda execution: (execution.confirmed_at, repr(execution))),
@@ -202,4 +213,6 @@ def _joined(one: Execution, other: Execution) -> Execution:
         built_at=min(one.built_at, other.built_at),
         confirmed_at=min(one.confirmed_at, other.confirmed_at),
         data_identity=one.data_identity if one.data_identity == other.data_identity else None,
+        unproven=max((cause for cause in (one.unproven, other.unproven) if cause is not None), default=None),
+        hook_wrote=one.hook_wrote or other.hook_wrote,
     )

@@ -226,6 +226,13 @@ def _utc_date(milliseconds: int | None) -> str | None:
     return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC).date().isoformat()
 
 
+def it_is_made_anew_of_its_inputs(case: Case) -> Finding | None:
+    """Rule F7a: a table that is replaced by what it makes of itself is another one after every build."""
+    if case.submission.execution_type is ExecutionType.FULL and case.fingerprint.reads_itself:
+        return _no(Section.QUERY, "it is made of what it held before, so every build makes another table of it")
+    return None
+
+
 def nobody_else_wrote_to_it(case: Case) -> Finding | None:
     """Rules T3, T4 and T6."""
     submission = case.submission
@@ -323,6 +330,7 @@ RULES: tuple[Rule, ...] = (
     contract_is_unchanged,
     configuration_is_unchanged,
     query_is_deterministic,
+    it_is_made_anew_of_its_inputs,
     nobody_else_wrote_to_it,
     view_reads_what_it_read,
     results_are_complete,

@@ -88,6 +88,7 @@ def outcome_of(message: ConfirmExecutionRequest | ExecutionOutcome) -> Outcome:
         table_type=message.table_type or None,
         results=_results(message.execution_results) if message.HasField("execution_results") else None,
         runtime_ms=message.execution_runtime_ms if message.HasField("execution_runtime_ms") else None,
+        failed_to_clone=isinstance(message, ConfirmExecutionRequest) and message.failed_to_clone,
     )
 
 

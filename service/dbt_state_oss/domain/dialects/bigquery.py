@@ -21,6 +21,10 @@ BIGQUERY = Dialect(
     # A clone takes over row and column policies and tags, but no access to the table.
     copying=Copying(
         ("CREATE OR REPLACE TABLE {target} CLONE {source}{options}",),
+        # A millisecond on: a table's time of modification is cut off, not rounded.
+        past=(
+            "CREATE OR REPLACE TABLE {target} CLONE {source} FOR SYSTEM_TIME AS OF TIMESTAMP_MILLIS({epoch} + 1){options}",
+        ),
         left_behind=frozenset({"grants", "__persisted_docs_hash"}),
     ),
     date_functions=frozenset({"current_date"}),

@@ -1,0 +1,101 @@
+"""Which targets have been built with which logic: hints for clones, always verified against the target's own document (rule C1).
+
+A hint that is missing costs a copy that could have been, one that is wrong a read; so writing them never fails what it goes with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import structlog
+
+from dbt_state_oss.application.codec import CandidateEntry, CandidatesDocument, decode_candidates, encode
+from dbt_state_oss.application.documents import DocumentCache
+from dbt_state_oss.application.keys import candidates_key
+from dbt_state_oss.application.ledger import Ledger
+from dbt_state_oss.application.ports import ObjectStore
+from dbt_state_oss.domain.case import Case
+from dbt_state_oss.domain.cloning import Candidate, is_source_of_clones
+from dbt_state_oss.domain.fingerprint import digest_of
+from dbt_state_oss.domain.history import Execution, Logic
+from dbt_state_oss.domain.lineage import logic_parts
+from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.submission import TargetKey
+from dbt_state_oss.errors import StoreError
+
+MOST_CANDIDATES = 32
+"""Targets that are listed for one logic."""
+
+_CACHE_BYTES = 4 * 1024 * 1024
+
+_log = structlog.get_logger(__name__)
+
+
+class Candidates:
+    """Lists targets by logic, and finds those that a submission may be cloned from."""
+
+    def __init__(self, store: ObjectStore, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._documents: DocumentCache[CandidatesDocument] = DocumentCache(
+            store, decode=decode_candidates, encode=encode, cache_bytes=_CACHE_BYTES
+        )
+
+    async def find(self, organization: str, case: Case) -> list[Candidate]:
+        """The other targets that have been built with the case's logic, with their histories. Raises `StoreError`."""
+        namespace = case.submission.key.namespace
+        document = await self._documents.read(_key(organization, namespace, case.logic))
+        if document is None:
+            return []
+        relations = [Relation(name) for name in document.targets if name != case.submission.relation]
+        histories = await self._ledger.histories(organization, namespace, relations)
+        return [Candidate(relation, histories[relation]) for relation in relations]
+
+    async def add(self, organization: str, target: TargetKey, execution: Execution) -> None:
+        """Record an execution (rule W1), and list its target beside that. Raises `StoreError` where it is not recorded."""
+        await asyncio.gather(
+            self._ledger.add(organization, target, [execution]), self._list(organization, target, execution)
+        )
+
+    async def _list(self, organization: str, target: TargetKey, execution: Execution) -> None:
+        if not is_source_of_clones(execution):
+            return
+        key = _key(organization, target.namespace, execution.logic)
+        entry = CandidateEntry(listed_at=execution.confirmed_at, copy=execution.origin is not None)
+
+        def listed(document: CandidatesDocument | None) -> CandidatesDocument | None:
+            known = {} if document is None else document.targets
+            return None if target.name in known else CandidatesDocument(_best({**known, target.name: entry}))
+
+        try:
+            known = await self._documents.read(key)
+            if known is None or target.name not in known.targets:
+                await self._documents.update(key, listed)
+        except StoreError as error:
+            _log.warning("candidate_not_listed", target=target.name, cause=str(error))
+
+    async def strike(self, organization: str, namespace: str, copy: Execution) -> None:
+        """Take a source off the list of which no copy could be made: it is gone, or holds something else by now."""
+        if copy.origin is None or copy.origin.past:
+            return
+        name = copy.origin.relation
+
+        def without(document: CandidatesDocument | None) -> CandidatesDocument | None:
+            if document is None or name not in document.targets:
+                return None
+            return CandidatesDocument({each: entry for each, entry in document.targets.items() if each != name})
+
+        try:
+            await self._documents.update(_key(organization, namespace, copy.logic), without)
+        except StoreError as error:
+            _log.warning("candidate_not_struck", target=name, cause=str(error))
+
+
+def _key(organization: str, namespace: str, logic: Logic) -> str:
+    return candidates_key(organization, namespace, digest_of(*logic_parts(logic)))
+
+
+def _best(targets: Mapping[str, CandidateEntry]) -> dict[str, CandidateEntry]:
+    """What is kept of a list that has grown too long: builds before copies, which others are copies of, then the newest."""
+    ranked = sorted(targets.items(), key=lambda item: (item[1].copy, -item[1].listed_at, item[0]))
+    return dict(sorted(ranked[:MOST_CANDIDATES]))

@@ -1,0 +1,263 @@
+"""Clone from a submit: whether another table provably holds what a build would make, and which one is copied (rules C1 to C3).
+
+A candidate is judged by the very rules that stand before a skip, its history in the place of the target's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from dbt_state_oss.domain.case import Case, draft_execution
+from dbt_state_oss.domain.clone import chain_depth, left_behind
+from dbt_state_oss.domain.clone_ddl import clone_statements
+from dbt_state_oss.domain.data_identity import identity_at
+from dbt_state_oss.domain.decide import subject
+from dbt_state_oss.domain.decision import Build, Clone, RejectionReason
+from dbt_state_oss.domain.explanation import ExplainLine, Marker, Section, ago_text
+from dbt_state_oss.domain.history import CloneOrigin, Execution, History
+from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.rules import (
+    Finding,
+    Rule,
+    configuration_is_unchanged,
+    contract_is_unchanged,
+    every_source_is_reported,
+    inputs_are_fresh,
+    latest_execution_is_proof,
+    no_full_refresh_was_asked_for,
+    no_other_build_may_have_written_it,
+    query_is_deterministic,
+    same_logic,
+)
+from dbt_state_oss.domain.submission import ExecutionType
+
+_CLONEABLE = frozenset({ExecutionType.FULL, ExecutionType.VALUES})
+"""Builds whose content follows from logic and inputs alone; every other kind builds upon what its table holds."""
+
+_NEVER = frozenset({"snapshot", "test"})
+"""Kinds of nodes that are sent as FULL too, and whose tables are not what a build makes of its inputs (rule C1)."""
+
+_DEFAULT_TIME_TRAVEL_MS = 604_800_000
+"""BigQuery's own window of seven days, where the client names none."""
+
+_FOUND = "an equivalent model exists under another name so we cloned that one"
+
+
+class CloneTargets(Enum):
+    """Where clones may be made (rule C3)."""
+
+    DEVELOPMENT = "development"
+    """Anywhere but in the defer target: production is never made from a developer's schema."""
+    EVERYWHERE = "everywhere"
+    NOWHERE = "nowhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Another target that may hold what is asked for, with its whole history."""
+
+    relation: Relation
+    history: History
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    because: str
+    reason: RejectionReason = RejectionReason.NO_SUITABLE_MATCH_FOUND
+
+
+def may_be_cloned(case: Case) -> bool:
+    """Whether the content is one that a copy can stand for at all: made anew of its inputs alone (rules C1, T8).
+
+    The client runs the hooks of a build upon a copy too. One that was seen to write to an earlier copy would do so again.
+    """
+    submission = case.submission
+    return (
+        submission.relation is not None
+        and submission.execution_type in _CLONEABLE
+        and submission.node.resource_type not in _NEVER
+        and not case.fingerprint.reads_itself
+        and not case.is_full_refresh
+        and not any(execution.hook_wrote for execution in case.history.executions)
+    )
+
+
+def is_source_of_clones(execution: Execution) -> bool:
+    """Whether other targets may be copied from what this execution left."""
+    return (
+        execution.epoch is not None
+        and execution.unproven is None
+        and execution.logic.execution_type in _CLONEABLE
+        and execution.resource_type not in _NEVER
+        and not execution.logic.fingerprint.reads_itself
+    )
+
+
+def why_not_here(case: Case, targets: CloneTargets) -> str | None:
+    """Why no clone may be made, whatever the candidates (rules C2, C3); None where one may."""
+    terms = case.submission.clone_terms
+    if targets is CloneTargets.NOWHERE:
+        return "this server is set to offer no clones"
+    if not terms.allowed or terms.chain_depth_limit == 0:
+        return "no clones are wanted"
+    if case.dialect.copying is None:
+        return f"{case.dialect.name} is known no way to copy a table"
+    if targets is CloneTargets.DEVELOPMENT and terms.into_defer_target is not False:
+        if terms.into_defer_target is None:
+            return "the client does not tell whether this is production, which is not made from other tables"
+        return "production is not made from other tables"
+    return None
+
+
+def with_clone(case: Case, build: Build, candidates: Iterable[Candidate]) -> Clone | Build:
+    """The best clone in the place of `build`, else the build with an account of every candidate (section 8).
+
+    The freshest data wins, then the shortest chain of clones, then the name. The case's `upstream` must have been gathered.
+    """
+    found: list[tuple[_Rank, Clone]] = []
+    lines: list[ExplainLine] = []
+    refusals: list[_Refusal] = []
+    for candidate, past in _standings(case, candidates):
+        judged = _judged(case, candidate, past=past)
+        if isinstance(judged, _Refusal):
+            refusals.append(judged)
+            lines.append(ExplainLine(f"{candidate.relation}: {judged.because}", Marker.FAIL))
+        else:
+            found.append((_rank(candidate, judged, past=past), judged))
+    if not found:
+        if not refusals:
+            return build
+        special = (one.reason for one in refusals if one.reason is not RejectionReason.NO_SUITABLE_MATCH_FOUND)
+        explanation = (*build.explanation, ExplainLine(Section.CLONES.value, Marker.FAIL, children=tuple(lines)))
+        return replace(build, clone_rejection=next(special, build.clone_rejection), explanation=explanation)
+    best = min(found, key=lambda ranked: ranked[0])[1]
+    lines.insert(0, ExplainLine(f"{best.source} is copied", Marker.SUCCESS))
+    explanation = (*build.explanation, ExplainLine(Section.CLONES.value, Marker.SUCCESS, children=tuple(lines)))
+    return replace(best, explanation=explanation)
+
+
+def draft_copy(case: Case, clone: Clone, *, execution_id: str, decided_at: int) -> Execution:
+    """The execution that the copy leaves (rule C4), to be completed when it is confirmed.
+
+    Its inputs are those that the target would read now, since they have the content of the source's; unless the copy is behind
+    them, which its inputs must then tell.
+    """
+    source = clone.execution
+    draft = draft_execution(case, execution_id=execution_id, decided_at=decided_at)
+    draft = replace(
+        draft,
+        built_at=source.built_at,
+        runtime_ms=source.runtime_ms,
+        table_type=source.table_type,
+        data_identity=identity_at(clone.history, clone.source, source.epoch, case.clock),
+        origin=CloneOrigin(
+            source.id,
+            clone.source,
+            chain_depth(clone.history) + 1,
+            content_decided_at=source.content_decided_at,
+            past=clone.required_epoch is None,
+        ),
+    )
+    return replace(draft, inputs=source.inputs, lineage=source.lineage) if clone.behind else draft
+
+
+def _standings(case: Case, candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, bool]]:
+    """Each candidate as it stands now and, where the warehouse can copy that, as it stood after earlier builds."""
+    for candidate in candidates:
+        yield candidate, False
+        if case.dialect.copying is not None and case.dialect.copying.past is not None:
+            for execution in candidate.history.executions[1:]:
+                if execution.epoch is not None:
+                    past = candidate.history.at(execution.epoch)
+                    if past.latest == execution and same_logic(case, execution):
+                        yield Candidate(candidate.relation, past), True
+
+
+_RULES: tuple[Rule, ...] = (
+    latest_execution_is_proof,
+    no_other_build_may_have_written_it,
+    no_full_refresh_was_asked_for,
+    contract_is_unchanged,
+    configuration_is_unchanged,
+    query_is_deterministic,
+    every_source_is_reported,
+    inputs_are_fresh,
+)
+"""Asked of a candidate. Whether somebody else has written to it the client alone can tell, which is told what to hold it to."""
+
+
+def _judged(case: Case, candidate: Candidate, *, past: bool) -> Clone | _Refusal:
+    in_its_place = replace(case, history=candidate.history)
+    latest = candidate.history.latest
+    if latest is None or latest.epoch is None or not same_logic(case, latest):
+        return _Refusal("its last build was of another query")
+    findings: list[Finding] = []
+    for rule in _RULES:
+        finding = rule(in_its_place)
+        if finding is not None and finding.rejection is not None:
+            return _Refusal(finding.rejection.because)
+        if finding is not None:
+            findings.append(finding)
+    refusal = _terms_refuse(case, candidate, latest, past=past)
+    if refusal is not None:
+        return refusal
+    statements = _statements(case, candidate, latest, past=past)
+    if statements is None:
+        return _Refusal(f"{case.dialect.name} is known no way to copy it to {case.submission.relation}")
+    waiting = next((finding.skip_because for finding in findings if finding.skip_because is not None), None)
+    which = f"{candidate.relation} as of {ago_text(latest.epoch, case.now)}" if past else candidate.relation
+    return Clone(
+        source=candidate.relation,
+        history=candidate.history,
+        statements=statements,
+        required_epoch=None if past else latest.epoch,
+        description=f"{subject(case.submission)} was cloned because {_FOUND}: {which}"
+        + (f" ({waiting})" if waiting else ""),
+        explanation=(),
+        behind=waiting is not None,
+        stale=any(finding.within_tolerance for finding in findings),
+    )
+
+
+def _terms_refuse(case: Case, candidate: Candidate, latest: Execution, *, past: bool) -> _Refusal | None:
+    terms = case.submission.clone_terms
+    depth, limit = chain_depth(candidate.history), terms.chain_depth_limit
+    if limit is not None and depth >= limit:
+        return _Refusal(
+            f"it is a chain of {depth} clones, and {limit} is the most", RejectionReason.CLONE_CHAIN_LIMIT_EXCEEDED
+        )
+    lacking = left_behind(case.dialect, latest)
+    if lacking:
+        return _Refusal(f"a copy would not bring along {', '.join(lacking)}")
+    if past:
+        seconds = terms.time_travel_limit_seconds
+        window = _DEFAULT_TIME_TRAVEL_MS if seconds is None else seconds * 1000
+        if latest.epoch is None or case.now - latest.epoch > window:
+            return _Refusal("its build of this query is too long ago", RejectionReason.OUTSIDE_TIME_TRAVEL_WINDOW)
+    return None
+
+
+def _statements(case: Case, candidate: Candidate, latest: Execution, *, past: bool) -> tuple[str, ...] | None:
+    submission = case.submission
+    assert submission.relation is not None, "only what has a table is cloned"
+    return clone_statements(
+        case.dialect,
+        candidate.relation,
+        submission.relation,
+        table_type=latest.table_type,
+        hours_to_expiration=submission.clone_terms.hours_to_expiration,
+        partition_expiration_days=submission.clone_terms.partition_expiration_days,
+        epoch=latest.epoch,
+        past=past,
+    )
+
+
+_Rank = tuple[bool, int, int, bool, str]
+
+
+def _rank(candidate: Candidate, clone: Clone, *, past: bool) -> _Rank:
+    """The smallest is the best. Whatever is up to date is equally fresh, however long ago it was built."""
+    age = -clone.execution.built_at if clone.behind else 0
+    return clone.behind, age, chain_depth(candidate.history), past, candidate.relation

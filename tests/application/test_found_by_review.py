@@ -1,0 +1,269 @@
+"""Histories that a review found to be answered wrongly; each test tells one, and what the answer has to be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.application.conftest import HandClock, Inside
+from tests.domain.building import HOUR, MINUTE, NOW, SUBMISSION, T0
+
+from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.confirm import Outcome
+from dbt_state_oss.application.record import Recorded
+from dbt_state_oss.application.register_clone import CloneGrant, RegisterClone
+from dbt_state_oss.application.resolve_deferred import Deferral, ResolveDeferred
+from dbt_state_oss.application.submit import Answer
+from dbt_state_oss.domain.clone import CloneOrder
+from dbt_state_oss.domain.decision import Build, Skip
+from dbt_state_oss.domain.dialects import dialect_named
+from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.submission import Code, ExecutionType, NodeHashes, SeedValues, Submission, TargetKey
+
+SOURCE = Relation('"shop"."raw"."orders"')
+MIDDLE = Relation('"shop"."prod"."middle"')
+MART = Relation('"shop"."prod"."mart"')
+TOP = Relation('"shop"."prod"."top"')
+
+POSTGRES = SUBMISSION.code.dialect
+OTHER_LOGIC = "select id from raw.orders where id > 7"
+
+
+def not_mended(fault: str) -> pytest.MarkDecorator:
+    """The test fails as long as the fault is there; once it is mended, the mark fails and has to go."""
+    return pytest.mark.xfail(strict=True, raises=AssertionError, reason=fault)
+
+
+class Runs:
+    """Clients that are obeyed: each build is asked about, done and confirmed, its epoch being the clock's time."""
+
+    def __init__(self, inside: Inside) -> None:
+        self.inside = inside
+        self.calls = 0
+
+    def caller(self) -> Caller:
+        self.calls += 1
+        return Caller("default", f"{self.calls:032d}")
+
+    async def ask(self, submission: Submission) -> Answer:
+        self.inside.clock.time += MINUTE
+        return await self.inside.submit(self.caller(), submission)
+
+    async def confirm(self, asked: Answer) -> int:
+        """The epoch of the table that was built."""
+        assert isinstance(asked.decision, Build), asked.decision.description
+        self.inside.clock.time += MINUTE
+        epoch = self.inside.clock.time
+        await self.inside.confirm(self.caller(), asked.ticket, Outcome(epoch, runtime_ms=1000))
+        return epoch
+
+    async def build(self, submission: Submission) -> int:
+        return await self.confirm(await self.ask(submission))
+
+
+@pytest.fixture
+def runs(inside: Inside) -> Runs:
+    return Runs(inside)
+
+
+def table(relation: Relation, sql: str, inputs: dict[Relation, int | None], own_epoch: int | None = None) -> Submission:
+    return replace(
+        SUBMISSION,
+        key=TargetKey("ns", relation),
+        relation=relation,
+        code=Code(POSTGRES, sql, "shop", "public", relation),
+        inputs=inputs,
+        own_epoch=own_epoch,
+        node=replace(SUBMISSION.node, unique_id=f"model.shop.{relation.split('.')[-1].strip(chr(34))}"),
+    )
+
+
+def middle(own_epoch: int | None = None, *, sql: str = "select id from raw.orders") -> Submission:
+    return table(MIDDLE, sql, {SOURCE: T0}, own_epoch)
+
+
+def mart(middle_at: int, own_epoch: int | None = None) -> Submission:
+    return table(MART, "select * from prod.middle", {MIDDLE: middle_at}, own_epoch)
+
+
+@not_mended("a build is believed to have read what was reported before it (F2)")
+async def test_what_was_read_from_another_build_in_between_is_not_taken_for_what_was_reported(runs: Runs) -> None:
+    """A mart is asked about, its parent built otherwise by another run, the mart's query run; then the parent goes back."""
+    first = await runs.build(middle())
+    asked = await runs.ask(mart(first))
+    second = await runs.build(middle(first, sql=OTHER_LOGIC))
+    own = await runs.confirm(asked)
+    third = await runs.build(middle(second))
+
+    again = await runs.ask(mart(third, own))
+
+    assert isinstance(again.decision, Build), "the mart holds what the other build had left"
+
+
+@not_mended("a lineage is believed to have been read that was reported before the build (F5)")
+async def test_lag_tolerance_does_not_hide_what_was_read_from_another_build_in_between(runs: Runs) -> None:
+    """As above: the lineages agree again, but the mart holds what other logic had left."""
+    first = await runs.build(middle())
+    asked = await runs.ask(mart(first))
+    second = await runs.build(middle(first, sql=OTHER_LOGIC))
+    own = await runs.confirm(asked)
+    third = await runs.build(replace(middle(second), inputs={SOURCE: T0 + 1}))
+
+    again = await runs.ask(replace(mart(third, own), lag_tolerance_seconds=2700))
+
+    assert isinstance(again.decision, Build), "logic that changed upstream may not wait"
+
+
+@not_mended("a build is believed to have read what was reported before it (F2)")
+async def test_what_others_wrote_during_a_build_and_was_mended_since_is_not_taken_for_what_was_reported(
+    runs: Runs, clock: HandClock
+) -> None:
+    first = await runs.build(middle())
+    asked = await runs.ask(mart(first))
+    damaged = clock.time + 1
+    own = await runs.confirm(asked)
+    mended = await runs.build(middle(damaged))
+
+    again = await runs.ask(mart(mended, own))
+
+    assert isinstance(again.decision, Build), "the mart holds what somebody had written while it was built"
+
+
+@not_mended("content is named by inputs as they were reported before the build (I1)")
+async def test_the_content_of_a_build_has_no_name_if_its_input_was_written_during_it(runs: Runs) -> None:
+    """As above, one level up: the mart's own content was named by what had been reported of the parent."""
+    first = await runs.build(middle())
+    asked = await runs.ask(mart(first))
+    second = await runs.build(middle(first, sql=OTHER_LOGIC))
+    mart_of_other_content = await runs.confirm(asked)
+    top = await runs.build(table(TOP, "select * from prod.mart", {MART: mart_of_other_content}))
+    third = await runs.build(middle(second))
+    mart_again = await runs.build(mart(third))
+
+    again = await runs.ask(table(TOP, "select * from prod.mart", {MART: mart_again}, top))
+
+    assert isinstance(again.decision, Build), "it read the mart when that held what the other build had left"
+
+
+@not_mended("macros are no part of a data identity (I1)")
+async def test_a_macro_that_a_hook_calls_is_part_of_what_a_build_leaves(runs: Runs) -> None:
+    """A post-hook masks the parent; its macro is edited, and the parent's table, lost meanwhile, is built again."""
+
+    def masked_by(macro: str, own_epoch: int | None = None) -> Submission:
+        node = replace(SUBMISSION.node, hashes=NodeHashes(body="b", configs="c", macros=macro))
+        return replace(middle(own_epoch), node=node)
+
+    first = await runs.build(masked_by("m1"))
+    own = await runs.build(mart(first))
+    second = await runs.build(masked_by("m2"))
+
+    again = await runs.ask(mart(second, own))
+
+    assert isinstance(again.decision, Build), "the same SQL, but another hook wrote to its result"
+
+
+@not_mended("the target is no part of a data identity (I1)")
+async def test_a_hook_may_do_something_else_in_another_target(runs: Runs) -> None:
+    """A post-hook masks the parent in development alone: one configuration, one query, two contents."""
+    dev = Relation('"shop"."dev"."middle"')
+    in_dev = table(dev, "select id from raw.orders", {SOURCE: T0})
+    in_dev = replace(in_dev, node=replace(in_dev.node, target_name="dev"))
+    in_prod = await runs.build(middle())
+    own = await runs.build(mart(in_prod))
+    masked = await runs.build(in_dev)
+
+    again = await runs.ask(table(MART, "select * from dev.middle", {dev: masked}, own))
+
+    assert isinstance(again.decision, Build), "what the hooks of another target left is not known to be the same"
+
+
+@not_mended("the table that a seed was loaded into is no part of a data identity (I1)")
+async def test_a_seed_that_was_loaded_into_an_older_table_has_that_tables_columns(runs: Runs) -> None:
+    """dbt empties a seed's table and fills it again, so new column types wait for a table that is made anew."""
+
+    def seed(types: str, own_epoch: int | None = None) -> Submission:
+        return replace(
+            middle(own_epoch),
+            execution_type=ExecutionType.VALUES,
+            code=SeedValues(POSTGRES, "v1"),
+            extras={"column_types": types},
+            inputs={},
+        )
+
+    first = await runs.build(seed('{"id": "int"}'))
+    kept_types = await runs.build(seed('{"id": "text"}', first))
+    own = await runs.build(mart(kept_types))
+    new_types = await runs.build(seed('{"id": "text"}'))
+
+    again = await runs.ask(mart(new_types, own))
+
+    assert isinstance(again.decision, Build), "the columns that it read had other types"
+
+
+@not_mended("any build under a name counts as the node's own (deferral)")
+async def test_the_older_name_of_a_node_is_not_that_of_another_which_failed_under_it(
+    inside: Inside, runs: Runs
+) -> None:
+    """A new node takes over the alias of one that is gone, and its build fails: the table is still the old node's."""
+    resolve = ResolveDeferred(node_states=inside.node_states, ledger=inside.ledger)
+    new = replace(middle().node, unique_id="model.shop.middle_v2")
+    await runs.build(middle())
+    await runs.ask(replace(middle(), node=new))
+
+    found = await resolve(runs.caller(), Deferral("4711", "shop", "shop", "prod", {new.unique_id}))
+
+    assert found == {}
+
+
+@not_mended("a project that is named by its name alone is taken for the one that has the node (deferral)")
+async def test_by_name_a_node_that_one_of_two_projects_has_is_not_taken_for_the_others(
+    inside: Inside, runs: Runs
+) -> None:
+    resolve = ResolveDeferred(node_states=inside.node_states, ledger=inside.ledger)
+    for project_id, name in (("1", "middle"), ("2", "mart")):
+        submission = middle() if name == "middle" else mart(T0)
+        await runs.build(replace(submission, node=replace(submission.node, project_id=project_id)))
+
+    found = await resolve(runs.caller(), Deferral("", "shop", "shop", "prod", {"model.shop.mart"}))
+
+    assert found == {}, "a developer without an id may be of either project"
+
+
+@not_mended("a copy is held against its source's execution, not against its epoch (C5)")
+async def test_a_copy_of_a_table_that_a_hook_wrote_to_meanwhile_is_no_copy_of_what_it_was(
+    inside: Inside, runs: Runs
+) -> None:
+    """Between the order of a copy and its making, a hook writes to the reused source: the same execution, moved on."""
+    register = RegisterClone(ledger=inside.ledger, tickets=inside.tickets, clock=inside.clock)
+    dev = Relation('"shop"."dev"."middle"')
+    first = await runs.build(replace(middle(), execution_type=ExecutionType.MERGE))
+    node = SUBMISSION.node
+    order = CloneOrder(TargetKey("ns", dev), POSTGRES, MIDDLE, dev, ExecutionType.MERGE, node, source_epoch=first)
+    granted = await register(runs.caller(), order)
+    assert isinstance(granted, CloneGrant)
+    source = (await inside.ledger.history("default", TargetKey("ns", MIDDLE))).latest
+    assert source is not None
+    await inside.update_metadata(runs.caller(), source.id, first + 5)
+    await inside.confirm(runs.caller(), granted.ticket, Outcome(first + 10))
+
+    copy = (await inside.ledger.history("default", TargetKey("ns", dev))).latest
+
+    assert copy is not None
+    assert copy.data_identity is None
+
+
+@not_mended("a build whose beginning is unknown overlaps every other (T9): needless, not wrong")
+async def test_on_a_stamped_clock_a_build_that_was_over_before_another_began_did_not_overlap_it(runs: Runs) -> None:
+    """A record of the write-only mode does not tell when its build began, but it tells when it was over."""
+    snowflake = dialect_named("snowflake")
+
+    def stamped(source_at: int, own_epoch: int | None = None) -> Submission:
+        code = replace(middle().code, dialect=snowflake)
+        return replace(middle(own_epoch), code=code, inputs={SOURCE: source_at})
+
+    runs.inside.clock.time += HOUR
+    record = Recorded(stamped(T0), Outcome(runs.inside.clock.time))
+    await runs.inside.record(runs.caller(), [record])
+    own = await runs.build(stamped(T0 + 1, NOW + HOUR))
+
+    assert isinstance((await runs.ask(stamped(T0 + 1, own))).decision, Skip)
