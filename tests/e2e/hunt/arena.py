@@ -141,6 +141,13 @@ class Arena:
             with suppress(psycopg2.Error):
                 self.database.sql(statement)
 
+    def empty(self, target: str) -> None:
+        """Drop all schemas of a target, and its twin's."""
+        for name in (target, twin_of(target)):
+            schemas = self.database.sql("select nspname from pg_namespace where nspname ~ %s", f"^{name}(_|$)")
+            for (schema,) in schemas:
+                self.database.sql(f'drop schema "{schema}" cascade')
+
     def forget_everything(self) -> None:
         """`dbt-state-oss state invalidate '*'`."""
         environment = {"PATH": os.environ["PATH"], "STATE_STORE": "local", "DBTSTATE_LOCAL_DIR": str(self.server.state)}

@@ -114,6 +114,7 @@ class Evidence:
         last = self._built.get((run.target, node.name))
         claim = (
             last is not None
+            and not (node.kind is Kind.TABLE and node.depends_on_its_past)
             and not (full_refresh and node.kind in (Kind.INCREMENTAL, Kind.SNAPSHOT))
             and (last.logic, last.config, last.inputs) == (logic, config, inputs)
             and self._contents.get(where) == last.content
@@ -130,7 +131,7 @@ class Evidence:
         return claim
 
     def _content(self, run: _Run, node: Node, decision: Decision, built: Built) -> str:
-        if decision is Decision.CLONE:
+        if decision is Decision.CLONE and node.depends_on_its_past:
             source = self.production_place(node)
             return self._contents.get(source, self._fresh(node.name))
         if node.depends_on_its_past:
@@ -242,8 +243,6 @@ def _where(target: str, node: Node) -> Where:
 
 def _own_state(node: Node, stood: bool, full_refresh: bool) -> str:
     """What else the rendered query depends on."""
-    if node.kind is Kind.TABLE:
-        full_refresh = False
     return f"\nupon itself: {stood and not full_refresh}" if node.depends_on_its_past else ""
 
 

@@ -54,9 +54,19 @@ class Hunt:
         self._numbers = 100
         temper = self._random("temper")
         self._edits = _tempered(temper, EDITS)
-        changes = {self._edit: 10, self._revert: 3, self._change_data: 5, self._damage: 5, self._restart: 1}
+        changes = {
+            self._edit: 10,
+            self._revert: 3,
+            self._change_data: 5,
+            self._damage: 5,
+            self._restart: 1,
+            self._empty_development: 1,
+        }
         self._changes = _tempered(temper, changes)
         self._runs = {self._any_run: 34, self._killed_run: 1, self._overlapping_runs: 1, self._interrupted_run: 1}
+        if temper.random() < 0.3:
+            arena.shop.environment["RUN_CACHE_COMPARE_SELECTED_COLUMNS"] = "true"
+            self._say("  the client compares selected columns")
         for node in self._project.nodes.values():
             self._say(f"  {node.kind.value} {node.name}: {node.shape.value} of {', '.join(node.parents) or 'its file'}")
 
@@ -137,6 +147,10 @@ class Hunt:
             self._arena.damage(where, damage)
         self._evidence.damaged(target, node)
         self._say(f"  somebody else: {said}: {relation(target, node)}")
+
+    def _empty_development(self, random: Random) -> None:
+        self._arena.empty(DEVELOPMENT)
+        self._say("  drop the schemas of dev")
 
     def _restart(self, random: Random) -> None:
         if random.random() < 0.5:

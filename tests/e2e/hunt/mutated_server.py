@@ -15,7 +15,7 @@ from typing import Any
 
 from dbt_state_oss.application import gathering, register_clone
 from dbt_state_oss.bootstrap import serve
-from dbt_state_oss.domain import case, clone, data_identity, decide, freshness, rules
+from dbt_state_oss.domain import case, clone, cloning, data_identity, decide, freshness, rules
 from dbt_state_oss.domain.history import History, Input
 from dbt_state_oss.settings import read_settings
 from dbt_state_oss.telemetry.logs import configure_logs
@@ -65,6 +65,16 @@ def inherit_unseen() -> None:
     _break(register_clone, "draft_clone", draft)
 
 
+def clone_from_other_inputs() -> None:
+    """Any table of the same logic is copied, whatever it was built from (rule C1)."""
+    _break(cloning, "_RULES", tuple(rule for rule in cloning._RULES if rule is not rules.inputs_are_fresh))
+
+
+def copies_lack_nothing() -> None:
+    """A copy counts as having the grants and descriptions of its source (rules C2, C6)."""
+    _break(cloning, "left_behind", lambda dialect, source: [])
+
+
 def views_have_no_logic() -> None:
     """The definitions of the views that are read don't count (rule L4)."""
     _break(gathering, "raw_digest", lambda code: code.sql if hasattr(code, "sql") else code.values_hash)
@@ -80,6 +90,8 @@ MUTATIONS: dict[str, Callable[[], None]] = {
         ignore_inputs,
         identity_without_inputs,
         inherit_unseen,
+        clone_from_other_inputs,
+        copies_lack_nothing,
         views_have_no_logic,
     )
 }

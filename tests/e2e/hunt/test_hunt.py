@@ -17,14 +17,16 @@ from tests.e2e.postgres import PostgresServer
 
 STEPS = 8
 CAUGHT_BY = {
-    "ignore-own-epoch": (1, 12),
-    "match-any-history": (1, 12),
-    "null-epoch-is-fresh": (1, 12),
-    "ignore-configuration": (1, 12),
-    "ignore-inputs": (1, 12),
-    "identity-without-inputs": (1, 12),
-    "inherit-unseen": (1, 12),
-    "views-have-no-logic": (1, 12),
+    "ignore-own-epoch": (67, 2),
+    "match-any-history": (26223, 4),
+    "null-epoch-is-fresh": (66, 2),
+    "ignore-configuration": (137, 2),
+    "ignore-inputs": (627, 2),
+    "identity-without-inputs": (627, 2),
+    "inherit-unseen": (520, 2),
+    "clone-from-other-inputs": (2566, 2),
+    "copies-lack-nothing": (463, 2),
+    "views-have-no-logic": (25870, 2),
 }
 """Mutation to a seed and the number of steps within which it is caught."""
 
