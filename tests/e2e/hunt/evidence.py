@@ -122,21 +122,19 @@ class Evidence:
         )
         if decision in _KEPT:
             return claim
-        content = self._content(run, node, decision, Built(logic, config, inputs, ""))
+        named = run.has_rows(run.leaves(reads)) and not node.depends_on_its_past
+        if decision is Decision.CLONE and node.depends_on_its_past:
+            content = self.content_at(self.production_place(node))
+        elif named:
+            content = f"by {hash((logic, config, inputs))}"
+        else:
+            content = self._fresh(node.name)
         self._contents[where] = content
         self._views.pop(where, None)
         self._built[run.target, node.name] = Built(logic, config, inputs, content)
         if run.target == PRODUCTION:
             self._production_places[node.name] = where
         return claim
-
-    def _content(self, run: _Run, node: Node, decision: Decision, built: Built) -> str:
-        if decision is Decision.CLONE and node.depends_on_its_past:
-            source = self.production_place(node)
-            return self._contents.get(source, self._fresh(node.name))
-        if node.depends_on_its_past:
-            return self._fresh(node.name)
-        return f"by {hash((built.logic, built.config, built.inputs))}"
 
     def _follow_test(self, run: _Run, test: DataTest, decision: Decision) -> bool:
         if decision not in (*_DONE, *_KEPT):
