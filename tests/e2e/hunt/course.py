@@ -57,7 +57,7 @@ class Course:
 
     def change(self, random: Random) -> None:
         """A few things at once, or none."""
-        for _ in range(random.choices((0, 1, 2, 3), (1, 5, 3, 1))[0]):
+        for _ in range(random.choices((0, 1, 2, 3), (2, 4, 5, 3))[0]):
             drawn(random, self._changes)(random)
 
     def edit_gated(self, random: Random) -> Node | None:

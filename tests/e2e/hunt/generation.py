@@ -47,7 +47,7 @@ def random_node(random: Random, project: Project, name: str, kind: Kind) -> Node
     if kind is Kind.SNAPSHOT:
         return random_snapshot(random, project, name)
     shape = random.choice(DOUBLE if random.random() < 0.35 and len(project.nodes) > 1 else SINGLE)
-    if kind is Kind.TABLE and random.random() < 0.15:
+    if kind is Kind.TABLE and random.random() < 0.07:
         shape = Shape.REMEMBER
     modulus = random.randint(3, 9)
     node = Node(

@@ -30,9 +30,9 @@ WHOLE = Command(PRODUCTION, ("build",))
 def random_command(random: Random, project: Project) -> Command:
     """Whole builds mostly, in production mostly."""
     target = DEVELOPMENT if random.random() < 0.25 else PRODUCTION
-    (verb,) = random.choices(("build", "run", "test", "seed", "snapshot"), (20, 4, 2, 1, 1))
-    selection = _selection(random, project, verb) if verb != "seed" and random.random() < 0.5 else ()
-    full_refresh = verb in ("build", "run") and random.random() < 0.1
+    (verb,) = random.choices(("build", "run", "test", "seed", "snapshot"), (30, 3, 1, 1, 1))
+    selection = _selection(random, project, verb) if verb != "seed" and random.random() < 0.35 else ()
+    full_refresh = verb in ("build", "run") and random.random() < 0.06
     variable = random.randint(0, 3) if verb in ("build", "run") and random.random() < 0.07 else None
     options = (
         *(("--full-refresh",) if full_refresh else ()),
