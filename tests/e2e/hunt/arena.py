@@ -21,7 +21,7 @@ from tests.e2e.hunt.files import project_files
 from tests.e2e.hunt.project import Kind, Node, Project
 from tests.e2e.postgres import Database, PostgresServer
 from tests.e2e.server import StateServer
-from tests.e2e.shop import Shop
+from tests.e2e.shop import Shop, profiles
 
 PRODUCTION = "prod"
 DEVELOPMENT = "dev"
@@ -60,7 +60,7 @@ class Arena:
         """The nodes of production's twin as they were when they were last built."""
         for file in directory.glob("models/*"):
             file.unlink()
-        self.shop.write("profiles.yml", _profiles(database))
+        self.shop.write("profiles.yml", profiles(database, *TARGETS, *(twin_of(target) for target in TARGETS)))
         database.sql("do $$ begin create role reporter; exception when duplicate_object then null; end $$")
         database.sql(SETUP)
 
@@ -172,13 +172,3 @@ def open_arena(
         arena.close()
     finally:
         server.stop()
-
-
-def _profiles(database: Database) -> str:
-    connection = (
-        f"type: postgres, host: {database.server.host}, port: {database.server.port}, dbname: {database.name}, "
-        f"user: postgres, password: unused, threads: 2"
-    )
-    targets = [name for target in TARGETS for name in (target, twin_of(target))]
-    outputs = "".join(f"    {name}: {{{connection}, schema: {name}}}\n" for name in targets)
-    return f"shop:\n  target: {PRODUCTION}\n  outputs:\n{outputs}"
