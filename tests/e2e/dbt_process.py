@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-START_SECONDS = 60
+START_SECONDS = 120
 RUN_SECONDS = 120
 PROGRAM = Path(__file__).with_name("warm_dbt.py")
 
