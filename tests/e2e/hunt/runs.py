@@ -42,7 +42,8 @@ def random_command(random: Random, project: Project) -> Command:
 
 
 def _selection(random: Random, project: Project, verb: str) -> tuple[str, ...]:
-    name = random.choice(list(project.nodes))
+    built = [name for name, node in project.nodes.items() if node.kind not in (Kind.VIEW, Kind.EPHEMERAL)]
+    name = random.choice(built)
     match random.choice(("only", "only", "and parents", "and children", "two", "all but")):
         case "only":
             words, chosen = [name], {name}
@@ -51,10 +52,10 @@ def _selection(random: Random, project: Project, verb: str) -> tuple[str, ...]:
         case "and children":
             words, chosen = [f"{name}+"], project.descendants({name})
         case "two":
-            words = [name, random.choice(list(project.nodes))]
+            words = [name, random.choice(built)]
             chosen = set(words)
         case _:
-            return () if project.nodes[name].kind is Kind.VIEW else ("--exclude", name)
+            return ("--exclude", name)
     if verb == "test":
         return ("-s", *words)
     return ("-s", *words, *sorted(views_on(project, chosen) - chosen))

@@ -19,14 +19,14 @@ STEPS = 8
 CAUGHT_BY = {
     "ignore-own-epoch": (67, 2),
     "match-any-history": (582, 3),
-    "null-epoch-is-fresh": (66, 2),
+    "null-epoch-is-fresh": (296, 2),
     "ignore-configuration": (137, 2),
     "ignore-inputs": (627, 2),
     "identity-without-inputs": (627, 2),
     "inherit-unseen": (520, 2),
     "clone-from-other-inputs": (2566, 2),
     "copies-lack-nothing": (463, 2),
-    "views-have-no-logic": (1298, 3),
+    "views-have-no-logic": (25870, 2),
 }
 """Mutation to a seed and the number of steps within which it is caught."""
 
