@@ -22,7 +22,7 @@ from dbt_state_oss.application.update_metadata import UpdateMetadata
 from dbt_state_oss.domain.cloning import CloneTargets
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.fingerprint import Fingerprint
-from dbt_state_oss.domain.fingerprinting import fingerprint
+from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
 from dbt_state_oss.domain.submission import Code
 from dbt_state_oss.stores.memory import MemoryStore
 
@@ -42,11 +42,14 @@ class HandClock:
 
 @dataclass
 class CountingFingerprinter:
-    """Parses in place and counts."""
+    """Parses in place and counts; does not while it is busy."""
 
     parsed: list[Code] = field(default_factory=list)
+    busy: bool = False
 
     async def fingerprint(self, code: Code) -> Fingerprint:
+        if self.busy:
+            return fallback_fingerprint(code)
         self.parsed.append(code)
         return fingerprint(code)
 

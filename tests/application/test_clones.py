@@ -127,7 +127,7 @@ async def test_a_copy_whose_source_was_built_meanwhile_proves_nothing(runs: Runs
     await runs.confirm(answer, Outcome(COPIED))
     again = (await runs.ask(table(DEV, COPIED))).decision
     assert not isinstance(again, Skip)
-    assert (await runs.latest()).unproven == "it was cloned when its source was being built"
+    assert (await runs.latest()).unproven == "it was cloned when its source was being written"
 
 
 async def test_what_another_organization_or_namespace_has_is_not_copied(runs: Runs, inside: Inside) -> None:

@@ -62,6 +62,31 @@ async def test_a_cosmetic_edit_is_parsed_and_reused(inside: Inside, caller: Call
     assert isinstance(cosmetic.decision, Skip)
 
 
+async def test_what_was_not_parsed_in_time_is_parsed_at_the_next_run(inside: Inside, caller: Caller) -> None:
+    inside.fingerprinter.busy = True
+    asked = await inside.submit(caller, MISSING)
+    await inside.confirm(caller, asked.ticket, OUTCOME)
+    while_busy = await inside.submit(caller, BUILT_ONCE)
+    inside.fingerprinter.busy = False
+
+    again = await inside.submit(caller, BUILT_ONCE)
+
+    assert isinstance(while_busy.decision, Skip)
+    assert isinstance(again.decision, Build)  # a text cannot be held against what was parsed
+    assert len(inside.fingerprinter.parsed) == 1
+
+
+async def test_what_cannot_be_parsed_is_not_parsed_again(inside: Inside, caller: Caller) -> None:
+    unparsable = "select from where ("
+    asked = await inside.submit(caller, replace(MISSING, code=code(unparsable)))
+    await inside.confirm(caller, asked.ticket, OUTCOME)
+
+    again = await inside.submit(caller, edited(unparsable))
+
+    assert isinstance(again.decision, Skip)
+    assert len(inside.fingerprinter.parsed) == 1
+
+
 async def test_without_a_confirm_the_next_run_builds(inside: Inside, caller: Caller) -> None:
     await inside.submit(caller, MISSING)
 
@@ -344,27 +369,49 @@ async def test_a_later_incremental_run_of_one_template_has_the_lineage_of_the_fi
     assert newer.lineage == older.lineage
 
 
+BASE, TOP = Relation('"shop"."prod"."base"'), Relation('"shop"."prod"."top"')
+
+
+def table(relation: Relation, sql: str, own: int | None, inputs: dict[Relation, int]) -> Submission:
+    key = TargetKey("ns", relation)
+    return replace(SUBMISSION, key=key, relation=relation, code=code(sql, relation), own_epoch=own, inputs=inputs)
+
+
 async def test_an_upstream_rebuilt_from_the_same_data_does_not_rebuild_its_children(inside: Inside) -> None:
-    base, top = Relation('"shop"."prod"."base"'), Relation('"shop"."prod"."top"')
-
-    def table(relation: Relation, sql: str, own: int | None, inputs: dict[Relation, int]) -> Submission:
-        key = TargetKey("ns", relation)
-        return replace(SUBMISSION, key=key, relation=relation, code=code(sql, relation), own_epoch=own, inputs=inputs)
-
     async def build(number: int, submission: Submission, epoch: int) -> str:
         asked = await inside.submit(Caller("default", f"{number:032d}"), submission)
         assert isinstance(asked.decision, Build), asked.decision.description
         return await inside.confirm(Caller("default", f"{number:032d}"), asked.ticket, Outcome(epoch))
 
-    await build(1, table(base, f"select id from {ORDERS}", None, {ORDERS: T0}), 100)
-    await build(2, table(top, f"select id from {base}", None, {base: 100}), 200)
-    again = await build(3, table(base, f"select id from {ORDERS}", 101, {ORDERS: T0}), 300)  # others wrote to it
-    child = table(top, f"select id from {base}", 200, {base: 300})
-    assert isinstance((await inside.submit(Caller("default", "4" * 32), child)).decision, Skip)
+    await build(1, table(BASE, f"select id from {ORDERS}", None, {ORDERS: T0}), 100)
+    await build(2, table(TOP, f"select id from {BASE}", None, {BASE: 100}), 200)
+    await build(3, table(BASE, f"select 1 as id from {ORDERS}", 100, {ORDERS: T0}), 250)
+    again = await build(4, table(BASE, f"select id from {ORDERS}", 250, {ORDERS: T0}), 300)
+    child = table(TOP, f"select id from {BASE}", 200, {BASE: 300})
+    assert isinstance((await inside.submit(Caller("default", "5" * 32), child)).decision, Skip)
 
-    await inside.update_metadata(Caller("default", "5" * 32), again, 301)  # a hook wrote to it
-    child = table(top, f"select id from {base}", 200, {base: 301})
-    assert isinstance((await inside.submit(Caller("default", "6" * 32), child)).decision, Build)
+    await inside.update_metadata(Caller("default", "6" * 32), again, 301)  # a hook wrote to it
+    child = table(TOP, f"select id from {BASE}", 200, {BASE: 301})
+    assert isinstance((await inside.submit(Caller("default", "7" * 32), child)).decision, Build)
+
+
+async def test_an_upstream_that_others_had_written_to_before_it_was_mended_rebuilds_its_children(
+    inside: Inside,
+) -> None:
+    """They may have written to it while the child read it."""
+    for number, (submission, epoch) in enumerate(
+        [
+            (table(BASE, f"select id from {ORDERS}", None, {ORDERS: T0}), 100),
+            (table(TOP, f"select id from {BASE}", None, {BASE: 100}), 200),
+            (table(BASE, f"select id from {ORDERS}", 101, {ORDERS: T0}), 300),
+        ]
+    ):
+        asked = await inside.submit(Caller("default", f"{number:032d}"), submission)
+        await inside.confirm(Caller("default", f"{number:032d}"), asked.ticket, Outcome(epoch))
+    child = table(TOP, f"select id from {BASE}", 200, {BASE: 300})
+    decision = (await inside.submit(Caller("default", "4" * 32), child)).decision
+    assert isinstance(decision, Build)
+    assert "held while the last build read it is not known" in decision.description
 
 
 async def test_the_target_is_named_by_namespace_too(inside: Inside, caller: Caller) -> None:

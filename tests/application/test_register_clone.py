@@ -196,7 +196,7 @@ async def test_a_copy_proves_nothing_where_its_source_was_built_before_it_was_co
 
     clone = await warehouse.confirm(granted)
 
-    assert clone.unproven == "it was cloned when its source was being built"
+    assert clone.unproven == "it was cloned when its source was being written"
     assert isinstance(await warehouse.decide(), Build)
 
 

@@ -14,7 +14,7 @@ from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.resolve_deferred import Deferral, ResolveDeferred
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.submission import Submission, TargetKey
+from dbt_state_oss.domain.submission import Node, Submission, TargetKey
 from dbt_state_oss.errors import StoreUnavailable
 from dbt_state_oss.stores.memory import MemoryStore
 
@@ -82,15 +82,28 @@ async def test_a_project_that_never_had_an_id_is_found_by_its_name(
     assert await resolve(caller, ASKED) == {}
 
 
-async def test_by_name_a_node_of_two_projects_is_found_only_where_both_have_it_in_one_place(
-    inside: Inside, resolve: ResolveDeferred, caller: Caller
+@pytest.mark.parametrize("ids", [("1", "2"), ("", "1")], ids=["two ids", "one without an id"])
+async def test_by_name_nothing_is_found_where_two_projects_have_the_name(
+    inside: Inside, resolve: ResolveDeferred, caller: Caller, ids: tuple[str, str]
+) -> None:
+    for project_id in ids:
+        await build(inside, caller, living_at(MART, project_id=project_id))
+    assert await resolve(caller, BY_NAME) == {}
+    assert await resolve(caller, replace(ASKED, project_id="1")) == {NODE: MART}
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [replace(SUBMISSION.node, profile_name="another"), replace(SUBMISSION.node, target_name="another")],
+    ids=["profile", "target"],
+)
+async def test_a_project_of_the_name_in_another_profile_or_target_is_no_other_choice(
+    inside: Inside, resolve: ResolveDeferred, caller: Caller, elsewhere: Node
 ) -> None:
     await build(inside, caller, living_at(MART, project_id="1"))
-    await build(inside, caller, living_at(MART, project_id="2"))
+    other = living_at(ELSEWHERE)
+    await build(inside, caller, replace(other, node=replace(elsewhere, project_id="2")))
     assert await resolve(caller, BY_NAME) == {NODE: MART}
-    await build(inside, caller, living_at(ELSEWHERE, project_id="2"))
-    assert await resolve(caller, BY_NAME) == {}
-    assert await resolve(caller, replace(ASKED, project_id="2")) == {NODE: ELSEWHERE}
 
 
 async def test_a_test_has_no_relation_even_where_its_failures_are_stored(

@@ -308,7 +308,17 @@ def test_the_past_is_out_of_reach_elsewhere_and_where_two_builds_left_one_epoch(
 def test_only_what_is_made_anew_of_its_inputs_is_cloned(kind: ExecutionType) -> None:
     expected = kind in (ExecutionType.FULL, ExecutionType.VALUES)
     assert may_be_cloned(typed(kind, IN_DEV)) is expected
-    assert is_source_of_clones(execution(typed(kind, asked(IN_DEV, own_epoch=BUILT)))) is expected
+    assert is_source_of_clones(execution(typed(kind, asked(IN_DEV, own_epoch=BUILT)), data_identity="c1")) is expected
+
+
+def test_a_seed_that_was_loaded_into_a_table_of_before_is_not_cloned() -> None:
+    seed = typed(ExecutionType.VALUES, IN_DEV)
+    assert isinstance(asked_for(seed, source(seed, data_identity="c1")), Clone)
+    filled = source(seed, data_identity=None)
+    answer = asked_for(seed, filled)
+    assert isinstance(answer, Build)
+    assert "loaded into a table that was there before" in answer.explanation[-1].children[0].text
+    assert not is_source_of_clones(filled.history.executions[0])
 
 
 @pytest.mark.parametrize(
@@ -317,11 +327,20 @@ def test_only_what_is_made_anew_of_its_inputs_is_cloned(kind: ExecutionType) -> 
         resource("snapshot", IN_DEV),
         resource("test", IN_DEV),
         with_fingerprint(IN_DEV, reads_itself=True),
+        with_fingerprint(IN_DEV, asks_session=True),
         replace(IN_DEV, history=History((execution(hook_wrote=True),))),
         replace(IN_DEV, history=History((INCREMENTAL_BEFORE,))),
         asked(IN_DEV, relation=None),
     ],
-    ids=["snapshots", "stored failures", "what reads itself", "hooks that write", "full refreshes", "data tests"],
+    ids=[
+        "snapshots",
+        "stored failures",
+        "what reads itself",
+        "what tells of its session",
+        "hooks that write",
+        "full refreshes",
+        "data tests",
+    ],
 )
 def test_never_cloned_are(case: Case) -> None:
     assert not may_be_cloned(case)
@@ -358,7 +377,7 @@ def test_a_copy_inherits_what_its_source_proves_and_reads_what_the_target_reads(
     assert copy.logic == clone.execution.logic
     assert (copy.built_at, copy.runtime_ms, copy.data_identity, copy.table_type) == (BUILT, 1500, "c1", "TABLE")
     assert copy.inputs == {relation: IN_DEV.input_now(relation) for relation in (ORDERS, CUSTOMERS)}
-    assert copy.origin == CloneOrigin("ns.t.x1", MART, 1, content_decided_at=BUILT - MINUTE)
+    assert copy.origin == CloneOrigin("ns.t.x1", MART, 1, content_decided_at=BUILT - MINUTE, epoch=BUILT)
     assert copy.decided_at == NOW
 
 

@@ -32,6 +32,8 @@ def test_what_is_no_query_alone_is_text(sql: str) -> None:
 
     assert found.kind is FingerprintKind.TEXT
     assert (found.slots, found.star_relations) == ((), ())
+    assert found.is_final
+    assert not fallback_fingerprint(code(sql)).is_final
 
 
 def test_a_path_to_files_keeps_its_case() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.domain.coding import code, made
 
+from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
 from dbt_state_oss.domain.fingerprinting import fallback_fingerprint
 
@@ -26,6 +27,15 @@ VOLATILE = [
     ("postgres", "with c as (select random() as r) select r from c"),
     ("postgres", "select a from s.t tablesample system (10)"),
     ("postgres", "select current_date, now() from s.t"),
+    ("postgres", "select ctid from s.t"),
+    ("postgres", "select t.xmin from s.t"),
+    ("postgres", 'select t."tableoid"::regclass from s.t'),
+    ("postgres", "select array_shuffle(a) from s.t"),
+    ("postgres", "select array_sample(a, 1) from s.t"),
+    ("postgres", "select pgp_sym_encrypt(a, 'k') from s.t"),
+    ("postgres", "select table_to_xml_and_xmlschema('s.u', true, false, '') from s.t"),
+    ("postgres", "select pg_get_viewdef('s.v') from s.t"),
+    ("redshift", "select oid from s.t"),
     ("redshift", "select sysdate from s.t"),
     ("redshift", "select getdate() from s.t"),
     ("snowflake", "select sysdate() from s.t"),
@@ -33,12 +43,22 @@ VOLATILE = [
     ("snowflake", "select q.nextval from s.t"),
     ("snowflake", "select a from s.t sample (10)"),
     ("snowflake", "select current_role() from s.t"),
+    ("snowflake", "select $cut_off from s.t"),
+    ("snowflake", "select snowflake.cortex.complete('m', a) from s.t"),
+    ("snowflake", "select snowflake.cortex.translate(a, 'de', 'en') from s.t"),
+    ("snowflake", "select embed_text_768('m', a) from s.t"),
+    ("snowflake", "select get_ddl('table', 's.u') from s.t"),
+    ("snowflake", "select system$last_change_commit_time('s.u') from s.t"),
+    ("snowflake", "select metadata$row_id from s.t"),
+    ("bigquery", "select @@project_id from s.t"),
+    ("bigquery", "select ai.score(a) from s.t"),
     ("bigquery", "select generate_uuid() from s.t"),
     ("bigquery", "select current_datetime from s.t"),
     ("bigquery", "select session_user() from s.t"),
     ("databricks", "select uuid() from s.t"),
     ("databricks", "select rand() from s.t"),
     ("databricks", "select current_timestamp from s.t"),
+    ("databricks", "select _metadata.file_name from s.t"),
 ]
 DAILY = [
     ("postgres", "select current_date from s.t"),
@@ -57,7 +77,12 @@ STABLE = [
     ("postgres", "select my_function(a) from s.t"),
     ("postgres", "select a from s.t tablesample system (10) repeatable (1)"),
     ("postgres", "select a from s.t limit 10"),
+    ("postgres", "select st_xmin(a) as xmin from s.t"),
+    ("postgres", "select xmin(a) from s.t"),
     ("snowflake", "select random, user from s.t"),
+    ("snowflake", "select $1, t.$2 from s.t"),
+    ("snowflake", "select translate(a, 'x', 'y'), system$typeof(b) from s.t"),
+    ("bigquery", "select @cut_off from s.t"),
     ("snowflake", "select a from s.t sample (10) seed (1)"),
     ("bigquery", "select user, rand from s.t"),
     ("databricks", "select uuid from s.t"),
@@ -92,3 +117,38 @@ def test_a_view_makes_its_reader_as_volatile_as_itself() -> None:
     assert made(query, views=views).volatility is Volatility.DAILY
     assert made(query, views=views | {"db.s.w": "select now() as a"}).volatility is Volatility.VOLATILE
     assert fallback_fingerprint(code(query, views=views)).volatility is Volatility.DAILY
+
+
+@pytest.mark.parametrize(
+    ("warehouse", "sql", "expected"),
+    [
+        ("postgres", "select current_schema() from s.t", True),
+        ("postgres", "select current_user from s.t", True),
+        ("postgres", 'select "current_user" from s.t', False),
+        ("postgres", "select t.current_user from s.t", False),
+        ("postgres", "select now() from s.t", False),
+        ("postgres", "selec broken current_schema()", True),
+        ("postgres", "selec broken now()", False),
+        ("snowflake", "select current_role() from s.t", True),
+        ("snowflake", "select $1, a from s.t where b = $cut_off", True),
+        ("snowflake", "selec broken $cut_off", True),
+        ("snowflake", "select $1 from s.t", False),
+        ("bigquery", "select @@time_zone from s.t", True),
+        ("bigquery", "select session_user() from s.t", True),
+        ("databricks", "select current_catalog() from s.t", True),
+        ("redshift", "select current_user_id from s.t", True),
+    ],
+)
+def test_it_is_told_whether_a_query_tells_of_its_session(warehouse: str, sql: str, expected: bool) -> None:
+    assert made(sql, warehouse).asks_session is expected
+
+
+def test_a_view_may_tell_of_the_session_too() -> None:
+    assert made("select * from s.v", views={"db.s.v": "select current_user as who from s.t"}).asks_session
+
+
+@pytest.mark.parametrize("warehouse", ["postgres", "redshift", "snowflake", "bigquery", "databricks"])
+def test_what_tells_of_a_session_is_volatile_too(warehouse: str) -> None:
+    dialect = dialect_named(warehouse)
+    assert dialect.session_functions <= dialect.volatile_functions
+    assert dialect.session_functions

@@ -14,7 +14,6 @@ from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.decision import Build, Skip
 from dbt_state_oss.domain.dialects import EpochClock, dialect_named
 from dbt_state_oss.domain.fingerprint import Slot
-from dbt_state_oss.domain.freshness import stands_as_recorded
 from dbt_state_oss.domain.history import HISTORY_LENGTH, Execution, History
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import StaleUpstreamPolicy, TargetKey
@@ -58,8 +57,8 @@ def test_an_unknown_epoch_never_counts_as_fresh(
 
 @given(st.none() | EPOCHS, st.sampled_from(EpochClock))
 def test_unknown_never_stands_as_recorded(epoch: int | None, clock: EpochClock) -> None:
-    assert not stands_as_recorded(None, epoch, clock)
-    assert not stands_as_recorded(epoch, None, clock)
+    assert not clock.stands(None, epoch)
+    assert not clock.stands(epoch, None)
 
 
 @given(NAMES, NAMES, NAMES, NAMES, NAMES, NAMES)
@@ -102,8 +101,8 @@ def test_two_replicas_merge_to_the_same_history(mine: list[Execution], yours: li
 
 @given(st.integers(-5, 5))
 def test_an_exact_clock_takes_no_other_epoch_and_a_stamp_none_above(offset: int) -> None:
-    assert stands_as_recorded(BUILT, BUILT + offset, EpochClock.EXACT) == (offset == 0)
-    assert stands_as_recorded(BUILT, BUILT + offset, EpochClock.STAMPED) == (offset <= 0)
+    assert EpochClock.EXACT.stands(BUILT, BUILT + offset) == (offset == 0)
+    assert EpochClock.STAMPED.stands(BUILT, BUILT + offset) == (offset <= 0)
 
 
 @given(st.integers(0, 100), st.integers(0, 100))

@@ -23,7 +23,7 @@ from tests.domain.building import (
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot
-from dbt_state_oss.domain.history import DataTestResults, History, Input
+from dbt_state_oss.domain.history import DataTestResults, Execution, History, Input
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, ExecutionType, TargetKey
 
@@ -74,7 +74,7 @@ def with_upstream(case: Case, *, recorded: str | None, now: str | None) -> Case:
     """orders is ours: the mart's record saw the lineage `recorded`, its own latest execution has `now`."""
     latest = case.history.executions[0]
     inputs = {**latest.inputs, ORDERS: Input(T0, recorded)}
-    upstream = History() if now is None else History((execution(epoch=BUILT + HOUR, lineage=now),))
+    upstream = History() if now is None else History((_rebuilt(lineage=now),))
     return replace(case, history=History((replace(latest, inputs=inputs),)), upstream={ORDERS: upstream})
 
 
@@ -87,13 +87,22 @@ def overlapping(epoch: int, case: Case = SAME, **changes: Any) -> Case:
     return replace(case, history=case.history.merged([other]))
 
 
+def _rebuilt(**changes: Any) -> Execution:
+    """orders, built again after the mart, which had read what this build found there."""
+    times = {"epoch": BUILT + HOUR, "decided_at": BUILT + MINUTE, "confirmed_at": BUILT + HOUR, "found_epoch": T0}
+    return execution(**{**times, **changes})
+
+
 def with_content(
     case: Case, *, recorded: str | None, now: str | None, read: Relation = ORDERS, rival: bool = False
 ) -> Case:
     """orders was of the content `recorded` at the last build; `read`, which is ours, is of the content `now`."""
     latest = case.history.executions[0]
     inputs = {**latest.inputs, ORDERS: Input(T0, "l1", recorded)}
-    written = execution(epoch=BUILT + HOUR, lineage="l1", data_identity=now)
+    written = _rebuilt(lineage="l1", data_identity=now)
     other = replace(written, id="ns.t.x0", logic=replace(CASE, fingerprint=CHANGED).logic)
     upstream = History((written, other) if rival else (written,))
-    return replace(case, history=History((replace(latest, inputs=inputs),)), upstream={read: upstream})
+    seen_later = History((_rebuilt(),))
+    return replace(
+        case, history=History((replace(latest, inputs=inputs),)), upstream={ORDERS: seen_later, read: upstream}
+    )

@@ -8,6 +8,13 @@ from tests.e2e.shop import DEVELOPMENT, Shop
 ONLY_CUSTOMER_TOTALS = ("build", "-s", "customer_totals")
 
 
+@pytest.fixture
+def shop(shop: Shop) -> Shop:
+    """A shop without clones: a table that is copied from production reads nothing."""
+    shop.environment["RUN_CACHE_ALLOW_CLONES"] = "false"
+    return shop
+
+
 def test_a_model_built_for_development_reads_from_production_and_is_reused(shop: Shop) -> None:
     shop.build()
     shop.edit("models/customer_totals.sql", "coalesce(totals.total, 0)", "coalesce(totals.total, -1)")

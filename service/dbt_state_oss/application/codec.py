@@ -30,6 +30,8 @@ class TargetDocument:
     organization: str
     target: TargetKey
     executions: tuple[Execution, ...]
+    forgotten_at: int | None = None
+    """Unix milliseconds; see `History`."""
     format: Literal["target/1"] = "target/1"
 
 

@@ -11,6 +11,7 @@ from dbt_state_oss.application.ports import Clock
 from dbt_state_oss.application.tickets import Tickets
 from dbt_state_oss.domain.clone import disowned
 from dbt_state_oss.domain.history import DataTestResults, Execution
+from dbt_state_oss.domain.lineage import UNKNOWN_LINEAGE
 from dbt_state_oss.domain.submission import TargetKey
 
 
@@ -46,6 +47,7 @@ class Confirm:
         copied = promise.copy is not None and not outcome.failed_to_clone
         draft = promise.copy if promise.copy is not None and copied else promise.draft
         draft = await self._held_against_its_source(caller, target, draft)
+        draft = await self._held_against_its_inputs(caller, target, draft)
         execution = completed(draft, outcome, at=self._clock.now())
         await self._candidates.add(organization, target, execution)
         if promise.copy is not None and not copied:
@@ -59,9 +61,22 @@ class Confirm:
             return draft
         key = TargetKey(target.namespace, origin.relation)
         source = (await self._ledger.history(caller.organization, key)).latest
-        if source is not None and source.id == origin.execution_id:
+        if source is not None and (source.id, source.epoch) == (origin.execution_id, origin.epoch):
             return draft
-        return disowned(draft, "its source was being built")
+        return disowned(draft, "its source was being written")
+
+    async def _held_against_its_inputs(self, caller: Caller, target: TargetKey, draft: Execution) -> Execution:
+        """The draft; its content and lineage are not known if a table of ours that it read has been built meanwhile (rule I1)."""
+        began = draft.decided_at
+        own = {relation: known for relation, known in draft.inputs.items() if known.lineage is not None}
+        if draft.origin is not None or began is None or not own:
+            return draft
+        histories = await self._ledger.histories(caller.organization, target.namespace, own)
+        for relation, known in own.items():
+            built = (one for one in histories[relation].executions if one.confirmed_at >= began)
+            if any(one.epoch != known.epoch and one.data_identity != known.identity for one in built):
+                return replace(draft, data_identity=None, lineage=UNKNOWN_LINEAGE)
+        return draft
 
 
 def completed(draft: Execution, outcome: Outcome, *, at: int) -> Execution:

@@ -89,21 +89,6 @@ class DocumentCache(Generic[T]):
             return
         raise StoreUnavailable("too many writers changed the same document at once")
 
-    async def delete(self, key: str) -> bool:
-        """Remove the document, whatever it holds; false where there was none."""
-        for attempt in range(_ATTEMPTS):
-            current = await self._store.get(key)
-            if not isinstance(current, Document):
-                return False
-            try:
-                await self._store.delete(key, expected=current.version)
-            except Conflict:
-                await asyncio.sleep(_pause(attempt))
-                continue
-            self._forget(key)
-            return True
-        raise StoreUnavailable("too many writers changed the same document at once")
-
     def _remember(self, key: str, document: Document) -> T | None:
         try:
             value = self._decode(document.data)

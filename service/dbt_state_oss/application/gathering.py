@@ -5,6 +5,7 @@ An unchanged target costs one read and no parsing: its history holds the digest 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from dbt_state_oss.application.ledger import Ledger
@@ -14,6 +15,7 @@ from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest, seed_fingerprint
 from dbt_state_oss.domain.history import History
+from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.rules import upstream_matters
 from dbt_state_oss.domain.submission import SeedValues, Submission
 
@@ -33,16 +35,22 @@ class Gathering:
         return await self.with_upstream(organization, case) if upstream_matters(case) else case
 
     async def unknown(self, submission: Submission, now: int) -> Case:
-        """The case as it stands where the ledger cannot be read (rule X1)."""
-        return await self._case(submission, History(), now)
+        """The case as it stands where the ledger cannot be read (rule X1), whatever may have been forgotten in it (rule I5)."""
+        return await self._case(submission, History(forgotten_at=now), now)
 
     async def with_upstream(self, organization: str, case: Case) -> Case:
-        """The same case with the histories of what it reads, which its record has to hold."""
-        relations = case.leaves_read()
-        if relations <= case.upstream.keys():
+        """The same case with the histories of what it reads, which its record has to hold, and of what its last build read."""
+        latest = case.history.latest
+        recorded = latest.inputs.keys() if latest is not None else ()
+        return await self.with_histories(organization, case, case.leaves_read().union(recorded))
+
+    async def with_histories(self, organization: str, case: Case, relations: Collection[Relation]) -> Case:
+        """The same case with the histories of these relations among its `upstream`."""
+        missing = [relation for relation in relations if relation not in case.upstream]
+        if not missing:
             return case
-        histories = await self._ledger.histories(organization, case.submission.key.namespace, relations)
-        return replace(case, upstream=histories)
+        histories = await self._ledger.histories(organization, case.submission.key.namespace, missing)
+        return replace(case, upstream={**case.upstream, **histories})
 
     async def _case(self, submission: Submission, history: History, now: int) -> Case:
         digest = raw_digest(submission.code)
@@ -58,7 +66,7 @@ class Gathering:
 
     async def _fingerprint(self, submission: Submission, history: History, digest: str) -> Fingerprint:
         for execution in history.executions:
-            if execution.raw_digest == digest:
+            if execution.raw_digest == digest and execution.logic.fingerprint.is_final:
                 return execution.logic.fingerprint
         if isinstance(submission.code, SeedValues):
             return seed_fingerprint(submission.code)

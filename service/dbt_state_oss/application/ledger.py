@@ -64,7 +64,7 @@ class Ledger:
         document = await self._documents.read(target_key(organization, target))
         if document is None or document.target != target:
             return History()
-        return History(document.executions)
+        return _history_of(document)
 
     @asynccontextmanager
     async def _in_time(self) -> AsyncIterator[None]:
@@ -79,9 +79,11 @@ class Ledger:
         new = tuple(executions)
 
         def merged(document: TargetDocument | None) -> TargetDocument | None:
-            known = document.executions if document is not None and document.target == target else ()
-            history = History(known).merged(new).executions
-            return None if history == known else TargetDocument(organization, target, history)
+            known = _history_of(document) if document is not None and document.target == target else History()
+            history = known.merged(new)
+            if history == known:
+                return None
+            return TargetDocument(organization, target, history.executions, history.forgotten_at)
 
         await self._documents.update(target_key(organization, target), merged)
 
@@ -110,21 +112,37 @@ class Ledger:
                 moved = replace(
                     moved, hook_wrote=True, unproven="it was cloned, and a hook wrote to the copy once more"
                 )
-            history = History(document.executions).merged([moved])
+            history = _history_of(document).merged([moved])
             return replace(document, executions=history.executions)
 
         await self._documents.update(key, change)
         return raised
 
     async def accounts(self, organization: str) -> AsyncIterator[TargetAccount]:
-        """Every readable target of an organization, in the order of their keys."""
+        """Every readable target of an organization that has executions, in the order of their keys."""
         async for key in self._store.list(target_prefix(organization)):
             if is_aside(key):
                 continue
             document = await self._documents.read(key)
-            if document is not None:
-                yield TargetAccount(key, document.target, History(document.executions))
+            if document is not None and document.executions:
+                yield TargetAccount(key, document.target, _history_of(document))
 
-    async def forget(self, account: TargetAccount) -> bool:
-        """Delete a target's history, so that its next run builds; false where it was gone already."""
-        return await self._documents.delete(account.key)
+    async def forget(self, account: TargetAccount, *, at: int) -> bool:
+        """Empty a target's history, so that its next run builds; false where it was gone already.
+
+        `at` (Unix milliseconds) stays behind: what began before it is not recorded any more, and what is built after it is
+        not taken for what was there (rule I5).
+        """
+        forgotten = False
+
+        def emptied(document: TargetDocument | None) -> TargetDocument | None:
+            nonlocal forgotten
+            forgotten = document is not None and bool(document.executions)
+            return replace(document, executions=(), forgotten_at=at) if document is not None and forgotten else None
+
+        await self._documents.update(account.key, emptied)
+        return forgotten
+
+
+def _history_of(document: TargetDocument) -> History:
+    return History(document.executions, document.forgotten_at)

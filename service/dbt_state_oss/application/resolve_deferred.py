@@ -1,19 +1,21 @@
 """Resolve deferred relations: where the nodes live in the defer target that a run reads from instead of building them.
 
 The client reads from whatever name it is given, without a check; a node that is left out it looks for where dbt's naming macros
-put it. So only names that are on record, of tables whose builds are on record too, are given.
+put it. So only names that are on record, of tables whose last build on record is that node's, are given.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.codec import NodeEntry
 from dbt_state_oss.application.keys import nodes_prefix
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.node_states import NodeStates
+from dbt_state_oss.domain.history import History
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import TargetKey
 
@@ -38,36 +40,53 @@ class ResolveDeferred:
 
     async def __call__(self, caller: Caller, deferral: Deferral) -> dict[str, Relation]:
         """The relations of those of the nodes that are on record, by unique id. Raises `StoreError`."""
-        places = await self._places(caller.organization, deferral)
-        built = await self._built(caller.organization, set(places.values()))
-        return {unique_id: Relation(place.name) for unique_id, place in places.items() if place in built}
+        places = {
+            unique_id: TargetKey(entry.namespace, entry.relation)
+            for unique_id, entry in (await self._nodes(caller.organization, deferral)).items()
+            if entry.relation is not None and entry.profile_name == deferral.profile_name
+        }
+        histories = await self._histories(caller.organization, set(places.values()))
+        return {
+            unique_id: Relation(place.name)
+            for unique_id, place in places.items()
+            if _was_left_by(unique_id, histories[place])
+        }
 
-    async def _places(self, organization: str, deferral: Deferral) -> dict[str, TargetKey]:
-        """Where each node was last submitted to live; nodes of which two projects tell different places are left out."""
-        places: defaultdict[str, set[TargetKey]] = defaultdict(set)
-        for project_id in await self._project_ids(organization, deferral):
-            prefix = nodes_prefix(
-                organization, deferral.target_name, project_id=project_id, project_name=deferral.project_name
-            )
-            for unique_id, entry in (await self._node_states.nodes(prefix, deferral.unique_ids)).items():
-                if entry.relation is not None and entry.profile_name == deferral.profile_name:
-                    places[unique_id].add(TargetKey(entry.namespace, entry.relation))
-        return {unique_id: next(iter(told)) for unique_id, told in places.items() if len(told) == 1}
-
-    async def _project_ids(self, organization: str, deferral: Deferral) -> tuple[str, ...]:
-        """The project's id; where it is not told, every id that the name has, and none (the empty one)."""
+    async def _nodes(self, organization: str, deferral: Deferral) -> Mapping[str, NodeEntry]:
+        """How the nodes were last submitted. Where the project's id is not told, its name must leave no choice."""
         if deferral.project_id:
-            return (deferral.project_id,)
-        return ("", *await self._node_states.project_ids(organization, deferral.project_name))
+            return await self._node_states.nodes(_prefix(organization, deferral), deferral.unique_ids)
+        nodes = await self._nodes_of_only_project(organization, deferral)
+        return {unique_id: nodes[unique_id] for unique_id in nodes.keys() & set(deferral.unique_ids)}
 
-    async def _built(self, organization: str, places: Collection[TargetKey]) -> set[TargetKey]:
-        """Those of the targets that have a build on record."""
+    async def _nodes_of_only_project(self, organization: str, deferral: Deferral) -> Mapping[str, NodeEntry]:
+        """All nodes of the project of this name, with or without an id; none where two have any in the target and profile."""
+        only: Mapping[str, NodeEntry] = {}
+        for project_id in ("", *await self._node_states.project_ids(organization, deferral.project_name)):
+            nodes = await self._node_states.all_nodes(_prefix(organization, replace(deferral, project_id=project_id)))
+            if any(entry.profile_name == deferral.profile_name for entry in nodes.values()):
+                if only:
+                    return {}
+                only = nodes
+        return only
+
+    async def _histories(self, organization: str, places: Collection[TargetKey]) -> dict[TargetKey, History]:
         by_namespace: defaultdict[str, set[Relation]] = defaultdict(set)
         for place in places:
             by_namespace[place.namespace].add(Relation(place.name))
         return {
-            TargetKey(namespace, relation)
+            TargetKey(namespace, relation): history
             for namespace, relations in by_namespace.items()
             for relation, history in (await self._ledger.histories(organization, namespace, relations)).items()
-            if history.executions
         }
+
+
+def _prefix(organization: str, deferral: Deferral) -> str:
+    return nodes_prefix(
+        organization, deferral.target_name, project_id=deferral.project_id, project_name=deferral.project_name
+    )
+
+
+def _was_left_by(unique_id: str, history: History) -> bool:
+    """Whether the table holds this very node's build: under its name another node may have lived before."""
+    return history.latest is not None and history.latest.node_id == unique_id

@@ -96,7 +96,10 @@ class Submit:
         if because is not None:
             line = ExplainLine(Section.CLONES.value, Marker.INFO, children=(ExplainLine(because, Marker.INFO),))
             return case, replace(build, explanation=(*build.explanation, line))
-        return case, with_clone(case, build, await self._candidates.find(caller.organization, case))
+        candidates = await self._candidates.find(caller.organization, case)
+        recorded = {relation for one in candidates for build in one.history.executions for relation in build.inputs}
+        case = await self._gathering.with_histories(caller.organization, case, recorded)
+        return case, with_clone(case, build, candidates)
 
     def _answer(self, caller: Caller, case: Case, decision: Decision) -> Answer:
         submission, decision_id = case.submission, uuid4().hex

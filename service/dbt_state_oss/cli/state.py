@@ -48,7 +48,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     invalidating = actions.add_parser(
         "invalidate",
         help="forget targets, so that the next run builds them",
-        description="Delete the history of matching targets, so that the next run builds them. No table is touched.",
+        description="Forget the history of matching targets, so that the next run builds them. No table is touched.",
     )
     invalidating.add_argument("pattern", metavar="GLOB", help=_PATTERN_HELP)
     invalidating.add_argument("--yes", action="store_true", help="do not ask")
@@ -83,10 +83,10 @@ async def _found(settings: StoreSettings, pattern: str) -> list[TargetAccount]:
 
 async def _forget(settings: StoreSettings, accounts: list[TargetAccount]) -> int:
     """Forget the accounts, telling each; how many were still there."""
-    forgotten = 0
+    forgotten, now = 0, _now()
     async with _ledger(settings) as ledger:
         for account in accounts:
-            if await ledger.forget(account):
+            if await ledger.forget(account, at=now):
                 forgotten += 1
                 print(f"forgot {account.target.name}")
     return forgotten
@@ -104,7 +104,7 @@ async def _ledger(settings: StoreSettings) -> AsyncIterator[Ledger]:
 
 
 def _print(found: list[TargetAccount], options: argparse.Namespace) -> None:
-    now = time.time_ns() // 1_000_000
+    now = _now()
     if options.json:
         for account in found:
             print(json.dumps(account_json(account)))
@@ -112,6 +112,11 @@ def _print(found: list[TargetAccount], options: argparse.Namespace) -> None:
         print(table(found, now))
     else:
         print("\n\n".join(account_text(account, now) for account in found))
+
+
+def _now() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 def _invalidate(settings: StoreSettings, found: list[TargetAccount], options: argparse.Namespace) -> None:

@@ -19,7 +19,7 @@ from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.sources import CommonTables, NamedSources, relations_under_stars, unseen_sources
 from dbt_state_oss.domain.view_ddl import defining_query
-from dbt_state_oss.domain.volatility import volatility_of_statement
+from dbt_state_oss.domain.volatility import statement_asks_session, volatility_of_statement
 from dbt_state_oss.domain.wording import Span, Wording, nesting, touches_odd_space, without_comments
 
 DEEPEST_NESTING = 100
@@ -38,6 +38,7 @@ class Reading:
     star_relations: tuple[Relation, ...]
     volatility: Volatility
     unseen_sources: tuple[str, ...]
+    asks_session: bool
 
 
 def read_sql(
@@ -96,6 +97,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
     columns = [column for column in sources.columns if id(column.node) in inside and column.relation in slots]
     stars = relations_under_stars(tree, read)
     volatility = volatility_of_statement(tree, wording.tokens, wording.dialect)
+    asks_session = statement_asks_session(wording.tokens, wording.dialect)
     unseen = tuple(dict.fromkeys(unseen_sources(tree)))
     named = [*_names_given(tree, wording.sql)] if wording.dialect.shows_written_case else []
 
@@ -119,6 +121,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         star_relations=tuple(relation for relation in slots if relation in stars),
         volatility=volatility,
         unseen_sources=unseen,
+        asks_session=asks_session,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dbt_state_oss.domain.data_identity import identity_at, identity_of
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.dialects import Dialect, EpochClock
-from dbt_state_oss.domain.fingerprint import Fingerprint
+from dbt_state_oss.domain.fingerprint import Fingerprint, digest_of
 from dbt_state_oss.domain.history import Execution, History, Input, Logic
 from dbt_state_oss.domain.lineage import latest_lineage, lineage_at, lineage_of
 from dbt_state_oss.domain.relation import Relation
@@ -115,11 +115,36 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         confirmed_at=0,
         decided_at=decided_at,
         raw_digest=case.raw_digest,
-        lineage=lineage_of(logic, inputs, template=case.template),
+        lineage=lineage_of(logic, node.hashes, inputs, template=case.template),
         node_id=node.unique_id,
         resource_type=node.resource_type,
         hashes=node.hashes,
         full_refresh=case.is_full_refresh,
         part_of_inputs=case.reads_part_of_inputs,
-        data_identity=None if case.is_snapshot else identity_of(logic, node.hashes, inputs),
+        data_identity=_data_identity(case, inputs),
+        found_epoch=None if decided_at is None else case.submission.own_epoch,
     )
+
+
+def _data_identity(case: Case, inputs: Mapping[Relation, Input]) -> str | None:
+    """The name of what the build leaves (rule I1).
+
+    A seed is loaded into the table that is there, whose columns are those of its first load: it has a name only where there was
+    no table, or where it is that of the last load.
+    """
+    if case.is_snapshot:
+        return None
+    identity, latest = _as_of(case.history, identity_of(case.logic, case.submission.node, inputs)), case.history.latest
+    if case.submission.execution_type is not ExecutionType.VALUES:
+        return identity
+    surely_missing = case.history == History() or not case.dialect.empty_looks_missing
+    made_anew = case.submission.own_epoch is None and surely_missing
+    return identity if made_anew or (latest is not None and latest.data_identity == identity) else None
+
+
+def _as_of(history: History, identity: str | None) -> str | None:
+    """The identity of a target's next content. One that was forgotten uses other names than before ever after: of what had
+    changed and was not reported, the names know nothing (rule I5)."""
+    if identity is None or history.forgotten_at is None:
+        return identity
+    return digest_of("since", str(history.forgotten_at), identity)

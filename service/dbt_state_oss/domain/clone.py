@@ -9,7 +9,6 @@ from dbt_state_oss.domain.decision import RejectionReason
 from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind
-from dbt_state_oss.domain.freshness import stands_as_recorded
 from dbt_state_oss.domain.history import CloneOrigin, Execution, History, Logic
 from dbt_state_oss.domain.lineage import UNKNOWN_LINEAGE
 from dbt_state_oss.domain.relation import Epoch, Relation
@@ -73,7 +72,13 @@ def draft_clone(order: CloneOrder, source: History, *, execution_id: str, decide
     latest = source.latest
     if latest is None:
         return disowned(_unrecorded(order, execution_id, decided_at), "no build of its source was on record")
-    origin = CloneOrigin(latest.id, order.source, chain_depth(source) + 1, latest.content_decided_at)
+    origin = CloneOrigin(
+        latest.id,
+        order.source,
+        chain_depth(source) + 1,
+        content_decided_at=latest.content_decided_at,
+        epoch=latest.epoch,
+    )
     clone = replace(
         latest,
         id=execution_id,
@@ -86,7 +91,7 @@ def draft_clone(order: CloneOrder, source: History, *, execution_id: str, decide
         data_identity=identity_at(source, order.source, order.source_epoch, order.dialect.clock),
         origin=origin,
     )
-    if not stands_as_recorded(latest.epoch, order.source_epoch, order.dialect.clock):
+    if not order.dialect.clock.stands(latest.epoch, order.source_epoch):
         return disowned(clone, "somebody else had written to its source")
     if source.rival_of(latest, order.dialect.clock) is not None:
         return disowned(clone, "it was not known whose work its source held")
@@ -106,6 +111,9 @@ def left_behind(dialect: Dialect, source: Execution) -> list[str]:
 
 
 def _lacks(dialect: Dialect, source: Execution) -> str | None:
+    """Why the copy is not what a build in its place would have made."""
+    if source.logic.fingerprint.asks_session:
+        return "it was cloned, and its query tells of the session that it runs in"
     lacking = left_behind(dialect, source)
     return f"it was cloned, which does not bring along {', '.join(lacking)}" if lacking else None
 

@@ -69,7 +69,7 @@ class _Refusal:
 
 
 def may_be_cloned(case: Case) -> bool:
-    """Whether the content is one that a copy can stand for at all: made anew of its inputs alone (rules C1, T8).
+    """Whether the content is one that a copy can stand for at all: made anew of its inputs alone (rules C1, T8, I5).
 
     The client runs the hooks of a build upon a copy too. One that was seen to write to an earlier copy would do so again.
     """
@@ -79,7 +79,9 @@ def may_be_cloned(case: Case) -> bool:
         and submission.execution_type in _CLONEABLE
         and submission.node.resource_type not in _NEVER
         and not case.fingerprint.reads_itself
+        and not case.fingerprint.asks_session
         and not case.is_full_refresh
+        and not case.history.is_forgotten
         and not any(execution.hook_wrote for execution in case.history.executions)
     )
 
@@ -92,7 +94,13 @@ def is_source_of_clones(execution: Execution) -> bool:
         and execution.logic.execution_type in _CLONEABLE
         and execution.resource_type not in _NEVER
         and not execution.logic.fingerprint.reads_itself
+        and not _was_filled_again(execution)
     )
+
+
+def _was_filled_again(execution: Execution) -> bool:
+    """A seed whose table was not made for it has the columns of an earlier load (rule I1)."""
+    return execution.logic.execution_type is ExecutionType.VALUES and execution.data_identity is None
 
 
 def why_not_here(case: Case, targets: CloneTargets) -> str | None:
@@ -157,6 +165,7 @@ def draft_copy(case: Case, clone: Clone, *, execution_id: str, decided_at: int) 
             clone.source,
             chain_depth(clone.history) + 1,
             content_decided_at=source.content_decided_at,
+            epoch=source.epoch,
             past=clone.required_epoch is None,
         ),
     )
@@ -193,6 +202,8 @@ def _judged(case: Case, candidate: Candidate, *, past: bool) -> Clone | _Refusal
     latest = candidate.history.latest
     if latest is None or latest.epoch is None or not same_logic(case, latest):
         return _Refusal("its last build was of another query")
+    if _was_filled_again(latest):
+        return _Refusal("it was loaded into a table that was there before")
     findings: list[Finding] = []
     for rule in _RULES:
         finding = rule(in_its_place)

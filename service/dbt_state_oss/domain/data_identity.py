@@ -11,22 +11,23 @@ from collections.abc import Mapping
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.history import History, Input, Logic
-from dbt_state_oss.domain.lineage import in_slot_order, logic_parts
+from dbt_state_oss.domain.lineage import in_slot_order, logic_parts, rest_of_logic
 from dbt_state_oss.domain.relation import Epoch, Relation
-from dbt_state_oss.domain.submission import ExecutionType, NodeHashes
+from dbt_state_oss.domain.submission import ExecutionType, Node
 
 
-def identity_of(logic: Logic, hashes: NodeHashes, inputs: Mapping[Relation, Input]) -> str | None:
+def identity_of(logic: Logic, node: Node, inputs: Mapping[Relation, Input]) -> str | None:
     """The identity (64 hex digits) of what a build with `logic` on `inputs` leaves (rule I1).
 
     None where its content depends on more: on what the table held before, on volatile functions, on inputs without a name.
-    A configuration may be a hook that writes, so its hash counts.
+    A configuration may be a hook that writes, so its hash counts; so do the hash of the macros that it may call, and the dbt
+    target, in which it may do something else.
     """
     fingerprint = logic.fingerprint
     whole = logic.execution_type in (ExecutionType.FULL, ExecutionType.VALUES) and not fingerprint.reads_itself
     if not whole or fingerprint.volatility is not Volatility.STABLE or fingerprint.unseen_sources:
         return None
-    parts = [*logic_parts(logic), hashes.configs or "", hashes.contract or ""]
+    parts = [*logic_parts(logic), *rest_of_logic(node.hashes), node.target_name]
     for relation in in_slot_order(logic, inputs):
         identity = inputs[relation].identity
         if identity is None:

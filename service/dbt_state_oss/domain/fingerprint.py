@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
 from itertools import chain
@@ -10,7 +10,7 @@ from itertools import chain
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, SeedValues
 
-FINGERPRINT_VERSION = 2
+FINGERPRINT_VERSION = 3
 """Part of every digest: a record of another version never matches (rule L1)."""
 
 
@@ -65,8 +65,18 @@ class Fingerprint:
     """Digest of the canonical definitions of the views read, which `digest` covers too; empty where none is read."""
     unseen_sources: tuple[str, ...] = ()
     """What it reads, directly or through views, that is no relation and of which no request tells (rule F3)."""
+    asks_session: bool = False
+    """It calls a function that tells of the session, so that it means something else in another target."""
     reads_itself: bool = False
     """It reads, or may read, what the target held before, directly or through views: its content depends on history."""
+    unparsable: bool = field(default=False, compare=False)
+    """Parsing was tried and failed, or is never tried. A text that was only not parsed in time (the parser was busy, or died)
+    lacks it."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether reading the same code again would bring the same; what was not parsed in time may be by then."""
+        return self.unparsable or self.kind in (FingerprintKind.PARSED, FingerprintKind.VALUES)
 
 
 def raw_digest(code: Code | SeedValues) -> str:

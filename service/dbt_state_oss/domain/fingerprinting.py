@@ -7,35 +7,44 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from dbt_state_oss.domain.canonical import Reading, read_sql
 from dbt_state_oss.domain.dialects.spelling import parts_of_name
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, digest_of
-from dbt_state_oss.domain.plain_text import text_digest
+from dbt_state_oss.domain.plain_text import read_text
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code
-from dbt_state_oss.domain.volatility import most_volatile, volatility_of_text
+from dbt_state_oss.domain.volatility import most_volatile, text_asks_session, volatility_of_text
 
 LONGEST_PARSED = 1 << 20
 """Characters of SQL, views included, up to which a text is parsed; a longer one is compared as text (rule L8)."""
 
+_ANYTHING = "whatever its text names"
+
 
 def fingerprint(code: Code) -> Fingerprint:
     """The code's fingerprint, of a fall-back kind where it is not understood wholly. Never raises."""
-    return _parsed(code) or fallback_fingerprint(code)
+    return _parsed(code) or replace(fallback_fingerprint(code), unparsable=True)
 
 
 def fallback_fingerprint(code: Code) -> Fingerprint:
     """The code's fingerprint without parsing: TEXT, or BYTES where even literals can't be told for sure (rule L8).
 
-    It has no slots: what the query reads is known from the request alone. Takes time linear in the text.
+    It has no slots: what the query reads is known from the request alone, and what else may stand in a FROM is told by words;
+    where not even the words are sure, it may read anything. Takes time linear in the text.
     """
     views = sorted(code.views, key=lambda view: (view.relation, view.default_catalog, view.default_schema, view.text))
     texts = [code.sql, *(view.text for view in views)]
-    scanned = [text_digest(text, code.dialect) for text in texts]
-    digests = [digest for digest in scanned if digest is not None]
-    kind = FingerprintKind.TEXT if len(digests) == len(texts) else FingerprintKind.BYTES
-    query, *definitions = digests if kind is FingerprintKind.TEXT else texts
+    scanned = [read_text(text, code.dialect) for text in texts]
+    plain = [text for text in scanned if text is not None]
+    kind = FingerprintKind.TEXT if len(plain) == len(texts) else FingerprintKind.BYTES
+    if kind is FingerprintKind.TEXT:
+        query, *definitions = [text.digest for text in plain]
+        unseen = tuple(dict.fromkeys(name for text in plain for name in text.unseen_sources))
+    else:
+        query, *definitions = texts
+        unseen = (_ANYTHING,)
     named = [
         piece
         for view, definition in zip(views, definitions, strict=True)
@@ -46,6 +55,8 @@ def fallback_fingerprint(code: Code) -> Fingerprint:
         digest_of(kind.value, code.dialect.name, code.default_catalog, code.default_schema, query, *named),
         volatility=most_volatile(volatility_of_text(text, code.dialect) for text in texts),
         views_digest=digest_of(kind.value, *named) if named else "",
+        unseen_sources=unseen,
+        asks_session=any(text_asks_session(text, code.dialect) for text in texts),
         reads_itself=code.target is not None and any(_may_read(text, code.target, code) for text in texts),
     )
 
@@ -79,6 +90,7 @@ def _parsed(code: Code) -> Fingerprint | None:
         star_relations=tuple(relation for relation in query.star_relations if relation != code.target),
         views_digest=lineage.views_digest(),
         unseen_sources=tuple(dict.fromkeys(name for reading in (query, *readings) for name in reading.unseen_sources)),
+        asks_session=any(reading.asks_session for reading in (query, *readings)),
         reads_itself=any(code.target in reading.relations for reading in (query, *readings)),
     )
 

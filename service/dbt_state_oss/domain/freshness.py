@@ -8,19 +8,11 @@ from enum import Enum
 from itertools import zip_longest
 
 from dbt_state_oss.domain.case import Case
-from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.explanation import ago_text
-from dbt_state_oss.domain.history import Execution, Input
+from dbt_state_oss.domain.history import Execution, History, Input
 from dbt_state_oss.domain.lineage import UNKNOWN_LINEAGE, same_lineage
-from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import StaleUpstreamPolicy
-
-
-def stands_as_recorded(recorded: Epoch | None, reported: Epoch | None, clock: EpochClock) -> bool:
-    """Whether a table reported at `reported` is the one recorded at `recorded` (rule T4). Unknown is never equal (F3)."""
-    if recorded is None or reported is None:
-        return False
-    return reported == recorded if clock is EpochClock.EXACT else reported <= recorded
 
 
 class ChangeKind(Enum):
@@ -105,19 +97,44 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
     recorded = None if was is None else latest.inputs.get(was)
     if recorded is None:
         return Change(ChangeKind.LOGIC, now, f"{now} was not read at the last build")
-    if was == now and stands_as_recorded(recorded.epoch, case.submission.inputs.get(now), case.clock):
+    if was == now and case.clock.stands(recorded.epoch, case.submission.inputs.get(now)):
         return None
+    assert was is not None
     reported = case.input_now(now)
-    if recorded.identity is not None and recorded.identity == reported.identity:
+    stood = _stood_while_read(case, latest, was, now)
+    if stood and recorded.identity is not None and recorded.identity == reported.identity:
         return None
     if was != now:
         if recorded.lineage is None or not same_lineage(recorded.lineage, reported.lineage):
             return Change(ChangeKind.LOGIC, now, f"{now} is read where the last build read {was}")
+        if not stood:
+            return _unsure(was)
         return Change(ChangeKind.DATA, now, f"{now}, of the same logic, is read where the last build read {was}")
-    return _moved(case, now, recorded, reported)
+    return _moved(case, now, recorded, reported, stood=stood)
 
 
-def _moved(case: Case, relation: Relation, recorded: Input, reported: Input) -> Change:
+def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relation) -> bool:
+    """Whether a table of ours is known to have held, until the last build was over, what it held when that was decided.
+
+    A build reads what is there when it runs; the recorded epoch is from before. Where nothing has moved since, that is the
+    same. Where something has, only what was seen of the table after the build tells whether it moved during it (rule F2).
+    """
+    recorded, history = latest.inputs[was], case.upstream.get(was, History())
+    if history.stood_until(recorded.epoch, latest.confirmed_at, case.clock):
+        return True
+    source = history.written_at(recorded.epoch, case.clock)
+    copy = case.upstream.get(now, History()).written_at(case.submission.inputs.get(now), case.clock)
+    if source is None or copy is None or copy.origin is None or copy.decided_at is None:
+        return False
+    return copy.origin.execution_id == source.id and copy.decided_at >= latest.confirmed_at
+
+
+def _unsure(relation: Relation) -> Change:
+    cause = f"what upstream {relation} held while the last build read it is not known"
+    return Change(ChangeKind.UNKNOWN, relation, cause)
+
+
+def _moved(case: Case, relation: Relation, recorded: Input, reported: Input, *, stood: bool) -> Change:
     if reported.epoch is None:
         return Change(ChangeKind.UNKNOWN, relation, f"when upstream {relation} was last updated is not known")
     if recorded.epoch is None:
@@ -129,6 +146,8 @@ def _moved(case: Case, relation: Relation, recorded: Input, reported: Input) -> 
             cause = f"upstream {relation} holds, from {when}, what is on no record"
             return Change(ChangeKind.UNKNOWN, relation, cause)
         return Change(ChangeKind.LOGIC, relation, f"upstream {relation} was rebuilt with changed logic {when}")
+    if recorded.lineage is not None and not stood:
+        return _unsure(relation)
     if reported.epoch < recorded.epoch:
         return Change(
             ChangeKind.DATA, relation, f"upstream {relation} lost its newest rows; what is left is from {when}"

@@ -67,6 +67,8 @@ class CloneOrigin:
     chain_depth: int
     content_decided_at: int | None = None
     """When the server was asked before the build that made the content: whose date a daily function saw (rule L9)."""
+    epoch: Epoch | None = None
+    """The source's, which the copy was to be made at."""
     past: bool = False
     """Not the table as it stood was copied, but what it held at an earlier moment (rule C2)."""
 
@@ -106,6 +108,9 @@ class Execution:
     data_identity: str | None = None
     """A name for the content that follows from logic and inputs (rule I1); None where it depends on more than these."""
     origin: CloneOrigin | None = None
+    found_epoch: Epoch | None = None
+    """The target's own epoch when this execution was decided: what the one before had left, if nobody else wrote since. None
+    where there was no table, or its epoch was not known."""
     hook_wrote: bool = False
     """A hook wrote to this copy, which held the hook's work already from when its source was built."""
 
@@ -122,11 +127,14 @@ class Execution:
         """`decided_at` of the build that made the content: a clone has its source's (rules C4, L9)."""
         return self.decided_at if self.origin is None else self.origin.content_decided_at
 
+    @property
+    def began_at(self) -> int:
+        """When it began, at the latest; from its end and how long it took where the server was not asked before."""
+        return self.confirmed_at - self.runtime_ms if self.decided_at is None else self.decided_at
+
     def overlapped(self, other: Execution) -> bool:
-        """Whether the two may have been under way at once; they may where it is not known when one began."""
-        if self.decided_at is None or other.decided_at is None:
-            return True
-        return self.decided_at < other.confirmed_at and other.decided_at < self.confirmed_at
+        """Whether the two may have been under way at once; one whose beginning is not known may have begun at any time."""
+        return _may_precede(self.decided_at, other.confirmed_at) and _may_precede(other.decided_at, self.confirmed_at)
 
     def followed(self, other: Execution) -> bool:
         """Whether this one began after `other` was confirmed; where it is not known when it began, its end tells."""
@@ -143,6 +151,13 @@ class History:
     """A target's newest executions, newest first."""
 
     executions: tuple[Execution, ...] = field(default=())
+    forgotten_at: int | None = None
+    """When its owner last had it forgotten, in Unix milliseconds: what the table held until then is trusted no more."""
+
+    @property
+    def is_forgotten(self) -> bool:
+        """Forgotten, and not recorded anew since."""
+        return self.forgotten_at is not None and not self.executions
 
     @property
     def latest(self) -> Execution | None:
@@ -151,7 +166,17 @@ class History:
 
     def at(self, epoch: Epoch) -> History:
         """The history as it was when the table stood at `epoch`."""
-        return History(tuple(one for one in self.executions if one.epoch is not None and one.epoch <= epoch))
+        return replace(
+            self, executions=tuple(one for one in self.executions if one.epoch is not None and one.epoch <= epoch)
+        )
+
+    def stood_until(self, epoch: Epoch | None, moment: int, clock: EpochClock) -> bool:
+        """Whether the table is known to have stood at `epoch` until `moment`: it was found so when a later build was decided."""
+        return any(
+            clock.stands(epoch, one.found_epoch)
+            for one in self.executions
+            if one.decided_at is not None and one.decided_at >= moment
+        )
 
     def rival_of(self, execution: Execution, clock: EpochClock) -> Rival | None:
         """Whether another execution, which did something else, may have written what `execution` confirmed (rule T9).
@@ -188,13 +213,22 @@ class History:
         return None if written is None or self.rival_of(written, clock) is not None else written
 
     def merged(self, others: Iterable[Execution]) -> History:
-        """This history with `others`: union by id, newest first, trimmed to `HISTORY_LENGTH`."""
+        """This history with `others`: union by id, newest first, trimmed to `HISTORY_LENGTH`.
+
+        What began before the history was forgotten stays forgotten, however late it is confirmed.
+        """
         by_id = {execution.id: execution for execution in self.executions}
         for other in others:
+            if self.forgotten_at is not None and other.began_at <= self.forgotten_at:
+                continue
             known = by_id.get(other.id)
             by_id[other.id] = other if known is None else _joined(known, other)
         newest = sorted(by_id.values(), key=_age_order, reverse=True)
-        return History(tuple(newest[:HISTORY_LENGTH]))
+        return replace(self, executions=tuple(newest[:HISTORY_LENGTH]))
+
+
+def _may_precede(beginning: int | None, end: int) -> bool:
+    return beginning is None or beginning < end
 
 
 def _age_order(execution: Execution) -> tuple[int, int, str]:

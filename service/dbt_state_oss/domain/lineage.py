@@ -12,17 +12,26 @@ from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.history import History, Input, Logic
 from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.submission import NodeHashes
+
+UNKNOWN_LINEAGE = "unknown"
+"""The lineage of a table of ours that holds what no record of ours accounts for. Equal to no lineage, not even itself."""
 
 
-def lineage_of(logic: Logic, inputs: Mapping[Relation, Input], *, template: Sequence[str] = ()) -> str:
-    """The lineage (32 hex digits) of a build with `logic` on `inputs`.
+def lineage_of(
+    logic: Logic, hashes: NodeHashes, inputs: Mapping[Relation, Input], *, template: Sequence[str] = ()
+) -> str:
+    """The lineage (32 hex digits) of a build with `logic` on `inputs`; unknown where that of an input is.
 
+    A configuration, a contract or a macro may be what a hook or a column's type comes from, so their hashes count.
     `template` stands in for the rendered SQL where a node is compared by its template (rule L7), so that an incremental
     whose SQL differs between its first and its later runs has one lineage.
     """
-    parts = logic_parts(logic, template=template)
+    parts = [*logic_parts(logic, template=template), *rest_of_logic(hashes)]
     for relation in in_slot_order(logic, inputs):
         lineage = inputs[relation].lineage
+        if lineage == UNKNOWN_LINEAGE:
+            return UNKNOWN_LINEAGE
         parts += ["upstream", lineage] if lineage is not None else ["table", relation]
     return digest_of(*parts)[:32]
 
@@ -35,8 +44,9 @@ def logic_parts(logic: Logic, *, template: Sequence[str] = ()) -> list[str]:
     return [logic.dialect, logic.execution_type.value, *said, *extras]
 
 
-UNKNOWN_LINEAGE = "unknown"
-"""The lineage of a table of ours that holds what no record of ours accounts for. Equal to no lineage, not even itself."""
+def rest_of_logic(hashes: NodeHashes) -> list[str]:
+    """What a build does beside its query, as far as dbt's hashes tell."""
+    return [hashes.configs or "", hashes.contract or "", hashes.macros or ""]
 
 
 def latest_lineage(history: History) -> str | None:

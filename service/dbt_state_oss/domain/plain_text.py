@@ -8,9 +8,11 @@ caller compares the exact text instead.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from hashlib import sha256
 
 from dbt_state_oss.domain.dialects import Dialect
+from dbt_state_oss.domain.source_words import SourceWords
 
 _WORD = r"[\w.@]++(?:\$++[\w.@$]*+)?|\$\w++(?!\$)"
 _BLOCK = r"/\*(?:[^*/]|\*(?!/)|/(?!\*))*+\*/"
@@ -61,11 +63,20 @@ _UNKNOWN = _scanner(
 )
 
 
-def text_digest(text: str, dialect: Dialect) -> str | None:
-    """Digest (64 hex digits) of the text's pieces in order; None where the text cannot be scanned for sure."""
+@dataclass(frozen=True, slots=True)
+class PlainText:
+    """What a scan tells of a text: a digest (64 hex digits) of its pieces in order, and what it reads that nobody reports."""
+
+    digest: str
+    unseen_sources: tuple[str, ...]
+
+
+def read_text(text: str, dialect: Dialect) -> PlainText | None:
+    """Scan a text; None where it cannot be scanned for sure."""
     scanner = _SCANNERS.get(dialect.name, _UNKNOWN)
     prefixes_are_open = scanner is _UNKNOWN or dialect.name in _PREFIXES_CHANGE_ESCAPES
     digest = sha256()
+    sources = SourceWords()
     position = 0
     after_word = False
     while position < len(text):
@@ -77,5 +88,6 @@ def text_digest(text: str, dialect: Dialect) -> str | None:
             data = piece[0].encode(errors="surrogatepass")
             touches = b"~" if after_word and piece.lastgroup == "literal" else b":"
             digest.update(b"%d%s%s" % (len(data), touches, data))
+            sources.take(piece[0])
         after_word = piece.lastgroup == "word" and not piece[0].endswith(".")
-    return digest.hexdigest()
+    return PlainText(digest.hexdigest(), tuple(sources.unseen))

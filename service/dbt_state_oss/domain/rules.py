@@ -14,7 +14,7 @@ from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn, RejectionReason
 from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, Section, ago_text, duration_text
 from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
-from dbt_state_oss.domain.freshness import ChangeKind, compare_inputs, stands_as_recorded
+from dbt_state_oss.domain.freshness import ChangeKind, compare_inputs
 from dbt_state_oss.domain.history import Execution, History, Rival
 from dbt_state_oss.domain.lineage import same_lineage
 from dbt_state_oss.domain.relation import Relation
@@ -89,7 +89,7 @@ def own_table_exists(case: Case) -> Finding | None:
 
 
 def _empty_looks_missing(case: Case) -> bool:
-    return case.dialect.name == "postgres" and case.history.latest is not None
+    return case.dialect.empty_looks_missing and case.history.latest is not None
 
 
 def stored_failures_can_be_skipped(case: Case) -> Finding | None:
@@ -239,7 +239,7 @@ def nobody_else_wrote_to_it(case: Case) -> Finding | None:
     if submission.relation is None:
         return None
     latest = _latest(case)
-    if stands_as_recorded(latest.epoch, submission.own_epoch, case.clock):
+    if case.clock.stands(latest.epoch, submission.own_epoch):
         return _yes(Section.TABLE, "nobody else has written to it since its last build")
     if submission.ignore_external_modifications:
         return _yes(Section.TABLE, "somebody else has written to it, which is to be ignored")

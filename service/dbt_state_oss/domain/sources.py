@@ -103,10 +103,10 @@ class CommonTables:
         return self._place_of_cte.get(id(inner), len(clause.expressions))
 
 
-_ROWS_OF_ARGUMENTS = frozenset(
+ROWS_OF_ARGUMENTS = frozenset(
     """
     explode explode_outer flatten generate_array generate_date_array generate_series generate_subscripts
-    generate_timestamp_array inline inline_outer json_array_elements json_array_elements_text json_each json_each_text
+    generate_timestamp_array generator inline inline_outer json_array_elements json_array_elements_text json_each json_each_text
     json_object_keys json_populate_record json_populate_recordset json_table json_to_record json_to_recordset json_tuple
     jsonb_array_elements jsonb_array_elements_text jsonb_each jsonb_each_text jsonb_object_keys jsonb_path_query
     jsonb_populate_record jsonb_populate_recordset jsonb_to_record jsonb_to_recordset posexplode posexplode_outer range
@@ -117,8 +117,12 @@ _ROWS_OF_ARGUMENTS = frozenset(
 """Functions in a FROM that make rows of their arguments alone; sqlglot has types of its own for more of them."""
 
 
+_READ_WITHOUT_A_NAME = (exp.Func, exp.Query, exp.UDTF)
+
+
 def unseen_sources(tree: exp.Expr) -> Iterator[str]:
-    """What stands in a FROM and is neither a relation nor made of its arguments: stages, functions of somebody's own.
+    """What stands in a FROM and is neither a relation nor made of its arguments: stages, functions of somebody's own, tables
+    that a text or a variable names (`TABLE('raw.orders')`).
 
     The client reports nothing of them, so that it cannot be told whether their rows are what they were (rule F3).
     """
@@ -127,8 +131,8 @@ def unseen_sources(tree: exp.Expr) -> Iterator[str]:
         if isinstance(source, exp.Identifier):
             continue
         in_schema = isinstance(source, exp.Dot) or node.args.get("db") is not None
-        own_or_unknown = isinstance(source, exp.Anonymous) and source.name.lower() not in _ROWS_OF_ARGUMENTS
-        if in_schema or own_or_unknown or isinstance(source, exp.Var):
+        own_or_unknown = isinstance(source, exp.Anonymous) and source.name.lower() not in ROWS_OF_ARGUMENTS
+        if in_schema or own_or_unknown or not isinstance(source, _READ_WITHOUT_A_NAME):
             yield source.name or source.sql()
 
 

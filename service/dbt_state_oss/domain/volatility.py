@@ -1,7 +1,8 @@
 """Whether SQL gives other rows when it is run again on the same data (rule L9), judged by the words in it.
 
 A user's own function counts as stable, since nothing in the SQL tells; so does a LIMIT without an ORDER BY. A name that a
-warehouse gives to a volatile function counts wherever it is called, qualified or not.
+warehouse gives to a volatile function counts wherever it is called, qualified or not; so do session variables, and system
+columns, which tell how a row is stored and not what it holds: a rebuilt table has others.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.fingerprint import Volatility
 
 _WORD = re.compile(r"\w+")
+_LONG_WORD = re.compile(r"\w[\w$]*")
+_VARIABLE_SIGN = re.compile(r"(?<![\w$@])(\$|@@)[^\W\d]")
 _SEQUENCE_VALUES = frozenset({"currval", "nextval"})
 _SAMPLES = frozenset({"sample", "tablesample"})
 _ORDER = (Volatility.STABLE, Volatility.DAILY, Volatility.VOLATILE)
@@ -36,12 +39,31 @@ def volatility_of_statement(tree: exp.Expr, tokens: list[Token], dialect: Dialec
 
 def volatility_of_text(text: str, dialect: Dialect) -> Volatility:
     """A cautious guess for SQL that could not be parsed: every word counts, in literals and comments too."""
-    words = {word.lower() for word in _WORD.findall(text)}
-    if not words.isdisjoint(dialect.volatile_functions | dialect.volatile_literals | _SAMPLES):
+    folded = text.lower()
+    words = {*_WORD.findall(folded), *_LONG_WORD.findall(folded)}
+    listed = dialect.volatile_functions | dialect.volatile_literals | dialect.volatile_schemas | dialect.system_columns
+    if not words.isdisjoint(listed | _SAMPLES) or any(map(dialect.has_volatile_prefix, words)):
+        return Volatility.VOLATILE
+    if _names_variable(folded, dialect):
         return Volatility.VOLATILE
     if not words.isdisjoint(dialect.date_functions | dialect.date_literals):
         return Volatility.DAILY
     return Volatility.STABLE
+
+
+def statement_asks_session(tokens: list[Token], dialect: Dialect) -> bool:
+    """Whether a parsed statement calls a function that tells of the session, or reads a variable of it."""
+    return any(
+        (token.text.lower() in dialect.session_functions or token.token_type is TokenType.PARAMETER)
+        and _of_token(tokens, index, dialect) is not Volatility.STABLE
+        for index, token in enumerate(tokens)
+    )
+
+
+def text_asks_session(text: str, dialect: Dialect) -> bool:
+    """The same for SQL that could not be parsed: every word counts."""
+    folded = text.lower()
+    return not dialect.session_functions.isdisjoint(_WORD.findall(folded)) or _names_variable(folded, dialect)
 
 
 def _of_token(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
@@ -49,14 +71,41 @@ def _of_token(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
     name = token.text.lower()
     if token.token_type is TokenType.STRING:
         return _of_literal(name, dialect)
+    if token.token_type is TokenType.PARAMETER:
+        return Volatility.VOLATILE if _begins_variable(tokens, index, dialect) else Volatility.STABLE
+    called = index + 1 < len(tokens) and tokens[index + 1].token_type is TokenType.L_PAREN
+    if called and (dialect.has_volatile_prefix(name) or _schema(tokens, index) in dialect.volatile_schemas):
+        return Volatility.VOLATILE
+    if name in dialect.system_columns and not called and not _is_alias(tokens, index):
+        return Volatility.VOLATILE
     if not (name in dialect.volatile_functions or name in dialect.date_functions):
         return Volatility.STABLE
-    called = index + 1 < len(tokens) and tokens[index + 1].token_type is TokenType.L_PAREN
     if not called and not (name in dialect.bare_functions and _stands_alone(tokens, index, name)):
         return Volatility.STABLE
     if called and name == "current_date" and tokens[index + 2].text.upper() not in (")", "UTC"):
         return Volatility.VOLATILE  # of another time zone, whose day begins at another hour
     return _listed(name, volatile=dialect.volatile_functions, daily=dialect.date_functions)
+
+
+def _names_variable(text: str, dialect: Dialect) -> bool:
+    return any(sign[1] == dialect.variable_sign for sign in _VARIABLE_SIGN.finditer(text))
+
+
+def _begins_variable(tokens: list[Token], index: int, dialect: Dialect) -> bool:
+    """The token ends the sign of a session variable, and the variable's name follows; a number is a column's place."""
+    sign = dialect.variable_sign
+    written = "".join(token.text for token in tokens[max(0, index + 1 - len(sign)) : index + 1])
+    return bool(sign) and written == sign and tokens[index + 1].token_type is not TokenType.NUMBER
+
+
+def _schema(tokens: list[Token], index: int) -> str:
+    """The name that qualifies the token's directly, in lower case; empty where none does."""
+    qualified = index >= 2 and tokens[index - 1].token_type is TokenType.DOT
+    return tokens[index - 2].text.lower() if qualified else ""
+
+
+def _is_alias(tokens: list[Token], index: int) -> bool:
+    return index > 0 and tokens[index - 1].token_type is TokenType.ALIAS
 
 
 def _of_literal(text: str, dialect: Dialect) -> Volatility:

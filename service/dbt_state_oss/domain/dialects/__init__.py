@@ -74,8 +74,13 @@ def _unknown(name: str, sqlglot: str | None) -> Dialect:
         date_functions=_all("date_functions"),
         volatile_functions=_all("volatile_functions"),
         bare_functions=_all("bare_functions"),
+        volatile_prefixes=tuple(_all("volatile_prefixes")),
+        stable_functions=_all("stable_functions"),
+        volatile_schemas=_all("volatile_schemas"),
+        system_columns=_all("system_columns"),
+        variable_sign="@@",
     )
 
 
-def _all(functions: str) -> frozenset[str]:
-    return frozenset(name for warehouse in _WAREHOUSES.values() for name in getattr(warehouse, functions))
+def _all(names: str) -> frozenset[str]:
+    return frozenset(name for warehouse in _WAREHOUSES.values() for name in getattr(warehouse, names))

@@ -37,5 +37,8 @@ BIGQUERY = Dialect(
         generate generate_bool generate_double generate_embedding generate_int generate_table generate_text
         ml_generate_text
         """),
+    session_functions=function_names("session_user"),
     bare_functions=function_names("current_date current_datetime current_time current_timestamp"),
+    volatile_schemas=frozenset({"ai"}),
+    variable_sign="@@",
 )

@@ -38,7 +38,13 @@ DATABRICKS = Dialect(
         ai_analyze_sentiment ai_classify ai_extract ai_fix_grammar ai_forecast ai_gen ai_generate_text ai_mask
         ai_parse_document ai_query ai_similarity ai_summarize ai_translate vector_search
         """),
+    session_functions=function_names("""
+        current_catalog current_database current_metastore current_oauth_custom_identity_claim current_recipient
+        current_schema current_timezone current_user is_account_group_member is_member session_user user
+        """),
     bare_functions=function_names(
         "current_date current_time current_timestamp current_user localtimestamp session_user user"
     ),
+    # Of the files that a table lies in: their paths, and when they were written.
+    system_columns=frozenset({"_metadata"}),
 )

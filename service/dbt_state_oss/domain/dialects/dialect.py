@@ -10,7 +10,7 @@ from string import ascii_lowercase, ascii_uppercase
 
 from dbt_state_oss.domain.dialects.copying import Copying
 from dbt_state_oss.domain.dialects.spelling import NamePart, default_part, parts_of_name, split_dots
-from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.relation import Epoch, Relation
 
 _LONGEST_REMEMBERED_NAME = 1024
 _REMEMBERED_NAMES = 16_384
@@ -34,6 +34,12 @@ class EpochClock(Enum):
 
     STAMPED = "stamped"
     """Stamped from a run clock, a little later than the truth: lower or equal is unchanged (Snowflake, Redshift)."""
+
+    def stands(self, recorded: Epoch | None, reported: Epoch | None) -> bool:
+        """Whether a table reported at `reported` is the one recorded at `recorded` (rule T4). Unknown is never equal (F3)."""
+        if recorded is None or reported is None:
+            return False
+        return reported == recorded if self is EpochClock.EXACT else reported <= recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +72,32 @@ class Dialect:
     materialized_views_are_refreshed: bool = True
     """Running a materialized view again refreshes it, and the wire does not tell one from a view (rule T5). Not so where
     the warehouse keeps it fresh, or where dbt's adapter makes none of this kind."""
+    empty_looks_missing: bool = False
+    """A table without rows has no epoch, like one that is not there."""
     copying: Copying | None = field(default=None, compare=False)
     """How a table is copied (rule C6); None where no way is known."""
     date_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Functions whose value changes once a day (rule L9)."""
     volatile_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Functions whose value may change at each call (rule L9)."""
+    session_functions: frozenset[str] = field(default=frozenset(), compare=False)
+    """Those of the volatile ones that tell of who asks from where: one answer in a session, another in another target."""
     bare_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Those of the two sets above that are called without parentheses too."""
     date_literals: frozenset[str] = field(default=frozenset(), compare=False)
     """Texts of literals that a cast turns into a moment relative to today, in lower case (Postgres's 'yesterday')."""
     volatile_literals: frozenset[str] = field(default=frozenset(), compare=False)
     """Texts of literals that a cast turns into the current moment, in lower case (Postgres's 'now')."""
+    volatile_prefixes: tuple[str, ...] = field(default=(), compare=False)
+    """What the names of families of volatile functions begin with (Snowflake's `system$`)."""
+    stable_functions: frozenset[str] = field(default=frozenset(), compare=False)
+    """Exceptions to `volatile_prefixes`."""
+    volatile_schemas: frozenset[str] = field(default=frozenset(), compare=False)
+    """Schemas of which every function is volatile."""
+    system_columns: frozenset[str] = field(default=frozenset(), compare=False)
+    """Columns that every table has and that tell how a row is stored."""
+    variable_sign: str = field(default="", compare=False)
+    """What stands before the name of a session variable; empty where nothing does."""
 
     def relation(self, text: str, *, default_catalog: str | None = None, default_schema: str | None = None) -> Relation:
         """The relation that `text` names, in canonical spelling (rule L11); missing leading parts are filled in.
@@ -99,6 +119,10 @@ class Dialect:
         if len(named) == 2 and default_catalog:
             named.insert(0, default_part(default_catalog))
         return Relation(".".join('"' + self._spelled(part).replace('"', '""') + '"' for part in named))
+
+    def has_volatile_prefix(self, name: str) -> bool:
+        """Whether a function's name, in lower case, is of a family of volatile ones."""
+        return name.startswith(self.volatile_prefixes) and name not in self.stable_functions
 
     def folded(self, name: str, rule: CaseRule) -> str:
         """`name` in the letter case that `rule` gives it."""

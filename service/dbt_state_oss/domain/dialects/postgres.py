@@ -13,6 +13,7 @@ POSTGRES = Dialect(
     clock=EpochClock.EXACT,
     materialized_views_are_refreshed=False,
     default_schema="public",
+    empty_looks_missing=True,
     word_case=CaseRule.LOWER,
     # One text is one transaction, even where the connection commits by itself. INCLUDING ALL keeps indexes, defaults,
     # constraints and the comments of columns, but not that of the table.
@@ -44,7 +45,8 @@ POSTGRES = Dialect(
     volatile_functions=function_names("""
         clock_timestamp current_time current_timestamp localtime localtimestamp now statement_timestamp timeofday
         transaction_timestamp
-        gen_random_bytes gen_random_uuid gen_salt random random_normal setseed uuidv4 uuidv7 uuid_generate_v1
+        array_sample array_shuffle gen_random_bytes gen_random_uuid gen_salt pgp_pub_encrypt pgp_pub_encrypt_bytea
+        pgp_sym_encrypt pgp_sym_encrypt_bytea random random_normal setseed uuidv4 uuidv7 uuid_generate_v1
         uuid_generate_v1mc uuid_generate_v4
         currval lastval nextval setval
         current_catalog current_database current_query current_role current_schema current_schemas current_setting
@@ -58,8 +60,27 @@ POSTGRES = Dialect(
         pg_xact_status pg_last_committed_xact txid_current txid_current_if_assigned txid_current_snapshot txid_status
         pg_column_size pg_database_size pg_indexes_size pg_relation_size pg_size_bytes pg_table_size
         pg_tablespace_size pg_total_relation_size
-        dblink lo_get pg_ls_dir pg_read_binary_file pg_read_file pg_sleep pg_sleep_for pg_sleep_until pg_stat_file
-        cursor_to_xml database_to_xml query_to_xml schema_to_xml table_to_xml
+        col_description obj_description shobj_description to_regclass to_regproc to_regtype
+        lo_get pg_ls_dir pg_read_binary_file pg_read_file pg_sleep pg_sleep_for pg_sleep_until pg_stat_file
+        ts_rewrite ts_stat
+        """),
+    volatile_prefixes=(
+        "cursor_to_xml",
+        "database_to_xml",
+        "dblink",
+        "pg_get_",
+        "pg_stat_get_",
+        "query_to_xml",
+        "schema_to_xml",
+        "table_to_xml",
+    ),
+    # A table made by a query can have no column of its own by these names.
+    system_columns=frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"}),
+    session_functions=function_names("""
+        current_catalog current_database current_role current_schema current_schemas current_setting current_user session_user
+        system_user user inet_client_addr inet_client_port inet_server_addr inet_server_port pg_backend_pid
+        has_any_column_privilege has_column_privilege has_database_privilege has_function_privilege has_schema_privilege
+        has_sequence_privilege has_table_privilege pg_has_role row_security_active
         """),
     bare_functions=function_names("""
         current_catalog current_date current_role current_schema current_time current_timestamp current_user localtime

@@ -27,6 +27,9 @@ REDSHIFT = Dialect(
     date_functions=frozenset({"age", "current_date"}),
     date_literals=frozenset({"today", "tomorrow", "yesterday"}),
     volatile_literals=frozenset({"now"}),
+    # Some table may have a column `oid` of its own; taking it for the system's costs no more than a build.
+    system_columns=frozenset({"cmax", "cmin", "ctid", "deletexid", "insertxid", "oid", "tableoid", "xmax", "xmin"}),
+    volatile_prefixes=("pg_get_",),
     volatile_functions=function_names("""
         clock_timestamp current_time current_timestamp getdate localtime localtimestamp now statement_timestamp sysdate
         timeofday transaction_timestamp
@@ -37,6 +40,12 @@ REDSHIFT = Dialect(
         has_assumerole_privilege has_database_privilege has_schema_privilege has_table_privilege
         pg_backend_pid pg_get_session_roles pg_last_copy_count pg_last_copy_id pg_last_query_id pg_last_unload_count
         pg_last_unload_id txid_current
+        """),
+    session_functions=function_names("""
+        current_aws_account current_catalog current_database current_namespace current_role current_schema current_schemas
+        current_session_arn current_setting current_user current_user_id default_iam_role session_user user user_is_member_of
+        role_is_member_of has_assumerole_privilege has_database_privilege has_schema_privilege has_table_privilege
+        pg_backend_pid pg_get_session_roles
         """),
     bare_functions=function_names("""
         current_aws_account current_catalog current_date current_namespace current_role current_schema

@@ -33,9 +33,24 @@ SNOWFLAKE = Dialect(
         is_instance_role_in_session is_organization_user is_role_in_session is_user_imported last_query_id
         last_transaction sys_context
         encrypt encrypt_raw
-        build_scoped_file_url get_presigned_url result_scan
-        ai_agg ai_classify ai_complete ai_extract ai_filter ai_parse_document ai_sentiment ai_summarize_agg
-        ai_transcribe ai_translate try_complete
+        build_scoped_file_url get_presigned_url get_stage_location result_scan
+        get_ddl get_object_references get_query_operator_stats last_successful_scheduled_time
+        ai_agg ai_classify ai_complete ai_embed ai_extract ai_filter ai_parse_document ai_redact ai_sentiment ai_similarity
+        ai_summarize_agg ai_transcribe ai_translate
+        classify_text complete entity_sentiment extract_answer parse_document sentiment summarize try_complete
+        """),
+    volatile_prefixes=("embed_image_", "embed_text_", "system$"),
+    stable_functions=frozenset({"system$typeof"}),
+    volatile_schemas=frozenset({"cortex"}),
+    system_columns=frozenset({"metadata$row_id"}),
+    variable_sign="$",
+    session_functions=function_names("""
+        all_user_names current_account current_account_name current_available_roles current_client current_database
+        current_ip_address current_organization_name current_organization_user current_region current_role
+        current_role_type current_schema current_schemas current_secondary_roles current_session current_user
+        current_warehouse getvariable invoker_role invoker_share is_application_role_in_session
+        is_database_role_in_session is_granted_to_invoker_role is_instance_role_in_session is_organization_user
+        is_role_in_session is_user_imported sys_context
         """),
     bare_functions=function_names("""
         current_account current_client current_database current_date current_ip_address current_region current_role

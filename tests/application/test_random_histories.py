@@ -1,0 +1,44 @@
+"""Random histories, each made by its seed: no skip and no clone may leave what a build would not have made."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from tests.application.conftest import HandClock, Inside
+from tests.application.symbolic_shop import SymbolicShop
+from tests.domain.building import T0
+
+from dbt_state_oss.stores.memory import MemoryStore
+
+STEPS = 40
+QUIET = ["run"] * 3 + ["edit", "configure", "load"]
+ROUGH = [*QUIET, "colleague", "damage", "drop", "full_refresh", "write_only"]
+OVERLAPPING = ["run", "run", "drop", "begin", "begin", "colleague", "finish", "confirm"]
+
+
+async def lived(seed: int, warehouse: str, happenings: list[str]) -> SymbolicShop:
+    inside = Inside(MemoryStore(), HandClock(T0))
+    shop = SymbolicShop(inside, random.Random(seed), warehouse)
+    for _ in range(STEPS):
+        await getattr(shop, shop.chance.choice(happenings))()
+    await inside.node_states.close()
+    return shop
+
+
+@pytest.mark.parametrize("warehouse", ["postgres", "snowflake"])
+@pytest.mark.parametrize("seeds", [range(10), range(10, 20), range(20, 30)], ids=str)
+async def test_no_history_without_overlaps_is_answered_wrongly(warehouse: str, seeds: range) -> None:
+    reused = 0
+    for seed in seeds:
+        shop = await lived(seed, warehouse, ROUGH if seed % 2 else QUIET)
+        assert not shop.faults, f"seed {seed}:\n{shop.faults[0]}"
+        reused += shop.skips + shop.clones
+    assert reused, "nothing was put to the test"
+
+
+@pytest.mark.parametrize("warehouse", ["postgres", "snowflake"])
+async def test_no_history_with_overlaps_is_answered_wrongly(warehouse: str) -> None:
+    for seed in range(50):
+        shop = await lived(seed, warehouse, OVERLAPPING)
+        assert not shop.faults, f"seed {seed}:\n{shop.faults[0]}"
