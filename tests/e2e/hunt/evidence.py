@@ -2,7 +2,8 @@
 
 It tells a needless build from a right one, without looking at the server: a build is needless where code, configuration,
 own content and the content of all inputs are by this account what they were at the node's last build. It knows contents by
-names of its own; those of tables that follow from code and inputs alone are equal where these are.
+names of its own; those of tables that follow from code and inputs alone are equal where these are. A seed that is loaded into
+the table of another file has a name of its own, and the dbt target is part of every name (rule I1).
 """
 
 from __future__ import annotations
@@ -126,7 +127,9 @@ class Evidence:
         if decision is Decision.CLONE and node.depends_on_its_past:
             content = self.content_at(self.production_place(node))
         elif named:
-            content = f"by {hash((logic, config, inputs))}"
+            content = f"{run.target} by {hash((logic, config, inputs))}"
+            if node.kind is Kind.SEED and run.stood(node) and (last is None or last.content != content):
+                content = self._fresh(node.name)
         else:
             content = self._fresh(node.name)
         self._contents[where] = content

@@ -15,7 +15,8 @@ from typing import Any
 
 from dbt_state_oss.application import gathering, register_clone
 from dbt_state_oss.bootstrap import serve
-from dbt_state_oss.domain import case, clone, cloning, data_identity, decide, fingerprint, freshness, rules
+from dbt_state_oss.domain import case, clone, cloning, data_identity, decide, fingerprint, rules
+from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.history import History, Input
 from dbt_state_oss.domain.submission import Code
 from dbt_state_oss.settings import read_settings
@@ -35,8 +36,8 @@ def match_any_history() -> None:
 
 def null_epoch_is_fresh() -> None:
     """A table that is read, and of which nothing is known, counts as unchanged (rule F3)."""
-    stands = freshness.stands_as_recorded
-    _break(freshness, "stands_as_recorded", lambda was, now, clock: now is None or stands(was, now, clock))
+    stands = EpochClock.stands
+    _break(EpochClock, "stands", lambda clock, was, now: now is None or stands(clock, was, now))
 
 
 def ignore_configuration() -> None:
@@ -103,10 +104,10 @@ def _leave_out(*broken: rules.Rule) -> None:
     _break(decide, "RULES", tuple(rule for rule in rules.RULES if rule not in broken))
 
 
-def _break(module: ModuleType, name: str, replacement: object) -> None:
+def _break(place: ModuleType | type, name: str, replacement: object) -> None:
     """Put something else in the place of a name; fails where the engine has no such name any more."""
-    assert hasattr(module, name), f"{module.__name__} has no {name}: mend this mutation"
-    setattr(module, name, replacement)
+    assert hasattr(place, name), f"{place.__name__} has no {name}: mend this mutation"
+    setattr(place, name, replacement)
 
 
 def main() -> None:
