@@ -21,7 +21,14 @@ SETUP = "create schema raw;" + "".join(
 )
 """The source tables as a hunt finds them."""
 
-_AGE = "pg_xact_commit_timestamp(t.xmin)"
+_DELETE_NEWEST = """
+    with newest as (
+        select id, note from {source} as t
+        where pg_xact_commit_timestamp(t.xmin) = (select max(pg_xact_commit_timestamp(o.xmin)) from {source} as o)
+    )
+    delete from {source} where id in (select id from newest) and not exists (select from newest where note = 'updated')
+"""
+"""Nothing where rows were updated last: with them gone, the epoch is again that of rows which nobody has seen since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +50,11 @@ def random_change(random: Random, number: int) -> Change:
         for row in range(random.randint(1, 3))
     )
     modulus = random.randint(2, 6)
-    update = f"val = (val + {random.randint(1, 90)}) % 100, touched_at = {_stamp(number)} where id % {modulus} = 1"
+    values = f"val = (val + {random.randint(1, 90)}) % 100, touched_at = {_stamp(number)}, note = 'updated'"
     changes = {
         "insert rows": f"insert into {source} values {new_rows}",
-        "update rows": f"update {source} set {update}",
-        "delete the newest rows": f"delete from {source} as t where {_AGE} = (select max({_AGE}) from {source} as t)",
+        "update rows": f"update {source} set {values} where id % {modulus} = 1",
+        "delete the newest rows": _DELETE_NEWEST.format(source=source),
         "truncate": f"truncate {source}",
         "load the same rows again": f"create temp table kept as table {source}; truncate {source}; "
         f"insert into {source} table kept",
