@@ -23,7 +23,7 @@ CAUGHT_BY = {
     "ignore-configuration": (137, 2),
     "ignore-inputs": (627, 2),
     "identity-without-inputs": (627, 2),
-    "inherit-unseen": (13052, 3),
+    "inherit-unseen": (2134, 3),
     "clone-from-other-inputs": (2566, 2),
     "copies-lack-nothing": (463, 2),
     "views-have-no-logic": (25870, 2),
