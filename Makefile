@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format bench lock clean
+.PHONY: help setup demo test hunt lint format bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ demo: setup ## Build a small shop five times against the server: what is reused,
 
 test: setup ## Run every test: pure, contract, and end to end with the real client on a real PostgreSQL
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+hunt: setup ## Hunt false skips with random histories: SEED=1 or SEEDS=1-20, STEPS=50
+	$(BIN)/python -m tests.e2e.hunt --seeds $(or $(SEEDS),$(SEED),1) --steps $(or $(STEPS),50) $(ARGS)
 
 lint: setup ## Formatting, lint, types and import contracts
 	$(BIN)/ruff format --check .

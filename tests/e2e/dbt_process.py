@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-START_SECONDS = 60
+START_SECONDS = 120
 RUN_SECONDS = 120
 PROGRAM = Path(__file__).with_name("warm_dbt.py")
 
@@ -36,6 +36,10 @@ class Run:
             raise
         finally:
             self._answers.close()
+
+    def fileno(self) -> int:
+        """For `select`: readable once the run has ended."""
+        return self._answers.fileno()
 
     def kill(self) -> None:
         """End the run with SIGKILL, as if the machine had gone."""

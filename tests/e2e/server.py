@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.ports import free_port
@@ -28,8 +28,12 @@ class StateServer:
         settings: Mapping[str, str] | None = None,
         controllable_clock: bool = False,
         state: Path | None = None,
+        program: Sequence[str] = ("-m", "dbt_state_oss"),
     ) -> None:
-        """Keep the log in `directory`, and the state too unless `state` names another; `settings` are variables."""
+        """Keep the log in `directory`, and the state too unless `state` names another; `settings` are variables.
+
+        `program` is what the interpreter is to run where it is not the server as it is.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self.state = state or directory / "state"
         self.log = directory / "server.log"
@@ -43,7 +47,7 @@ class StateServer:
         }
         self._clock = directory / "clock_offset_ms"
         self._clock.write_text("0")
-        self._program = [str(LAUNCHER), str(self._clock)] if controllable_clock else ["-m", "dbt_state_oss"]
+        self._program = [str(LAUNCHER), str(self._clock)] if controllable_clock else list(program)
         self._process = self._spawn()
         self.wait_until_ready()
 

@@ -50,7 +50,7 @@ class Shop:
         """Variables of every run."""
         self._runs: list[Run] = []
         shutil.copytree(TEMPLATE, directory, dirs_exist_ok=True)
-        self.write("profiles.yml", _profiles(database))
+        self.write("profiles.yml", profiles(database, TARGET, DEVELOPMENT, TWIN))
         # On one server a project's nodes are told from another's by its id alone.
         self.edit("dbt_project.yml", 'project-id: "1"', f'project-id: "{database.name}"')
 
@@ -196,16 +196,11 @@ class Shop:
 _COLUMN = {"dbt_valid_to": "{} is null"}
 
 
-def _profiles(database: Database) -> str:
+def profiles(database: Database, *targets: str) -> str:
+    """profiles.yml: each target is a schema of its own name in the database; the first is the default one."""
     connection = (
         f"type: postgres, host: {database.server.host}, port: {database.server.port}, dbname: {database.name}, "
         f"user: postgres, password: unused, threads: 2"
     )
-    return dedent(f"""\
-        shop:
-          target: {TARGET}
-          outputs:
-            {TARGET}: {{{connection}, schema: {TARGET}}}
-            {DEVELOPMENT}: {{{connection}, schema: {DEVELOPMENT}}}
-            {TWIN}: {{{connection}, schema: {TWIN}}}
-    """)
+    outputs = "".join(f"    {target}: {{{connection}, schema: {target}}}\n" for target in targets)
+    return f"shop:\n  target: {targets[0]}\n  outputs:\n{outputs}"

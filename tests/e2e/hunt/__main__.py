@@ -1,0 +1,154 @@
+"""`python -m tests.e2e.hunt --seeds 1-20 --steps 50`: hunts, several at a time; README.md beside this file tells of them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from tests.e2e.dbt_process import DbtProcess
+from tests.e2e.hunt.arena import open_arena
+from tests.e2e.hunt.hunt import Hunt
+from tests.e2e.hunt.judging import MOST_NEEDLESS, Fault
+from tests.e2e.hunt.mutated_server import MUTATIONS
+from tests.e2e.postgres import PostgresServer
+
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Exit code 1 on a finding that fails the hunt."""
+    parser = argparse.ArgumentParser(prog="hunt", description="Hunt false skips with random projects and histories.")
+    parser.add_argument("--seeds", default="1", help="seeds to follow: 7, 1-20 or 1,5,9-12 (default: 1)")
+    parser.add_argument("--steps", type=int, default=50, help="steps of each hunt (default: 50)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="hunts at a time (default: one for each core)")
+    parser.add_argument("--mutation", choices=MUTATIONS, help="break this rule of the server first")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write what was counted")
+    options = parser.parse_args()
+    seeds = _seeds(options.seeds)
+    try:
+        if len(seeds) == 1:
+            reports = [_hunt(seeds[0], options.steps, options.mutation)]
+        else:
+            reports = _hunt_all(seeds, options.steps, options.jobs, options.mutation)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    if options.json:
+        options.json.write_text(json.dumps(reports, indent=1))
+    return 0 if _summary(reports) else 1
+
+
+def _seeds(text: str) -> list[int]:
+    ranges = [part.partition("-") for part in text.split(",")]
+    return [seed for first, _, last in ranges for seed in range(int(first), int(last or first) + 1)]
+
+
+def _hunt(seed: int, steps: int, mutation: str | None) -> dict[str, Any]:
+    """One hunt in this process; its history is told as it happens."""
+    began = time.monotonic()
+    postgres, client = PostgresServer(), DbtProcess(Path(sys.executable))
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="hunt-") as directory,
+            open_arena(
+                Path(directory), postgres=postgres, client=client, name=f"hunt_{seed}", mutation=mutation
+            ) as arena,
+        ):
+            tally = Hunt(seed, arena, tell=_tell).run(steps)
+    finally:
+        client.stop()
+        postgres.stop()
+    return {"seed": seed, "seconds": round(time.monotonic() - began), **tally.as_json()}
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _hunt_all(seeds: list[int], steps: int, jobs: int, mutation: str | None) -> list[dict[str, Any]]:
+    """Each in a process of its own; a line when one has ended, with its history if it found something."""
+    reports = []
+    with tempfile.TemporaryDirectory(prefix="hunts-") as directory, ThreadPoolExecutor(jobs) as pool:
+        started: list[subprocess.Popen[bytes]] = []
+        hunts = [pool.submit(_hunt_apart, Path(directory), seed, steps, mutation, started) for seed in seeds]
+        try:
+            for number, hunt in enumerate(as_completed(hunts), 1):
+                report, history = hunt.result()
+                reports.append(report)
+                if report["findings"]:
+                    _tell(history)
+                _tell(
+                    f"{number} of {len(seeds)}: seed {report['seed']}, {report['steps']} steps, "
+                    f"{len(report['findings'])} findings, {report['seconds']} s"
+                )
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in started:
+                process.send_signal(signal.SIGINT)
+            raise
+    return sorted(reports, key=lambda report: int(report["seed"]))
+
+
+def _hunt_apart(
+    directory: Path, seed: int, steps: int, mutation: str | None, started: list[subprocess.Popen[bytes]]
+) -> tuple[dict[str, Any], str]:
+    log, result = directory / f"{seed}.log", directory / f"{seed}.json"
+    command = [
+        sys.executable,
+        "-m",
+        "tests.e2e.hunt",
+        "--seeds",
+        str(seed),
+        "--steps",
+        str(steps),
+        "--json",
+        str(result),
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, *(["--mutation", mutation] if mutation else [])],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        started.append(process)
+        process.wait()
+    if not result.exists():
+        raise RuntimeError(f"the hunt of seed {seed} broke off: {log.read_text()}")
+    (report,) = json.loads(result.read_text())
+    return report, log.read_text()
+
+
+def _summary(reports: list[dict[str, Any]]) -> bool:
+    """A line for each seed and one for all; whether they pass."""
+    faults = list(Fault)
+    _tell("\nseed  steps  built  reused  cloned  errors  " + "  ".join(fault.name.lower() for fault in faults))
+    for report in reports:
+        counts = (sum(found["fault"] == fault.value for found in report["findings"]) for fault in faults)
+        columns = "  ".join(str(count).rjust(len(fault.name)) for count, fault in zip(counts, faults, strict=True))
+        _tell(
+            f"{report['seed']:4}  {report['steps']:5}  {report['built']:5}  {report['reused']:6}  {report['cloned']:6}  "
+            f"{report['runs_with_errors']:6}  {columns}"
+        )
+    rare = {Fault.NEEDLESS.value, Fault.MISSED_CUT_OFF.value}
+    grave = [found for report in reports for found in report["findings"] if found["fault"] not in rare]
+    needless = sum(found["fault"] in rare for report in reports for found in report["findings"])
+    share = needless / max(1, needless + sum(report["reused"] for report in reports))
+    _tell(
+        f"\n{len(grave)} grave findings; {share:.2%} of the builds that could have been spared were made "
+        f"({MOST_NEEDLESS:.0%} may be)"
+    )
+    return not grave and share <= MOST_NEEDLESS
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Short hunts: the server as it is has no finding, and a server with a broken rule has one."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from tests.e2e.dbt_process import DbtProcess
+from tests.e2e.hunt.arena import open_arena
+from tests.e2e.hunt.hunt import Hunt
+from tests.e2e.hunt.judging import MOST_NEEDLESS
+from tests.e2e.hunt.mutated_server import MUTATIONS
+from tests.e2e.postgres import PostgresServer
+
+STEPS = 8
+CAUGHT_BY = {
+    "ignore-own-epoch": (67, 2),
+    "match-any-history": (582, 3),
+    "null-epoch-is-fresh": (296, 2),
+    "ignore-configuration": (137, 2),
+    "ignore-inputs": (627, 2),
+    "identity-without-inputs": (627, 2),
+    "inherit-unseen": (2134, 3),
+    "clone-from-other-inputs": (2566, 2),
+    "copies-lack-nothing": (463, 2),
+    "views-have-no-logic": (25870, 2),
+}
+"""Mutation to a seed and the number of steps within which it is caught."""
+
+StartHunt = Callable[..., Hunt]
+
+
+@pytest.fixture
+def start_hunt(tmp_path: Path, postgres: PostgresServer, client: DbtProcess) -> Iterator[StartHunt]:
+    """Makes hunts whose arenas are closed with the test."""
+    with ExitStack() as stack:
+
+        def start_hunt(seed: int, *, mutation: str | None = None) -> Hunt:
+            name = f"hunt_{mutation or 'plain'}_{seed}"
+            arena = open_arena(tmp_path, postgres=postgres, client=client, name=name, mutation=mutation)
+            return Hunt(seed, stack.enter_context(arena))
+
+        yield start_hunt
+
+
+@pytest.mark.parametrize("seed", [1, secrets.randbelow(1_000_000)], ids=["the fixed seed", "a fresh seed"])
+def test_a_short_hunt_finds_nothing(seed: int, start_hunt: StartHunt) -> None:
+    hunt = start_hunt(seed)
+    tally = hunt.run(STEPS)
+    told = f"make hunt SEED={seed} STEPS={STEPS}\n" + "\n".join(hunt.history)
+    assert not tally.false_reuses, told
+    assert tally.needless_share <= MOST_NEEDLESS, told
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_a_server_with_a_broken_rule_is_caught(mutation: str, start_hunt: StartHunt) -> None:
+    seed, steps = CAUGHT_BY[mutation]
+    hunt = start_hunt(seed, mutation=mutation)
+    assert hunt.run(steps).false_reuses, "\n".join(hunt.history)
