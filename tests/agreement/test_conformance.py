@@ -14,15 +14,11 @@ from tests.agreement.conformance_page import Row, rows
 
 from dbt_state_oss.domain.rules import RULES
 
-AWAITED = frozenset({"explain"})
-"""What is being built: rows may say `*awaited: explain*` where their proof will stand. Empty when all of it is there."""
-
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "service" / "dbt_state_oss"
 ORIGINS = ("Observed", "Documented", "Client", "Unknown", "–")
 """How it is known what the hosted service does; "–" where the row is about ourselves."""
 
-_AWAITED = re.compile(r"\*awaited: (\w+)\*")
 _QUOTED = re.compile(r"“([^”]+)”")
 _PROOF = re.compile(r"(tests/[\w/]+\.py)::(test_\w+)(?:\[(.+)\])?")
 
@@ -117,7 +113,7 @@ def _rows_of(sections: set[str]) -> list[Row]:
 
 
 def _unused(row: Row) -> bool:
-    return row.ours.startswith(("Not used:", "Not sent:")) or bool(_AWAITED.search(row.proof))
+    return row.ours.startswith(("Not used:", "Not sent:"))
 
 
 def _status_codes() -> set[str]:
@@ -127,9 +123,7 @@ def _status_codes() -> set[str]:
 
 
 def _faults_of_proof(row: Row) -> Iterator[str]:
-    awaited = _AWAITED.findall(row.proof)
-    yield from (f"nobody is building {name} any more" for name in awaited if name not in AWAITED)
-    if not row.proofs and not awaited:
+    if not row.proofs:
         yield "it names no test"
     for proof in row.proofs:
         match = _PROOF.fullmatch(proof)
