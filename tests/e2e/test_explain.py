@@ -184,6 +184,29 @@ def test_runs_one_after_the_other_are_told_apart(shop: Shop) -> None:
     )
 
 
+def test_each_table_that_might_have_been_copied_is_told(shop: Shop) -> None:
+    shop.build()
+    shop.sql("insert into raw.orders values (4, 3, 40, now())")
+    shop.dbt("build", target=DEVELOPMENT)
+    assert_told(
+        explained(shop, "-vv", target=DEVELOPMENT),
+        {
+            "customer_names": [
+                "[Clone] model was cloned because an equivalent model",
+                '✓ "DATABASE"."prod"."customer_names" is copied',
+            ],
+            "order_totals": [
+                "[Execute]",
+                "✗ clone analysis",
+                '✗ "DATABASE"."prod"."order_totals": its inputs have changed since its last build: upstream',
+            ],
+        },
+        shop,
+    )
+    shop.build()
+    assert_told(explained(shop, "-vv"), {"order_totals": ["- production is not made from other tables"]}, shop)
+
+
 @pytest.mark.parametrize(
     ("keep", "told", "untold"),
     [
