@@ -34,6 +34,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was counted")
     options = parser.parse_args()
     seeds = _seeds(options.seeds)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     try:
         if len(seeds) == 1:
             reports = [_hunt(seeds[0], options.steps, options.mutation)]
