@@ -34,6 +34,8 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was counted")
     options = parser.parse_args()
     seeds = _seeds(options.seeds)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
     try:
         if len(seeds) == 1:
             reports = [_hunt(seeds[0], options.steps, options.mutation)]
@@ -139,7 +141,7 @@ def _summary(reports: list[dict[str, Any]]) -> bool:
             f"{report['seed']:4}  {report['steps']:5}  {report['built']:5}  {report['reused']:6}  {report['cloned']:6}  "
             f"{report['runs_with_errors']:6}  {columns}"
         )
-    rare = {Fault.NEEDLESS.value, Fault.MISSED_CUT_OFF.value}
+    rare = {fault.value for fault in faults if fault.may_be_rare}
     grave = [found for report in reports for found in report["findings"] if found["fault"] not in rare]
     needless = sum(found["fault"] in rare for report in reports for found in report["findings"])
     share = needless / max(1, needless + sum(report["reused"] for report in reports))

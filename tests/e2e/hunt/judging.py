@@ -30,6 +30,11 @@ class Fault(Enum):
     def is_false_reuse(self) -> bool:
         return self in (Fault.CONTENT, Fault.OUTCOME)
 
+    @property
+    def may_be_rare(self) -> bool:
+        """Whether a few of them are let pass."""
+        return self in (Fault.NEEDLESS, Fault.MISSED_CUT_OFF)
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -53,17 +58,19 @@ class Tally:
     runs_with_errors: int = 0
     findings: list[Finding] = field(default_factory=list)
 
-    def count(self, fault: Fault) -> int:
-        return sum(finding.fault is fault for finding in self.findings)
-
     @property
     def false_reuses(self) -> int:
         return sum(finding.fault.is_false_reuse for finding in self.findings)
 
     @property
+    def grave(self) -> list[Finding]:
+        """What fails a hunt of any length."""
+        return [finding for finding in self.findings if not finding.fault.may_be_rare]
+
+    @property
     def needless_share(self) -> float:
         """Of the builds that could have been spared, the share that was not."""
-        needless = self.count(Fault.NEEDLESS) + self.count(Fault.MISSED_CUT_OFF)
+        needless = len(self.findings) - len(self.grave)
         return needless / (needless + self.reused) if needless else 0.0
 
     def add(self, step: int, build: Build) -> None:
