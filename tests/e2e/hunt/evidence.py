@@ -9,6 +9,7 @@ the table of another file has a name of its own, and the dbt target is part of e
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
@@ -40,7 +41,7 @@ class Built:
     logic: str
     config: str
     inputs: tuple[str, ...]
-    """Names of the contents read."""
+    """Names of the contents read, each with the damages that had been done to its table."""
     content: str
     """The name of what it left; empty for a test."""
 
@@ -53,14 +54,20 @@ class Evidence:
         self._views: dict[Where, View] = {}
         self._built: dict[tuple[str, str], Built] = {}
         self._production_places: dict[str, Where] = {}
+        self._damages: Counter[Where] = Counter()
         self._numbers = itertools.count()
 
     def source_changed(self, source: str) -> None:
         self._contents[source] = self._fresh(source)
 
     def damaged(self, target: str, node: Node) -> None:
-        """Somebody else wrote to a node's table, or put something else in its place."""
-        self._contents[_where(target, node)] = self._fresh(node.name)
+        """Somebody else wrote to a node's table, or put something else in its place.
+
+        Once it is mended its content is what it was, but nobody can know of its readers whether they read the damage (rule F2).
+        """
+        where = _where(target, node)
+        self._contents[where] = self._fresh(node.name)
+        self._damages[where] += 1
 
     def forget(self) -> None:
         """Nothing is claimed of what was built so far: who wrote what is not known, or records were removed."""
@@ -110,7 +117,7 @@ class Evidence:
             return False
         logic, reads = run.logic_and_reads(node)
         logic += _own_state(node, run.stood(node), full_refresh)
-        inputs = run.contents_of(reads)
+        inputs = run.seen_of(reads)
         config = _configuration(run.project, node)
         last = self._built.get((run.target, node.name))
         claim = (
@@ -127,7 +134,7 @@ class Evidence:
         if decision is Decision.CLONE and node.depends_on_its_past:
             content = self.content_at(self.production_place(node))
         elif named:
-            content = f"{run.target} by {hash((logic, config, inputs))}"
+            content = f"{run.target} by {hash((logic, config, run.contents_of(reads)))}"
             if node.kind is Kind.SEED and run.stood(node) and (last is None or last.content != content):
                 content = self._fresh(node.name)
         else:
@@ -149,7 +156,7 @@ class Evidence:
             logic, reads = run.logic_and_reads(Node(name=test.name, kind=Kind.TABLE, parents=(name,)), own=False)
             logics += [logic, *reads]
             leaves += reads
-        built = Built("\n".join(logics), "", run.contents_of(leaves), "")
+        built = Built("\n".join(logics), "", run.seen_of(leaves), "")
         claim = self._built.get((run.target, test.name)) == built and run.has_rows(run.leaves(leaves))
         self._built[run.target, test.name] = built
         return claim and not test.config.get("store_failures")
@@ -160,6 +167,9 @@ class Evidence:
 
     def view_at(self, where: Where) -> View | None:
         return self._views.get(where)
+
+    def damages_at(self, where: Where) -> int:
+        return self._damages[where]
 
     def content_at(self, where: Where) -> str:
         return self._contents.setdefault(where, self._fresh(where))
@@ -221,6 +231,11 @@ class _Run:
 
     def contents_of(self, reads: Collection[Where]) -> tuple[str, ...]:
         return tuple(self.evidence.content_at(where) for where in self.leaves(reads))
+
+    def seen_of(self, reads: Collection[Where]) -> tuple[str, ...]:
+        """The same, each with the damages that had been done to its table."""
+        evidence = self.evidence
+        return tuple(f"{evidence.content_at(where)} after {evidence.damages_at(where)}" for where in self.leaves(reads))
 
     def has_rows(self, places: Collection[Where]) -> bool:
         """Whether none of the tables was or is empty: such have no epoch on PostgreSQL, so nothing can be proved of them."""
