@@ -214,8 +214,9 @@ def test_a_table_that_needs_grants_is_built(shop: Shop) -> None:
     shop.edit("models/order_totals.sql", "select", "{{ config(grants={'select': ['reporter']}) }} select")
     shop.build()
     build = develop(shop)
-    assert build.built == {"order_totals"}
-    assert build.decisions["customer_totals"] == "clone"
+    # What reads a table that development built itself is built: hooks may have done something else there.
+    assert build.built == {"order_totals", "customer_totals"}
+    assert build.decisions["customer_names"] == "clone"
     assert shop.sql("select has_table_privilege('reporter', 'dev.order_totals', 'select')") == [(True,)]
 
 

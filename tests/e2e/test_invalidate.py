@@ -40,6 +40,8 @@ def test_early_cut_off_works_again_after_it(shop: Shop) -> None:
     shop.build()
     invalidate(shop, "order_totals")
     shop.build()
-    shop.sql("update prod.order_totals set total = -1")
+    shop.edit("models/order_totals.sql", "sum(amount)", "sum(amount) * 2")
+    shop.dbt("build", "-s", "order_totals")
+    shop.edit("models/order_totals.sql", "sum(amount) * 2", "sum(amount)")
 
     assert shop.build().built == {"order_totals"}

@@ -15,7 +15,7 @@ from typing import Any
 
 from dbt_state_oss.application import gathering, register_clone
 from dbt_state_oss.bootstrap import serve
-from dbt_state_oss.domain import case, clone, cloning, data_identity, decide, fingerprint, rules
+from dbt_state_oss.domain import clone, cloning, data_identity, decide, draft, fingerprint, rules
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.history import History, Input
 from dbt_state_oss.domain.submission import Code
@@ -54,7 +54,7 @@ def identity_without_inputs() -> None:
     """Two builds with one logic left equal content, whatever they read (rule I1)."""
     name = data_identity.identity_of
     anything = Input(None, None, "anything")
-    _break(case, "identity_of", lambda logic, hashes, inputs: name(logic, hashes, dict.fromkeys(inputs, anything)))
+    _break(draft, "identity_of", lambda logic, node, inputs: name(logic, node, dict.fromkeys(inputs, anything)))
 
 
 def inherit_unseen() -> None:
