@@ -14,13 +14,23 @@ DAMAGES = [
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=["altered", "truncated", "dropped", "added to"])
-def test_a_table_that_is_mended_rebuilds_its_readers_but_not_what_reads_these(shop: Shop, damage: str) -> None:
-    """When somebody else wrote to it, a reader's build may have been under way; its own table nobody else has touched."""
+def test_a_table_that_is_mended_rebuilds_what_is_downstream_once(shop: Shop, damage: str) -> None:
+    """When somebody else wrote to it, a reader's build may have been under way; what that left has no name then."""
     shop.write("models/grand_total.sql", "select sum(total) as total from {{ ref('customer_totals') }}")
     shop.build()
     shop.sql(damage)
 
-    assert shop.build().built == {"order_totals", "customer_totals"}
+    assert shop.build().built == {"order_totals", "customer_totals", "grand_total"}
+    assert shop.build().built == set()
+
+
+def test_a_model_that_went_there_and_back_builds_nothing_at_any_depth(shop: Shop) -> None:
+    shop.write("models/grand_total.sql", "select sum(total) as total from {{ ref('customer_totals') }}")
+    shop.build()
+    for old, new in (("sum(amount)", "sum(amount) * 2"), ("sum(amount) * 2", "sum(amount)")):
+        shop.edit("models/order_totals.sql", old, new)
+        shop.dbt("build", "-s", "order_totals")
+
     assert shop.build().built == set()
 
 

@@ -130,6 +130,8 @@ class Evidence:
         )
         if decision in _KEPT:
             return claim
+        if last is not None and last.inputs != inputs and _contents(last.inputs) == _contents(inputs):
+            self._damages[where] += 1  # it may have been built from the damage, so its own readers are in doubt too
         named = run.has_rows(run.leaves(reads)) and not node.depends_on_its_past
         if decision is Decision.CLONE and node.depends_on_its_past:
             content = self.content_at(self.production_place(node))
@@ -251,6 +253,11 @@ class _Run:
         """Whether a node's table was there when the run began."""
         content = self._before[self.target].get(place(node))
         return content is not None and content.kind == "r"
+
+
+def _contents(inputs: tuple[str, ...]) -> list[str]:
+    """What was read, whatever damages had been done to it before."""
+    return [seen.rpartition(" after ")[0] for seen in inputs]
 
 
 def _where(target: str, node: Node) -> Where:
