@@ -43,13 +43,12 @@ class Confirm:
         """
         promise = self._tickets.open(caller.organization, ticket)
         organization, target = caller.organization, promise.target
-        copied = promise.copy is not None and not outcome.failed_to_clone
-        draft = promise.copy if promise.copy is not None and copied else promise.draft
-        draft = await self._held_against_its_source(caller, target, draft)
+        copy = None if outcome.failed_to_clone else promise.copy
+        draft = await self._held_against_its_source(caller, target, copy or promise.draft)
         draft = await self._held_against_its_inputs(caller, target, draft)
         execution = completed(draft, outcome, at=self._clock.now())
         await self._candidates.add(organization, target, execution)
-        if promise.copy is not None and not copied:
+        if promise.copy is not None and copy is None:
             await self._candidates.strike(organization, target.namespace, promise.copy)
         return execution.id
 
