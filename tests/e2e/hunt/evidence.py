@@ -202,14 +202,17 @@ class _Run:
         return _where(self.target, node)
 
     def logic_and_reads(self, node: Node, *, own: bool = True) -> tuple[str, tuple[Where, ...]]:
-        """What a node's query means, ephemeral models and all views included, and the relations that it names."""
+        """What a node's query means, ephemeral models and all views included, and the relations that it names.
+
+        An ephemeral model stands in the text of what reads it, so it is not the same as a view of the same query.
+        """
         logics = [_meaning(self.project, node)] if own else []
         reads: list[Where] = []
         for parent in node.parents:
             other = self.project.nodes.get(parent)
             if other is not None and other.kind is Kind.EPHEMERAL:
                 logic, read = self.logic_and_reads(other)
-                logics.append(logic)
+                logics.append(f"as a subquery:\n{logic}")
                 reads += read
             else:
                 where = self.place_read(parent)
