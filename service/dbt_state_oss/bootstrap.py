@@ -31,6 +31,7 @@ from dbt_state_oss.application.tickets import Tickets, parse_key_ring, shared_ke
 from dbt_state_oss.application.update_metadata import UpdateMetadata
 from dbt_state_oss.application.upstream_changes import UpstreamChanges
 from dbt_state_oss.errors import InvalidSettings
+from dbt_state_oss.opening import open_store
 from dbt_state_oss.protocol.client_telemetry import ClientTelemetryServicer, RecentEvents
 from dbt_state_oss.protocol.client_validation import ClientValidationServicer
 from dbt_state_oss.protocol.clone import CloneServicer
@@ -40,8 +41,7 @@ from dbt_state_oss.protocol.health import follow_store
 from dbt_state_oss.protocol.selector import SelectorServicer
 from dbt_state_oss.protocol.server import Limits, Server
 from dbt_state_oss.protocol.sql import SqlServicer
-from dbt_state_oss.settings import Settings, StoreSettings, TicketSettings
-from dbt_state_oss.stores.local import LocalStore
+from dbt_state_oss.settings import Settings, TicketSettings
 
 _READ_TIMEOUT_SHARE = 1 / 3
 """Of a call's time for reading the state: enough is left to answer without it (rule X1)."""
@@ -80,11 +80,6 @@ async def serve(settings: Settings, *, clock: Clock | None = None, ready: Callab
         _log.info("draining", signal=name, seconds=settings.listen.drain_seconds)
         await server.drain(settings.listen.drain_seconds)
     _log.info("stopped")
-
-
-async def open_store(settings: StoreSettings) -> ObjectStore:
-    """The store that the settings name. Raises StoreError where it cannot be opened."""
-    return await LocalStore.open(settings.directory)
 
 
 async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack: AsyncExitStack) -> Server:
@@ -180,7 +175,7 @@ def _announce(settings: Settings, port: int) -> None:
     _log.info(
         "listening",
         address=f"{settings.listen.host}:{port}",
-        store=f"{settings.store.kind}:{settings.store.directory}",
+        store=settings.store.place.address,
         version=__version__,
     )
     if not settings.listen.loopback:

@@ -1,17 +1,29 @@
-"""What the contract suite runs against: for each store class, how to make a fresh backing and how to open it.
+"""What the contract suite runs against: for each store, how to make a fresh backing and how to open it.
 
 A new backend or wrapper joins with one entry in `BACKINGS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
+
+from tests.emulators import s3
+from tests.emulators.s3 import MotoServer
 
 from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.stores.local import LocalStore
 from dbt_state_oss.stores.memory import MemoryStore
+from dbt_state_oss.stores.remote import RemoteStore
+from dbt_state_oss.stores.s3 import S3Bucket
+
+CONNECTIONS = 16
+TIMEOUT_SECONDS = 20.0
+ATTEMPTS = 2
 
 
 class Backing(Protocol):
@@ -21,8 +33,31 @@ class Backing(Protocol):
         """A further store on these documents, as another replica would open it."""
 
 
+class Emulators:
+    """The servers that this test process has started so far."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._stops: list[Callable[[], None]] = []
+        self._numbers = itertools.count(1)
+
+    @cached_property
+    def moto(self) -> MotoServer:
+        server = MotoServer(self._directory)
+        self._stops.append(server.stop)
+        return server
+
+    def fresh_name(self) -> str:
+        """A name that no bucket has yet."""
+        return f"bucket-{next(self._numbers)}"
+
+    def stop(self) -> None:
+        for stop in self._stops:
+            stop()
+
+
 class MemoryBacking:
-    def __init__(self, _directory: Path) -> None:
+    def __init__(self, _directory: Path, _emulators: Emulators) -> None:
         self._first = MemoryStore()
 
     async def open(self) -> ObjectStore:
@@ -30,14 +65,59 @@ class MemoryBacking:
 
 
 class LocalBacking:
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, _emulators: Emulators) -> None:
         self._directory = directory
 
     async def open(self) -> ObjectStore:
         return await LocalStore.open(self._directory)
 
 
-BACKINGS: dict[type, Callable[[Path], Backing]] = {
-    MemoryStore: MemoryBacking,
-    LocalStore: LocalBacking,
-}
+class S3Backing:
+    """A fresh bucket of moto; a `prefix` makes others of it, with documents of somebody else beside ours."""
+
+    prefix = ""
+
+    def __init__(self, _directory: Path, emulators: Emulators) -> None:
+        self._endpoint = emulators.moto.endpoint
+        self._bucket = emulators.fresh_name()
+        client = s3.client(self._endpoint)
+        client.create_bucket(Bucket=self._bucket)
+        if self.prefix:
+            client.put_object(Bucket=self._bucket, Key=f"{self.prefix}-other", Body=b"of somebody else")
+            client.put_object(Bucket=self._bucket, Key="other", Body=b"of somebody else")
+
+    async def open(self) -> ObjectStore:
+        bucket = S3Bucket(
+            self._bucket,
+            endpoint=self._endpoint,
+            path_style=True,
+            connections=CONNECTIONS,
+            timeout_seconds=TIMEOUT_SECONDS,
+        )
+        return await RemoteStore.open(bucket, prefix=self.prefix, attempts=ATTEMPTS, connections=CONNECTIONS)
+
+
+class PrefixedS3Backing(S3Backing):
+    prefix = "teams/data"
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """A row of `BACKINGS`: the classes that a backing exercises, by which a store that has none is found."""
+
+    name: str
+    classes: tuple[type, ...]
+    make: Callable[[Path, Emulators], Backing]
+
+
+BACKINGS: tuple[Tested, ...] = (
+    Tested("memory", (MemoryStore,), MemoryBacking),
+    Tested("local", (LocalStore,), LocalBacking),
+    Tested("s3", (RemoteStore, S3Bucket), S3Backing),
+    Tested("s3 under a prefix", (RemoteStore, S3Bucket), PrefixedS3Backing),
+)
+
+
+def classes_in_suite() -> Iterator[type]:
+    for each in BACKINGS:
+        yield from each.classes

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.stores.backings import BACKINGS, Backing
+from tests.emulators.s3 import CREDENTIALS
+from tests.stores.backings import BACKINGS, Backing, Emulators, Tested
 
 from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.stores.local import LocalStore
 
 
-@pytest.fixture(params=BACKINGS.values(), ids=[store.__name__ for store in BACKINGS])
-def backing(request: pytest.FixtureRequest, tmp_path: Path) -> Backing:
-    made: Backing = request.param(tmp_path / "state")
-    return made
+@pytest.fixture(scope="session")
+def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulators]:
+    """The object stores that the tests of this process have asked for."""
+    emulators = Emulators(tmp_path_factory.mktemp("emulators"))
+    yield emulators
+    emulators.stop()
+
+
+@pytest.fixture(params=BACKINGS, ids=[tested.name for tested in BACKINGS])
+def backing(
+    request: pytest.FixtureRequest, tmp_path: Path, emulators: Emulators, monkeypatch: pytest.MonkeyPatch
+) -> Backing:
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    tested: Tested = request.param
+    return tested.make(tmp_path / "state", emulators)
 
 
 @pytest.fixture

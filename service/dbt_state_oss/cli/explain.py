@@ -73,9 +73,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Print the explanations; returns the exit code. Raises StoreError and, for a log that is none, InvalidRequest."""
-    directory = settings.store.directory
-    if not directory.is_dir():
-        return _nothing(f"there is no directory {directory}; name the server's with --dir")
     if options.name is not None:
         return asyncio.run(_about(settings, options))
     log = options.log or newest_log()
@@ -109,7 +106,7 @@ async def _of_run(settings: Settings, options: argparse.Namespace, log: Path, no
     missing = sum(each.entry is None and bool(each.decision_id) for each in explained)
     if missing:
         sys.stderr.write(
-            f"{missing} of {len(nodes)} decisions are not in {settings.store.directory}: "
+            f"{missing} of {len(nodes)} decisions are not in {settings.store.place.address}: "
             "another server made them, or they are older than it keeps them\n"
         )
     return EXIT_NOTHING_FOUND if missing == len(nodes) else 0

@@ -9,33 +9,54 @@ from dbt_state_oss.settings import SETTINGS, Setting, Settings, read_settings, s
 
 NAME = "dbt-state-oss"
 
-STORE_SETTINGS = tuple(setting for setting in SETTINGS if setting.flag in ("--store", "--dir"))
+STORE_SETTINGS = tuple(setting for setting in SETTINGS if setting.store or setting.field.startswith("store."))
 """What it takes to open the store."""
 
 
 def add_settings(parser: argparse.ArgumentParser, settings: Iterable[Setting]) -> None:
     """One flag for each setting; the texts are parsed with the environment, so that all faults are told at once."""
     group = parser.add_argument_group("settings")
+    by_flag: dict[str, list[Setting]] = {}
     for setting in settings:
-        default = f"default {setting.default}" if setting.default else "no default"
+        by_flag.setdefault(setting.flag, []).append(setting)
+    by_flag.pop("", None)
+    for flag, rows in by_flag.items():
         group.add_argument(
-            setting.flag,
-            dest=setting.variable,
-            metavar=setting.value,
+            flag,
+            metavar=rows[0].value,
             default=argparse.SUPPRESS,
-            help=f"{setting.help} [{setting.variable}; {default}]".replace("%", "%%"),
+            help=_help(rows).replace("%", "%%"),
         )
+
+
+def _help(rows: Sequence[Setting]) -> str:
+    """What rows of one flag say, each text once."""
+    by_text: dict[str, list[Setting]] = {}
+    for row in rows:
+        by_text.setdefault(row.help, []).append(row)
+    return "; ".join(f"{_stores(alike)}{text} [{_variables(alike)}]" for text, alike in by_text.items())
+
+
+def _stores(rows: Sequence[Setting]) -> str:
+    stores = ", ".join(row.store for row in rows if row.store)
+    return stores and f"{stores}: "
+
+
+def _variables(rows: Sequence[Setting]) -> str:
+    names = ", ".join(row.variable for row in rows)
+    return f"{names}; default {rows[0].default}" if rows[0].default else f"{names}; no default"
 
 
 def flags_of(options: argparse.Namespace) -> dict[str, str]:
     """The flags that were written, by flag."""
     written = vars(options)
-    return {setting.flag: written[setting.variable] for setting in SETTINGS if setting.variable in written}
+    flags = {setting.flag for setting in SETTINGS}
+    return {flag: text for flag in flags if (text := written.get(flag[2:].replace("-", "_"))) is not None}
 
 
 def settings_of(options: argparse.Namespace, unknown: Sequence[str], environment: Mapping[str, str]) -> Settings:
     """The settings in force; raises InvalidSettings with every fault, arguments that nobody knows among them."""
-    known = [setting.flag for setting in SETTINGS]
+    known = list({setting.flag: None for setting in SETTINGS if setting.flag})
     words = [word for word in unknown if word.startswith("-")] or unknown
     faults = [f"{word} is no argument of this command{suggestion(word.partition('=')[0], known)}" for word in words]
     return read_settings(environment, flags_of(options), other_faults=faults)

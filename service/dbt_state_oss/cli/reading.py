@@ -19,6 +19,7 @@ from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.upstream_changes import UpstreamChanges
 from dbt_state_oss.domain.explanation import ExplainLine
 from dbt_state_oss.domain.kept_sql import StoreSql
+from dbt_state_oss.opening import open_store
 from dbt_state_oss.settings import StoreSettings
 
 _MOST_DECISIONS = 5
@@ -86,9 +87,9 @@ class _Threads:
 @asynccontextmanager
 async def reading(settings: StoreSettings) -> AsyncIterator[Reading]:
     """The store that the settings name, open. Raises StoreError."""
-    from dbt_state_oss.bootstrap import SystemClock, open_store  # late, so that --help does not wait for gRPC to load
+    from dbt_state_oss.bootstrap import SystemClock  # late, so that --help does not wait for gRPC to load
 
-    store = await open_store(settings)
+    store = await open_store(settings, read_only=True, make=False)
     try:
         yield Reading(store, SystemClock())
     finally:

@@ -18,6 +18,7 @@ from dbt_state_oss.application.inspect import targets
 from dbt_state_oss.application.ledger import Ledger, TargetAccount
 from dbt_state_oss.cli.accounts import account_json, account_text, table
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
+from dbt_state_oss.opening import open_store
 from dbt_state_oss.settings import Settings, StoreSettings
 
 EXIT_NOTHING_FOUND = 1
@@ -60,10 +61,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Run the action; returns its exit code. Raises StoreError."""
-    directory = settings.store.directory
-    if not directory.is_dir():
-        sys.stderr.write(f"there is no directory {directory}; name the server's with --dir\n")
-        return EXIT_NOTHING_FOUND
     found = asyncio.run(_found(settings.store, options.pattern))
     if not found:
         sys.stderr.write(f"nothing is recorded that matches {options.pattern}\n")
@@ -76,7 +73,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _found(settings: StoreSettings, pattern: str) -> list[TargetAccount]:
-    async with _ledger(settings) as ledger:
+    async with _ledger(settings, read_only=True) as ledger:
         found = [account async for account in targets(ledger, DEFAULT_ORGANIZATION, pattern)]
     return sorted(found, key=lambda account: (account.target.name, account.target.namespace))
 
@@ -93,10 +90,8 @@ async def _forget(settings: StoreSettings, accounts: list[TargetAccount]) -> int
 
 
 @asynccontextmanager
-async def _ledger(settings: StoreSettings) -> AsyncIterator[Ledger]:
-    from dbt_state_oss.bootstrap import open_store  # late, so that --help does not wait for gRPC to load
-
-    store = await open_store(settings)
+async def _ledger(settings: StoreSettings, *, read_only: bool = False) -> AsyncIterator[Ledger]:
+    store = await open_store(settings, read_only=read_only, make=False)
     try:
         yield Ledger(store, cache_bytes=0)
     finally:

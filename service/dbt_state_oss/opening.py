@@ -1,0 +1,52 @@
+"""Opens the store that the settings name. An SDK is loaded only where its store is chosen: some take a second for that."""
+
+from __future__ import annotations
+
+import asyncio
+
+from dbt_state_oss.application.ports import ObjectStore
+from dbt_state_oss.errors import StoreUnavailable
+from dbt_state_oss.settings import StoreSettings
+from dbt_state_oss.settings.places import AzurePlace, GcsPlace, LocalPlace, OneLakePlace, S3Place
+from dbt_state_oss.stores.bucket import Bucket
+from dbt_state_oss.stores.local import LocalStore
+from dbt_state_oss.stores.remote import RemoteStore
+
+
+async def open_store(settings: StoreSettings, *, read_only: bool = False, make: bool = True) -> ObjectStore:
+    """The store that the settings name; a `read_only` one of others takes no writes, and needs no right to write.
+
+    Raises StoreError where it cannot be opened, also where a local one is not there and is not to be made.
+    """
+    place = settings.place
+    if isinstance(place, LocalPlace):
+        if not make and not await asyncio.to_thread(place.directory.is_dir):
+            raise StoreUnavailable(f"there is no directory {place.directory}; name the server's with --dir")
+        return await LocalStore.open(place.directory)
+    bucket = await asyncio.to_thread(_bucket, place, settings)
+    return await RemoteStore.open(
+        bucket,
+        prefix=place.prefix,
+        attempts=settings.attempts,
+        connections=settings.connections,
+        read_only=read_only,
+    )
+
+
+def _bucket(place: S3Place | AzurePlace | GcsPlace | OneLakePlace, settings: StoreSettings) -> Bucket:
+    match place:
+        case S3Place():
+            from dbt_state_oss.stores.s3 import S3Bucket
+
+            return S3Bucket(
+                place.bucket,
+                endpoint=place.endpoint,
+                region=place.region,
+                path_style=place.path_style,
+                encryption=place.encryption,
+                kms_key=place.kms_key,
+                connections=settings.connections,
+                timeout_seconds=settings.timeout_seconds,
+            )
+        case _:
+            raise NotImplementedError

@@ -1,0 +1,131 @@
+"""From the text of a setting to its value. Each raises ValueError with a phrase that goes on after the value: "is no port"."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from dbt_state_oss.domain.cloning import CloneTargets
+from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.kept_sql import StoreSql
+from dbt_state_oss.telemetry.logs import LogFormat
+
+_LONGEST_PREFIX = 256
+_PREFIX = re.compile(
+    rf"(?=.{{1,{_LONGEST_PREFIX}}}$)(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._=-]+(?:/(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._=-]+)*"
+)
+_URL = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"is none of {', '.join(allowed)}")
+        return text
+
+    return parse
+
+
+def integer(low: int, high: int, factor: int = 1) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdecimal() or not low <= int(text) <= high:
+            raise ValueError(f"is no whole number from {low} to {high}")
+        return int(text) * factor
+
+    return parse
+
+
+def number(low: float, high: float, factor: float = 1) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not low <= number <= high:
+            raise ValueError(f"is no number from {low:g} to {high:g}")
+        return number * factor
+
+    return parse
+
+
+def hours(text: str) -> int:
+    return int(number(0.1, 24 * 30, 3_600_000)(text))
+
+
+def path(text: str) -> Path:
+    return Path(text).expanduser()
+
+
+def optional_path(text: str) -> Path | None:
+    return path(text) if text else None
+
+
+def specifiers(text: str) -> SpecifierSet:
+    try:
+        return SpecifierSet(text)
+    except InvalidSpecifier as error:
+        raise ValueError('is no version specifier such as ">=2.17,<3"') from error
+
+
+def log_format(text: str) -> LogFormat:
+    if text == "auto":
+        return LogFormat.CONSOLE if sys.stderr.isatty() else LogFormat.JSON
+    return LogFormat(one_of("auto", *LogFormat)(text))
+
+
+def build_on(text: str) -> BuildOn:
+    return BuildOn(one_of(*(choice.value for choice in BuildOn))(text))
+
+
+def store_sql(text: str) -> StoreSql:
+    return StoreSql(one_of(*(choice.value for choice in StoreSql))(text))
+
+
+def clone_targets(text: str) -> CloneTargets:
+    return CloneTargets(one_of(*(choice.value for choice in CloneTargets))(text))
+
+
+def workers(text: str) -> int:
+    return min(4, os.cpu_count() or 1) if text == "auto" else integer(1, 64)(text)
+
+
+def needed(text: str) -> str:
+    if not text:
+        raise ValueError("is not set; the store needs it")
+    if any(character.isspace() or character == "/" for character in text):
+        raise ValueError("is no name: it has a space or a slash")
+    return text
+
+
+def prefix(text: str) -> str:
+    """A path without a slash at its ends, so that it joins with the keys under it; empty for none."""
+    path = text.strip("/")
+    if path and not _PREFIX.fullmatch(path):
+        raise ValueError(f"is no path of at most {_LONGEST_PREFIX} characters A-Z a-z 0-9 . _ = -")
+    return path
+
+
+def url(text: str) -> str:
+    if text and not _URL.fullmatch(text):
+        raise ValueError("is no http:// or https:// address")
+    return text.rstrip("/")
+
+
+def text(text: str) -> str:
+    return text
+
+
+def yes_or_no(text: str) -> bool:
+    return one_of("yes", "no")(text) == "yes"
+
+
+def host(text: str) -> str:
+    if not text or any(character.isspace() or character in "[]/" for character in text):
+        raise ValueError("is no host name or address")
+    return text

@@ -1,0 +1,83 @@
+"""Where a store's documents lie: what each kind of store needs to know of its place, and the address that people write for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPlace:
+    """A directory of this host."""
+
+    directory: Path
+
+    @property
+    def address(self) -> str:
+        return f"local:{self.directory}"
+
+
+@dataclass(frozen=True, slots=True)
+class S3Place:
+    """A bucket of Amazon S3 or of what speaks its language."""
+
+    bucket: str
+    prefix: str
+    endpoint: str
+    region: str
+    path_style: bool
+    encryption: str
+    kms_key: str
+
+    @property
+    def address(self) -> str:
+        return _address("s3", self.bucket, self.prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class AzurePlace:
+    """A container of Azure Blob Storage. `connection_string` is a secret, for emulators; empty: the identity of this process."""
+
+    account: str
+    container: str
+    prefix: str
+    endpoint: str
+    connection_string: str = field(repr=False)
+
+    @property
+    def address(self) -> str:
+        return _address("azure", self.account or "emulator", self.container, self.prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class GcsPlace:
+    """A bucket of Google Cloud Storage."""
+
+    bucket: str
+    prefix: str
+    endpoint: str
+
+    @property
+    def address(self) -> str:
+        return _address("gs", self.bucket, self.prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class OneLakePlace:
+    """A folder under the files of a lakehouse in Microsoft Fabric."""
+
+    workspace: str
+    lakehouse: str
+    prefix: str
+    endpoint: str
+
+    @property
+    def address(self) -> str:
+        return _address("onelake", self.workspace, self.lakehouse, self.prefix)
+
+
+Place = LocalPlace | S3Place | AzurePlace | GcsPlace | OneLakePlace
+
+
+def _address(scheme: str, *parts: str) -> str:
+    return f"{scheme}://{'/'.join(part for part in parts if part)}"

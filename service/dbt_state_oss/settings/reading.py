@@ -1,0 +1,136 @@
+"""Which text counts for each setting, and the values that all of them make: a flag wins over its variable, an empty variable
+counts as not set, and all faults are told in one message.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dbt_state_oss.errors import InvalidSettings
+from dbt_state_oss.settings.setting import Setting
+from dbt_state_oss.settings.stores import PLACES, STORES, missing
+from dbt_state_oss.settings.table import SETTINGS
+from dbt_state_oss.settings.values import (
+    DecisionSettings,
+    JournalSettings,
+    ListenSettings,
+    LogSettings,
+    ParsingSettings,
+    Settings,
+    StoreSettings,
+    TicketSettings,
+)
+
+MASK = "********"
+
+_PREFIX = "DBTSTATE_"
+_STORE = next(setting for setting in SETTINGS if setting.field == "store.kind")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The text that counts for a setting and where it came from: "flag", "environment" or "default"."""
+
+    text: str
+    source: str
+
+
+def chosen(
+    environment: Mapping[str, str], flags: Mapping[str, str], table: Sequence[Setting] = SETTINGS
+) -> dict[Setting, Chosen]:
+    """Which text counts for each setting that applies to the chosen store. `flags` is by flag, as it was written ("--port")."""
+    store = flags.get(_STORE.flag) or environment.get(_STORE.variable) or _STORE.default
+    choices = {}
+    for setting in table:
+        if not setting.applies_to(store):
+            continue
+        if setting.flag in flags:
+            choices[setting] = Chosen(flags[setting.flag], "flag")
+        elif environment.get(setting.variable):
+            choices[setting] = Chosen(environment[setting.variable], "environment")
+        else:
+            choices[setting] = Chosen(setting.default, "default")
+    return choices
+
+
+def read_settings(
+    environment: Mapping[str, str],
+    flags: Mapping[str, str],
+    *,
+    other_faults: Sequence[str] = (),
+    table: Sequence[Setting] = SETTINGS,
+) -> Settings:
+    """The settings in force; raises InvalidSettings with every fault, `other_faults` among them."""
+    groups: dict[str, dict[str, Any]] = {}
+    choices = chosen(environment, flags, table)
+    faults = [*other_faults, *_unknown_variables(environment, table), *_useless_flags(flags, choices)]
+    for setting, choice in choices.items():
+        group, _, attribute = setting.field.partition(".")
+        try:
+            groups.setdefault(group, {})[attribute] = setting.parse(choice.text)
+        except ValueError as error:
+            faults.append(f"{_named(setting, choice)} {error}")
+    if faults:
+        raise InvalidSettings(faults_text(faults))
+    kind = groups["store"].pop("kind")
+    place = PLACES[kind](**groups[kind])
+    if fault := missing(place):
+        raise InvalidSettings(faults_text([fault]))
+    return Settings(
+        store=StoreSettings(place=place, **groups["store"]),
+        listen=ListenSettings(**groups["listen"]),
+        logs=LogSettings(**groups["logs"]),
+        decisions=DecisionSettings(**groups["decisions"]),
+        journal=JournalSettings(**groups["journal"]),
+        tickets=TicketSettings(**groups["tickets"]),
+        parsing=ParsingSettings(**groups["parsing"]),
+    )
+
+
+def shown(setting: Setting, text: str) -> str:
+    """A value as it may be printed: secrets masked."""
+    return MASK if setting.secret and text else text
+
+
+def suggestion(word: str, known: Sequence[str]) -> str:
+    """ " (did you mean …?)" where something known looks like `word`, else nothing."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def faults_text(faults: Sequence[str]) -> str:
+    """All faults as one message."""
+    if len(faults) == 1:
+        return f"The settings have a fault: {faults[0]}."
+    lines = "".join(f"\n  - {fault}" for fault in faults)
+    return f"The settings have {len(faults)} faults:{lines}"
+
+
+def _unknown_variables(environment: Mapping[str, str], table: Sequence[Setting]) -> list[str]:
+    known = [setting.variable for setting in table]
+    return [
+        f"{name} is no variable of this version{suggestion(name, known)}"
+        for name in sorted(environment)
+        if name.startswith(_PREFIX) and name not in known
+    ]
+
+
+def _useless_flags(flags: Mapping[str, str], choices: Mapping[Setting, Chosen]) -> list[str]:
+    """Flags of other stores: what somebody wrote would have no effect. Their variables may well stand in an environment."""
+    useful = {setting.flag for setting in choices}
+    store = choices[_STORE].text
+    return (
+        [f'{flag} has no effect on the store "{store}"' for flag in flags if flag not in useful]
+        if store in STORES
+        else []
+    )
+
+
+def _named(setting: Setting, choice: Chosen) -> str:
+    if not choice.text:
+        return f"{setting.variable} ({setting.flag})"
+    name = setting.flag if choice.source == "flag" else setting.variable
+    return f'{name} "{shown(setting, choice.text)}"'

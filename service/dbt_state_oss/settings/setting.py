@@ -1,0 +1,29 @@
+"""A row of the settings' table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A row of the table. `parse` raises ValueError with a phrase that goes on after the value: "is no port"."""
+
+    variable: str
+    flag: str
+    """Empty: there is none, since whoever lists the processes could read what follows it."""
+    field: str
+    """Where the value goes: "group.attribute" of Settings."""
+    default: str
+    parse: Callable[[str], object]
+    value: str
+    """What to write after the flag, for help."""
+    help: str
+    store: str = ""
+    """The only kind of store that it is for; rows of several stores may share a flag."""
+    secret: bool = False
+
+    def applies_to(self, store: str) -> bool:
+        """Whether it has an effect where the state is kept in this kind of store."""
+        return self.store in ("", store)

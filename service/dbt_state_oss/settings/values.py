@@ -1,0 +1,83 @@
+"""What the settings become: frozen values, grouped beside what they configure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+
+from dbt_state_oss.domain.cloning import CloneTargets
+from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.kept_sql import StoreSql
+from dbt_state_oss.settings.places import Place
+from dbt_state_oss.telemetry.logs import LogFormat
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    place: Place
+    cache_bytes: int
+    timeout_seconds: float
+    attempts: int
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListenSettings:
+    host: str
+    port: int
+    """0 is any free port."""
+    max_request_bytes: int
+    call_timeout_seconds: float
+    drain_seconds: float
+
+    @property
+    def loopback(self) -> bool:
+        """Only this machine can connect."""
+        return self.host in ("localhost", "::1") or self.host.startswith("127.")
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    format: LogFormat
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSettings:
+    client_versions: SpecifierSet
+    build_on: BuildOn
+    clone_targets: CloneTargets
+
+
+@dataclass(frozen=True, slots=True)
+class JournalSettings:
+    days: int
+    store_sql: StoreSql
+
+
+@dataclass(frozen=True, slots=True)
+class TicketSettings:
+    lifetime_ms: int
+    keys_file: Path | None
+    """None: the key ring lives in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsingSettings:
+    workers: int
+    timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set."""
+
+    store: StoreSettings
+    listen: ListenSettings
+    logs: LogSettings
+    decisions: DecisionSettings
+    journal: JournalSettings
+    tickets: TicketSettings
+    parsing: ParsingSettings

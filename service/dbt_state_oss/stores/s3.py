@@ -1,0 +1,171 @@
+"""Amazon S3 and what speaks its language, by boto3.
+
+Credentials come from where every AWS tool has them; so do region and endpoint where nothing else is said.
+"""
+
+from __future__ import annotations
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's own, for what gets no connection
+    FlexibleChecksumError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+    SSLError,
+)
+
+from dbt_state_oss import __version__
+from dbt_state_oss.application.ports import UNCHANGED, Unchanged
+from dbt_state_oss.errors import Conflict, StoreError, StoreReadOnly, StoreUnavailable
+from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page
+
+_NOT_MODIFIED = 304
+_CONDITION_FAILED = (409, 412)
+"""409: another write was under way."""
+_COME_AGAIN = (408, 429, 500, 502, 503, 504)
+_COME_AGAIN_CODES = ("RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequests")
+_TAKES_NO_WRITES = (403, 405, 507)
+_NO_ANSWER = (HTTPClientError, ConnectionError, IncompleteReadError, FlexibleChecksumError)
+
+_ADVICE = {
+    "AccessDenied": "its policy has to allow this identity to get, put, delete and list objects under the prefix",
+    "AuthorizationHeaderMalformed": "name the bucket's region",
+    "ExpiredToken": "the credentials have expired",
+    "InvalidAccessKeyId": "the credentials are not known there",
+    "NoSuchBucket": "there is no such bucket",
+    "PermanentRedirect": "name the bucket's region",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong",
+    "SignatureDoesNotMatch": "the credentials are wrong",
+}
+
+
+class S3Bucket:
+    """A `Bucket` of S3."""
+
+    def __init__(
+        self,
+        bucket: str,
+        *,
+        endpoint: str = "",
+        region: str = "",
+        path_style: bool = False,
+        encryption: str = "",
+        kms_key: str = "",
+        connections: int,
+        timeout_seconds: float,
+    ) -> None:
+        """`endpoint` and `region`: the environment's where they are empty. `path_style`: the bucket's name is part of the path.
+
+        `encryption`: AES256, aws:kms or aws:kms:dsse, the bucket's own where empty; `kms_key`: id or ARN. `timeout_seconds`
+        bounds the wait for a connection and for each piece of an answer. Raises `StoreUnavailable` where this makes no client.
+        """
+        self._bucket = bucket
+        self._encryption = {"ServerSideEncryption": encryption} if encryption else {}
+        if kms_key:
+            self._encryption["SSEKMSKeyId"] = kms_key
+        # Stores that only resemble S3 may refuse the newer checksums.
+        checksums = "when_required" if endpoint else "when_supported"
+        config = Config(
+            connect_timeout=timeout_seconds,
+            read_timeout=timeout_seconds,
+            retries={"total_max_attempts": 1},
+            max_pool_connections=connections,
+            tcp_keepalive=True,
+            s3={"addressing_style": "path" if path_style else "auto"},
+            request_checksum_calculation=checksums,
+            response_checksum_validation=checksums,
+            user_agent_extra=f"dbt-state-oss/{__version__}",
+        )
+        try:
+            self._client = boto3.session.Session().client(
+                "s3", endpoint_url=endpoint or None, region_name=region or None, config=config
+            )
+        except (BotoCoreError, ValueError) as error:
+            raise StoreUnavailable(f"the store {self.place} cannot be used: {error}") from error
+
+    @property
+    def place(self) -> str:
+        return f"s3://{self._bucket}"
+
+    def read(self, name: str, unless: str | None) -> Blob | Unchanged | None:
+        condition = {"IfNoneMatch": unless} if unless else {}
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=name, **condition)
+            return Blob(answer["Body"].read(), answer["ETag"])
+        except ClientError as error:
+            if _status(error) == _NOT_MODIFIED:
+                return UNCHANGED
+            if _code(error) == "NoSuchKey":
+                return None
+            raise self._explained(error) from error
+        except BotoCoreError as error:
+            raise self._explained(error) from error
+
+    def write(self, name: str, data: bytes, expected: str | None) -> str:
+        condition = {"IfNoneMatch": "*"} if expected is None else {"IfMatch": expected}
+        try:
+            answer = self._client.put_object(
+                Bucket=self._bucket,
+                Key=name,
+                Body=data,
+                ContentType="application/jsonl",
+                **condition,
+                **self._encryption,
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise self._explained(error, changing=name) from error
+        version: str = answer["ETag"]
+        return version
+
+    def remove(self, name: str, expected: str) -> None:
+        try:
+            self._client.delete_object(Bucket=self._bucket, Key=name, IfMatch=expected)
+        except (ClientError, BotoCoreError) as error:
+            raise self._explained(error, changing=name) from error
+
+    def page(self, prefix: str, following: str | None) -> Page:
+        place = {"ContinuationToken": following} if following else {}
+        try:
+            answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, **place)
+        except (ClientError, BotoCoreError) as error:
+            raise self._explained(error) from error
+        names = tuple(each["Key"] for each in answer.get("Contents", ()) if each["Size"])
+        return Page(names, answer.get("NextContinuationToken"))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _explained(self, error: ClientError | BotoCoreError, *, changing: str = "") -> StoreError:
+        """Our error for the SDK's; `changing` is the object that was to be changed."""
+        if isinstance(error, ClientError):
+            return self._refusal(error, changing)
+        if isinstance(error, NoCredentialsError):
+            return StoreUnavailable(f"the store {self.place} cannot be asked: there are no AWS credentials")
+        if isinstance(error, SSLError) or not isinstance(error, _NO_ANSWER):
+            return StoreUnavailable(f"the store {self.place} cannot be asked: {error}")
+        return NoAnswer(f"the store {self.place} did not answer ({type(error).__name__})")
+
+    def _refusal(self, error: ClientError, changing: str) -> StoreError:
+        status, code = _status(error), _code(error)
+        if changing and (status in _CONDITION_FAILED or code == "NoSuchKey"):
+            return Conflict(f"{changing} has changed")
+        if status in _COME_AGAIN or code in _COME_AGAIN_CODES:
+            return NoAnswer(f"the store {self.place} says to come again ({code})")
+        advice = f"; {_ADVICE[code]}" if code in _ADVICE else ""
+        if changing and status in _TAKES_NO_WRITES and code not in ("RequestTimeTooSkewed", "SignatureDoesNotMatch"):
+            return StoreReadOnly(f"the store {self.place} takes no writes: {code}{advice}")
+        return StoreUnavailable(f"the store {self.place} refuses: {code}{advice}")
+
+
+def _status(error: ClientError) -> int:
+    status: int = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status
+
+
+def _code(error: ClientError) -> str:
+    code: str = error.response.get("Error", {}).get("Code", "")
+    return code
