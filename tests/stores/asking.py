@@ -14,7 +14,8 @@ async def stored(store: ObjectStore, key: str) -> Document:
 
 
 async def listed(store: ObjectStore, prefix: str) -> list[str]:
-    return [key async for key in store.list(prefix)]
+    """Every key that is listed, as often as it is, in lexical order."""
+    return sorted([key async for key in store.list(prefix)])
 
 
 async def increment(store: ObjectStore, key: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.emulators import s3
-from tests.emulators.s3 import MotoServer
+from tests.emulators.s3 import S3Server
 
 from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.stores.local import LocalStore
@@ -24,6 +24,7 @@ from dbt_state_oss.stores.s3 import S3Bucket
 CONNECTIONS = 16
 TIMEOUT_SECONDS = 20.0
 ATTEMPTS = 2
+SHARED_BUCKET = "shared"
 
 
 class Backing(Protocol):
@@ -42,8 +43,17 @@ class Emulators:
         self._numbers = itertools.count(1)
 
     @cached_property
-    def moto(self) -> MotoServer:
-        server = MotoServer(self._directory)
+    def moto(self) -> S3Server:
+        return self._started(s3.moto)
+
+    @cached_property
+    def seaweedfs(self) -> S3Server:
+        server = self._started(s3.seaweedfs)
+        s3.client(server.endpoint).create_bucket(Bucket=SHARED_BUCKET)
+        return server
+
+    def _started(self, start: Callable[[Path], S3Server]) -> S3Server:
+        server = start(self._directory)
         self._stops.append(server.stop)
         return server
 
@@ -73,18 +83,12 @@ class LocalBacking:
 
 
 class S3Backing:
-    """A fresh bucket of moto; a `prefix` makes others of it, with documents of somebody else beside ours."""
-
-    prefix = ""
+    """A fresh bucket of moto."""
 
     def __init__(self, _directory: Path, emulators: Emulators) -> None:
         self._endpoint = emulators.moto.endpoint
-        self._bucket = emulators.fresh_name()
-        client = s3.client(self._endpoint)
-        client.create_bucket(Bucket=self._bucket)
-        if self.prefix:
-            client.put_object(Bucket=self._bucket, Key=f"{self.prefix}-other", Body=b"of somebody else")
-            client.put_object(Bucket=self._bucket, Key="other", Body=b"of somebody else")
+        self._bucket, self._prefix = emulators.fresh_name(), ""
+        s3.client(self._endpoint).create_bucket(Bucket=self._bucket)
 
     async def open(self) -> ObjectStore:
         bucket = S3Bucket(
@@ -94,11 +98,18 @@ class S3Backing:
             connections=CONNECTIONS,
             timeout_seconds=TIMEOUT_SECONDS,
         )
-        return await RemoteStore.open(bucket, prefix=self.prefix, attempts=ATTEMPTS, connections=CONNECTIONS)
+        return await RemoteStore.open(bucket, prefix=self._prefix, attempts=ATTEMPTS, connections=CONNECTIONS)
 
 
-class PrefixedS3Backing(S3Backing):
-    prefix = "teams/data"
+class SeaweedBacking(S3Backing):
+    """A fresh prefix in a bucket of SeaweedFS, with objects of somebody else beside it."""
+
+    def __init__(self, _directory: Path, emulators: Emulators) -> None:
+        self._endpoint = emulators.seaweedfs.endpoint
+        self._bucket, self._prefix = SHARED_BUCKET, f"teams/{emulators.fresh_name()}"
+        client = s3.client(self._endpoint)
+        client.put_object(Bucket=self._bucket, Key=f"{self._prefix}-other", Body=b"of somebody else")
+        client.put_object(Bucket=self._bucket, Key="other", Body=b"of somebody else")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +125,7 @@ BACKINGS: tuple[Tested, ...] = (
     Tested("memory", (MemoryStore,), MemoryBacking),
     Tested("local", (LocalStore,), LocalBacking),
     Tested("s3", (RemoteStore, S3Bucket), S3Backing),
-    Tested("s3 under a prefix", (RemoteStore, S3Bucket), PrefixedS3Backing),
+    Tested("seaweedfs", (RemoteStore, S3Bucket), SeaweedBacking),
 )
 
 

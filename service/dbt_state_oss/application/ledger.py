@@ -128,7 +128,7 @@ class Ledger:
         return raised
 
     async def accounts(self, organization: str) -> AsyncIterator[TargetAccount]:
-        """Every readable target of an organization that has executions, in the order of their keys."""
+        """Every readable target of an organization that has executions."""
         async for key in self._store.list(target_prefix(organization)):
             if is_aside(key):
                 continue

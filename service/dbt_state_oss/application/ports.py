@@ -36,7 +36,7 @@ UNCHANGED = Unchanged()
 class ObjectStore(Protocol):
     """Versioned documents with compare-and-set.
 
-    Keys are `/`-separated paths of the characters `[A-Za-z0-9._=-]`, at most 512 long. All methods may be called from many
+    Keys are paths of at most 512 characters: segments of 1 to 200 of `[A-Za-z0-9._=-]`, joined by `/`. All methods may be called from many
     tasks at once and are cancellable: a cancelled `put` has happened wholly or not at all.
 
     Raises `StoreUnavailable` where the store does not answer (also after `close`), `StoreReadOnly` where it takes no
@@ -56,7 +56,10 @@ class ObjectStore(Protocol):
         """Remove the key if its version is `expected`; raise `Conflict` if it is another one or already gone."""
 
     def list(self, prefix: str) -> AsyncIterator[str]:
-        """Keys that start with `prefix`, in lexical order, read in pages."""
+        """Keys that start with `prefix`, each once, in an order of the store's own, read in pages.
+
+        Of those that come or go meanwhile it may tell or not.
+        """
 
     async def close(self) -> None:
         """Finish the writes that were accepted and let go of every resource. May be called twice."""

@@ -52,9 +52,8 @@ class Retention:
     async def _to_go(self, organization: str) -> AsyncIterator[str]:
         oldest_kept = day_of(self._clock.now() - self._journal_days * _DAY_SECONDS * 1000)
         async for key in self._store.list(journal_prefix(organization)):
-            if journal_day_of(organization, key) >= oldest_kept:
-                break
-            yield key
+            if journal_day_of(organization, key) < oldest_kept:
+                yield key
         for kept in StoreSql:
             if kept is not self._store_sql:
                 async for key in self._store.list(texts_prefix(organization, kept)):

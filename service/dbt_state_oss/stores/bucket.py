@@ -29,7 +29,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Names of objects that are not empty, in lexical order, and what to ask for the next ones with; None at the end."""
+    """Names of objects that are not empty, and what to ask for the next ones with; None at the end."""
 
     names: tuple[str, ...]
     following: str | None

@@ -8,8 +8,10 @@ from dbt_state_oss.errors import InvalidRequest
 
 KEY_LENGTH = 512
 """The longest key, in characters."""
+SEGMENT_LENGTH = 200
+"""The longest segment of one: many stores keep them as names of files."""
 
-_SEGMENT = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._=-]+"
+_SEGMENT = rf"(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._=-]{{1,{SEGMENT_LENGTH}}}"
 _KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 _PREFIX = re.compile(r"[A-Za-z0-9._=/-]*")
 
@@ -19,7 +21,9 @@ def check_key(key: str) -> None:
     if len(key) > KEY_LENGTH:
         raise InvalidRequest(f"a store key has {len(key)} characters; at most {KEY_LENGTH} are allowed: {key[:40]}…")
     if not _KEY.fullmatch(key):
-        raise InvalidRequest(f"not a store key: {key!r}; allowed are segments of A-Z a-z 0-9 . _ = - joined by /")
+        raise InvalidRequest(
+            f"not a store key: {key!r}; allowed are segments of at most {SEGMENT_LENGTH} A-Z a-z 0-9 . _ = - joined by /"
+        )
 
 
 def check_prefix(prefix: str) -> None:

@@ -28,7 +28,7 @@ from tests.e2e.hunt.judging import (
     views_lost,
 )
 from tests.e2e.hunt.project import Kind, Node
-from tests.e2e.hunt.runs import WHOLE, Command, random_command, views_on
+from tests.e2e.hunt.runs import MENDING, WHOLE, Command, random_command, views_on
 from tests.e2e.shop import Running
 
 ARRIVAL_SECONDS = 60
@@ -75,7 +75,7 @@ class Hunt:
         self._run(random_command(random, self._course.project))
 
     def _killed_run(self, random: Random) -> None:
-        """Plain dbt knows no killed run: a whole build follows, which leaves what it alone would have left."""
+        """Plain dbt knows no killed run: a build of everything follows, which leaves what it alone would have left."""
         self._course.edit_gated(random)
         self._arena.lay_out(self._course.project)
         self._course.say("  dbt build --target prod, killed in the middle")
@@ -87,15 +87,15 @@ class Hunt:
                 self._course.say("  (it was over before)")
             running.run.wait()
         self._course.evidence.forget()
-        self._run(WHOLE)
+        self._run(MENDING)
 
     def _overlapping_runs(self, random: Random) -> None:
-        """Two versions of one table are built at once from two checkouts; then a whole build sets it right."""
+        """Two versions of one table are built at once from two checkouts; then a build of everything sets it right."""
         node = self._course.edit_gated(random)
         if node is not None:
             self._build_two_versions(random, node)
             self._course.evidence.forget()
-        self._run(WHOLE)
+        self._run(MENDING)
 
     def _build_two_versions(self, random: Random, node: Node) -> None:
         versions = [self._course.project, self._course.project.with_node(replace(node, addend=node.addend + 7))]

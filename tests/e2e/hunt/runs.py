@@ -25,6 +25,8 @@ class Command:
 
 
 WHOLE = Command(PRODUCTION, ("build",))
+MENDING = Command(PRODUCTION, ("build", "--exclude-resource-type", "test"))
+"""Builds every node: no test that fails can keep one from it."""
 
 
 def random_command(random: Random, project: Project) -> Command:
