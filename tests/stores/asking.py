@@ -32,6 +32,22 @@ async def increment(store: ObjectStore, key: str) -> None:
         return
 
 
+async def add(store: ObjectStore, key: str, word: str) -> None:
+    """Add a word to those under `key` if it is not there, however often another writer comes first."""
+    while True:
+        document = await store.get(key)
+        words, version = (
+            (document.data.decode().split(), document.version) if isinstance(document, Document) else ([], None)
+        )
+        if word in words:
+            return
+        try:
+            await store.put(key, " ".join([*words, word]).encode(), expected=version)
+        except Conflict:
+            continue
+        return
+
+
 async def wins(store: ObjectStore, key: str, data: bytes) -> bool:
     """Whether this writer is the one who creates `key`."""
     try:

@@ -36,8 +36,8 @@ UNCHANGED = Unchanged()
 class ObjectStore(Protocol):
     """Versioned documents with compare-and-set.
 
-    Keys are paths of at most 512 characters: segments of 1 to 200 of `[A-Za-z0-9._=-]`, joined by `/`. All methods may be called from many
-    tasks at once and are cancellable: a cancelled `put` has happened wholly or not at all.
+    Keys are paths of at most 512 characters: segments of 1 to 200 of `[A-Za-z0-9._=-]`, joined by `/`. All methods may be
+    called from many tasks at once and are cancellable: a cancelled `put` has happened wholly or not at all.
 
     Raises `StoreUnavailable` where the store does not answer (also after `close`), `StoreReadOnly` where it takes no
     writes, `Conflict` for a lost race, `InvalidRequest` for a key that is none; nothing else.
@@ -49,7 +49,9 @@ class ObjectStore(Protocol):
     async def put(self, key: str, data: bytes, *, expected: Version | None) -> Version:
         """Write `data` if the key's version is `expected` (None: there is no such key), else raise `Conflict`.
 
-        Durable when it returns (rule W1), and seen by every later `get` of every process (read-your-writes).
+        Durable when it returns (rule W1), and seen by every later `get` of every process (read-your-writes). Where answers get
+        lost on the way, a write that happened and was overtaken by another one ends in `Conflict` too: merging must be
+        idempotent.
         """
 
     async def delete(self, key: str, *, expected: Version) -> None:

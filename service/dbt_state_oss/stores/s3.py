@@ -5,6 +5,9 @@ Credentials come from where every AWS tool has them; so do region and endpoint w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import boto3
 from botocore.config import Config
 from botocore.exceptions import (
@@ -23,7 +26,9 @@ from dbt_state_oss.application.ports import UNCHANGED, Unchanged
 from dbt_state_oss.errors import Conflict, StoreError, StoreReadOnly, StoreUnavailable
 from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page
 
+_NO_CONTENT = 204
 _NOT_MODIFIED = 304
+_NO_OBJECT = "NoSuchKey"
 _CONDITION_FAILED = (409, 412)
 """409: another write was under way."""
 _COME_AGAIN = (408, 429, 500, 502, 503, 504)
@@ -95,11 +100,11 @@ class S3Bucket:
         condition = {"IfNoneMatch": unless} if unless else {}
         try:
             answer = self._client.get_object(Bucket=self._bucket, Key=name, **condition)
-            return Blob(answer["Body"].read(), answer["ETag"])
+            return Blob(answer["Body"].read(), self._version(answer))
         except ClientError as error:
             if _status(error) == _NOT_MODIFIED:
                 return UNCHANGED
-            if _code(error) == "NoSuchKey":
+            if _code(error) == _NO_OBJECT:
                 return None
             raise self._explained(error) from error
         except BotoCoreError as error:
@@ -118,14 +123,15 @@ class S3Bucket:
             )
         except (ClientError, BotoCoreError) as error:
             raise self._explained(error, changing=name) from error
-        version: str = answer["ETag"]
-        return version
+        return self._version(answer)
 
     def remove(self, name: str, expected: str) -> None:
         try:
-            self._client.delete_object(Bucket=self._bucket, Key=name, IfMatch=expected)
+            answer = self._client.delete_object(Bucket=self._bucket, Key=name, IfMatch=expected)
         except (ClientError, BotoCoreError) as error:
             raise self._explained(error, changing=name) from error
+        if answer["ResponseMetadata"]["HTTPStatusCode"] != _NO_CONTENT:
+            raise self._impostor()
 
     def page(self, prefix: str, following: str | None) -> Page:
         place = {"ContinuationToken": following} if following else {}
@@ -133,11 +139,22 @@ class S3Bucket:
             answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, **place)
         except (ClientError, BotoCoreError) as error:
             raise self._explained(error) from error
+        if "IsTruncated" not in answer:
+            raise self._impostor()
         names = tuple(each["Key"] for each in answer.get("Contents", ()) if each["Size"])
         return Page(names, answer.get("NextContinuationToken"))
 
     def close(self) -> None:
         self._client.close()
+
+    def _version(self, answer: Mapping[str, Any]) -> str:
+        version: str | None = answer.get("ETag")
+        if version is None:
+            raise self._impostor()
+        return version
+
+    def _impostor(self) -> NoAnswer:
+        return NoAnswer(f"something else answers in the place of {self.place}, a proxy perhaps")
 
     def _explained(self, error: ClientError | BotoCoreError, *, changing: str = "") -> StoreError:
         """Our error for the SDK's; `changing` is the object that was to be changed."""
@@ -151,9 +168,9 @@ class S3Bucket:
 
     def _refusal(self, error: ClientError, changing: str) -> StoreError:
         status, code = _status(error), _code(error)
-        if changing and (status in _CONDITION_FAILED or code == "NoSuchKey"):
+        if changing and (status in _CONDITION_FAILED or code == _NO_OBJECT):
             return Conflict(f"{changing} has changed")
-        if status in _COME_AGAIN or code in _COME_AGAIN_CODES:
+        if status in _COME_AGAIN or code in _COME_AGAIN_CODES or code.isdecimal():
             return NoAnswer(f"the store {self.place} says to come again ({code})")
         advice = f"; {_ADVICE[code]}" if code in _ADVICE else ""
         if changing and status in _TAKES_NO_WRITES and code not in ("RequestTimeTooSkewed", "SignatureDoesNotMatch"):
@@ -167,5 +184,6 @@ def _status(error: ClientError) -> int:
 
 
 def _code(error: ClientError) -> str:
+    """The store's word for what is wrong; the status as text where it came without one."""
     code: str = error.response.get("Error", {}).get("Code", "")
     return code
