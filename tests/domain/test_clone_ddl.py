@@ -149,12 +149,22 @@ def test_postgres_copies_rows_indexes_defaults_and_constraints(database: Databas
 
 
 def test_postgres_replaces_the_table_that_was_there(database: Database, odd_table: str) -> None:
-    database.sql(f"create table dev.{ODD_TABLE} (other text); create view dev.reader as select * from dev.{ODD_TABLE}")
+    database.sql(f"create table dev.{ODD_TABLE} (other text)")
 
     for _ in range(2):
         cloned(database)
 
     assert len(database.sql(f"select id from dev.{ODD_TABLE}")) == 2
+
+
+def test_postgres_replaces_no_table_that_a_view_stands_on(database: Database, odd_table: str) -> None:
+    database.sql(f"create table dev.{ODD_TABLE} as select 7 as id")
+    database.sql(f"create view dev.reader as select * from dev.{ODD_TABLE}")
+
+    with pytest.raises(psycopg2.errors.DependentObjectsStillExist):
+        cloned(database)
+
+    assert database.sql("select id from dev.reader") == [(7,)]
 
 
 def test_postgres_leaves_the_old_table_where_the_copy_fails(database: Database, odd_table: str) -> None:

@@ -279,6 +279,20 @@ def test_a_view_in_the_place_of_the_copy_is_replaced(shop: Shop) -> None:
     assert_equal(shop)
 
 
+def test_a_table_that_a_view_stands_on_is_built_and_not_replaced_by_a_copy(shop: Shop) -> None:
+    shop.write("models/a_view.sql", '{{ config(materialized="view") }} select * from {{ ref("order_totals") }}')
+    shop.build()
+    assert develop(shop).decisions["order_totals"] == "clone"
+    shop.sql(f"update {DEVELOPMENT}.order_totals set total = 0")
+
+    build = develop(shop, clean=False)
+
+    assert build.decisions["order_totals"] == "execute"
+    assert "cannot drop table dev.order_totals because other objects depend on it" in "\n".join(build.complaints)
+    assert_equal(shop)
+    assert set(develop(shop).decisions.values()) == {"no-op", "not asked"}
+
+
 def test_a_copy_made_while_production_was_being_built_proves_nothing(shop: Shop) -> None:
     shop.build()
     develop(shop)

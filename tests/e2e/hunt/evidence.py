@@ -107,13 +107,19 @@ class Evidence:
 
     def _follow_node(self, run: _Run, node: Node, decision: Decision, full_refresh: bool) -> bool:
         where = _where(run.target, node)
+        if node.kind is Kind.EPHEMERAL:
+            return False
         if node.kind is Kind.VIEW:
             if decision in _DONE:
                 logic, reads = run.logic_and_reads(node)
                 self._views[where] = View(logic, reads)
                 self._contents.pop(where, None)
             return False
-        if decision not in (*_DONE, *_KEPT, Decision.CLONE):
+        if decision is Decision.NOT_ASKED:  # the server was not there, and has not heard of this build
+            self._built.pop((run.target, node.name), None)
+            self._contents[where] = self._fresh(node.name)
+            return False
+        if decision not in (Decision.EXECUTE, *_KEPT, Decision.CLONE):
             return False
         logic, reads = run.logic_and_reads(node)
         logic += _own_state(node, run.stood(node), full_refresh)
@@ -149,7 +155,9 @@ class Evidence:
         return claim
 
     def _follow_test(self, run: _Run, test: DataTest, decision: Decision) -> bool:
-        if decision not in (*_DONE, *_KEPT):
+        if decision is Decision.NOT_ASKED:
+            self._built.pop((run.target, test.name), None)
+        if decision not in (Decision.EXECUTE, *_KEPT):
             return False
         tested = [name for name in (test.node, test.other) if name is not None]
         logics = [repr(replace(test, name=""))]

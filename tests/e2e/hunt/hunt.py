@@ -137,7 +137,7 @@ class Hunt:
         if command.target == DEVELOPMENT and not command.full_refresh:
             self._arena.copy_into_development(self._copied_before_run(ours))
         theirs = self._arena.plain_dbt(command.target, *command.arguments)
-        self._judge(command, ours, theirs, before, self._arena.everything())
+        self._judge(command, ours, theirs, before, self._arena.everything(), interrupted=interrupted)
 
     def _with_client(self, command: Command, *, interrupted: bool) -> Build:
         if not interrupted:
@@ -161,8 +161,17 @@ class Hunt:
 
     # What came of it
 
-    def _judge(self, command: Command, ours: Build, theirs: Build, before: Contents, after: Contents) -> None:
-        self.tally.add(self.tally.steps, ours)
+    def _judge(
+        self,
+        command: Command,
+        ours: Build,
+        theirs: Build,
+        before: Contents,
+        after: Contents,
+        *,
+        interrupted: bool,
+    ) -> None:
+        self.tally.add(self.tally.steps, ours, interrupted=interrupted)
         self._course.say("  " + account_of(ours))
         project = self._course.project
         if command.variable is not None:

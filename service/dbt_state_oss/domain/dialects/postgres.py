@@ -16,10 +16,11 @@ POSTGRES = Dialect(
     empty_looks_missing=True,
     word_case=CaseRule.LOWER,
     # One text is one transaction, even where the connection commits by itself. INCLUDING ALL keeps indexes, defaults,
-    # constraints and the comments of columns, but not that of the table.
+    # constraints and the comments of columns, but not that of the table. A table that views stand on is not replaced: dbt would
+    # still take them for there when it comes to build them. The client then builds the node.
     copying=Copying(
         (
-            "DROP TABLE IF EXISTS {target} CASCADE;\n"
+            "DROP TABLE IF EXISTS {target} RESTRICT;\n"
             "CREATE TABLE {target} (LIKE {source} INCLUDING ALL);\n"
             "INSERT INTO {target} SELECT * FROM {source}",
         ),
@@ -27,7 +28,7 @@ POSTGRES = Dialect(
         # (dbt-state 2.62), which has none for rows of the transaction itself, as a hook may have left them. What is cast to a
         # number where the source differs is a sentence, so that the error tells what is wrong.
         verified=(
-            "DROP TABLE IF EXISTS {target} CASCADE;\n"
+            "DROP TABLE IF EXISTS {target} RESTRICT;\n"
             "CREATE TABLE {target} (LIKE {source} INCLUDING ALL);\n"
             "WITH source AS (SELECT max(CAST(EXTRACT(EPOCH FROM pg_xact_commit_timestamp(xmin)) * 1000 AS bigint)) AS epoch,\n"
             "  bool_or(xmin = CAST(pg_current_xact_id() AS xid)) AS unfinished FROM {source}),\n"

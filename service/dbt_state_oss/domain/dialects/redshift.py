@@ -18,7 +18,7 @@ REDSHIFT = Dialect(
     # LIKE keeps distribution, sort keys and encodings. The client copies by SHOW TABLE where it can, which keeps keys too.
     copying=Copying(
         (
-            "DROP TABLE IF EXISTS {target} CASCADE",
+            "DROP TABLE IF EXISTS {target} RESTRICT",
             "CREATE TABLE {target} (LIKE {source} INCLUDING DEFAULTS)",
             "INSERT INTO {target} SELECT * FROM {source}",
         ),
