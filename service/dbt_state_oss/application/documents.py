@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import structlog
@@ -23,6 +23,9 @@ from dbt_state_oss.errors import Conflict, StoreUnavailable
 _ATTEMPTS = 20
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.2
+_ABSENT_BYTES = 128
+"""What it costs to remember that there is no document."""
+_TOO_MANY_WRITERS = "too many writers changed the same document at once"
 
 T = TypeVar("T")
 
@@ -30,10 +33,24 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Cached(Generic[T]):
-    version: Version
+class _Known(Generic[T]):
+    """A document as it was seen last: no version, where there was none; no value, where there was none that can be read."""
+
+    version: Version | None
     value: T | None
     size: int
+
+    @property
+    def broken(self) -> bool:
+        return self.version is not None and self.value is None
+
+
+@dataclass(eq=False, slots=True)
+class _Change(Generic[T]):
+    """A change, and who waits for it."""
+
+    make: Callable[[T | None], T | None]
+    outcome: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
 class DocumentCache(Generic[T]):
@@ -50,44 +67,25 @@ class DocumentCache(Generic[T]):
         self._decode = decode
         self._encode = encode
         self._room = cache_bytes
-        self._cache: OrderedDict[str, _Cached[T]] = OrderedDict()
+        self._cache: OrderedDict[str, _Known[T]] = OrderedDict()
+        self._waiting: dict[str, list[_Change[T]]] = {}
+        self._writers: dict[str, asyncio.Task[None]] = {}
 
     async def read(self, key: str) -> T | None:
         """The document as it is now; None where there is none that can be read. Costs one request to the store."""
-        cached = self._cache.get(key)
-        answer = await self._store.get(key, unless=None if cached is None else cached.version)
-        if isinstance(answer, Unchanged):
-            assert cached is not None
-            return cached.value
-        if answer is None:
-            self._forget(key)
-            return None
-        return self._remember(key, answer)
+        return (await self._look(key)).value
 
     async def update(self, key: str, change: Callable[[T | None], T | None]) -> None:
         """Replace the document by what `change` makes of it; None leaves it as it is.
 
-        `change` is called again on what is then there when another writer was faster, so it must be free of effects.
-        Raises `StoreUnavailable` where that goes on too long.
+        Changes of one document that come at the same time are written together. `change` is called again where the document
+        turns out to be another one, so it must be free of effects. Raises `StoreUnavailable` where that goes on too long.
         """
-        for attempt in range(_ATTEMPTS):
-            current = await self._store.get(key)
-            assert not isinstance(current, Unchanged)
-            value = None if current is None else self._remember(key, current)
-            changed = change(value)
-            if changed is None:
-                return
-            data = self._encode(changed)
-            try:
-                if current is not None and value is None:
-                    await self._set_aside(key, current.data)
-                version = await self._store.put(key, data, expected=None if current is None else current.version)
-            except Conflict:
-                await asyncio.sleep(_pause(attempt))
-                continue
-            self._keep(key, _Cached(version, changed, len(data)))
-            return
-        raise StoreUnavailable("too many writers changed the same document at once")
+        asked = _Change(change)
+        self._waiting.setdefault(key, []).append(asked)
+        if key not in self._writers:
+            self._writers[key] = asyncio.create_task(self._write_waiting(key), name=f"write {key}")
+        await asked.outcome
 
     async def delete(self, key: str) -> bool:
         """Remove the document, whatever it holds; false where there was none."""
@@ -102,37 +100,115 @@ class DocumentCache(Generic[T]):
                 continue
             self._forget(key)
             return True
-        raise StoreUnavailable("too many writers changed the same document at once")
+        raise StoreUnavailable(_TOO_MANY_WRITERS)
 
-    def _remember(self, key: str, document: Document) -> T | None:
+    async def _look(self, key: str) -> _Known[T]:
+        known = self._cache.get(key)
+        answer = await self._store.get(key, unless=None if known is None else known.version)
+        if isinstance(answer, Unchanged):
+            assert known is not None
+            return known
+        if answer is None:
+            return self._keep(key, _Known(None, None, _ABSENT_BYTES))
         try:
-            value = self._decode(document.data)
+            value = self._decode(answer.data)
         except BrokenDocument as error:
-            _log.error("document_broken", key=key, size=len(document.data), cause=str(error))
+            _log.error("document_broken", key=key, size=len(answer.data), cause=str(error))
             value = None
-        self._keep(key, _Cached(document.version, value, len(document.data)))
-        return value
+        return self._keep(key, _Known(answer.version, value, len(answer.data)))
 
-    async def _set_aside(self, key: str, data: bytes) -> None:
-        aside = aside_key(key, data)
+    async def _write_waiting(self, key: str) -> None:
+        """Make the changes that wait, and those that come meanwhile."""
         try:
-            await self._store.put(aside, data, expected=None)
+            while changes := [change for change in self._waiting.pop(key, ()) if not change.outcome.done()]:
+                try:
+                    await self._write(key, changes)
+                except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+                    _settle(changes, error)
+                else:
+                    _settle(changes)
+        finally:
+            del self._writers[key]
+
+    async def _write(self, key: str, changes: Sequence[_Change[T]]) -> None:
+        """Write what the changes make of the document.
+
+        What was seen last is trusted once: a put on a condition that fails costs no more than a look.
+        """
+        known = self._cache.get(key)
+        trusted = known is not None and not known.broken
+        for attempt in range(_ATTEMPTS):
+            if known is None or not trusted:
+                known = await self._look(key)
+            value = _made(changes, known.value)
+            if value is None and not trusted:
+                return
+            if value is not None and await self._put(key, value, known):
+                return
+            if value is not None:
+                await asyncio.sleep(_pause(attempt))
+            trusted = False
+        raise StoreUnavailable(_TOO_MANY_WRITERS)
+
+    async def _put(self, key: str, value: T, known: _Known[T]) -> bool:
+        """Put the document in the place of the known one; false where that has changed."""
+        data = self._encode(value)
+        try:
+            if known.broken:
+                await self._set_aside(key, known.version)
+            version = await self._store.put(key, data, expected=known.version)
+        except Conflict:
+            return False
+        self._keep(key, _Known(version, value, len(data)))
+        return True
+
+    async def _set_aside(self, key: str, version: Version | None) -> None:
+        found = await self._store.get(key)
+        if not isinstance(found, Document) or found.version != version:
+            raise Conflict(f"{key} has changed")
+        aside = aside_key(key, found.data)
+        try:
+            await self._store.put(aside, found.data, expected=None)
         except Conflict:
             return  # the same bytes are there already: the key holds their digest
         _log.warning("document_set_aside", key=key, aside=aside)
 
-    def _keep(self, key: str, cached: _Cached[T]) -> None:
+    def _keep(self, key: str, known: _Known[T]) -> _Known[T]:
         self._forget(key)
-        self._cache[key] = cached
-        self._room -= cached.size
+        self._cache[key] = known
+        self._room -= known.size
         while self._room < 0 and self._cache:
             _, evicted = self._cache.popitem(last=False)
             self._room += evicted.size
+        return known
 
     def _forget(self, key: str) -> None:
         known = self._cache.pop(key, None)
         if known is not None:
             self._room += known.size
+
+
+def _made(changes: Iterable[_Change[T]], value: T | None) -> T | None:
+    """What the changes make of the document, one after the other; None where none of them changes it."""
+    made = None
+    for change in changes:
+        changed = change.make(value)
+        if changed is not None:
+            value = made = changed
+    return made
+
+
+def _settle(changes: Iterable[_Change[T]], error: Exception | None = None) -> None:
+    for change in changes:
+        if change.outcome.done():
+            continue
+        if error is None:
+            change.outcome.set_result(None)
+        else:
+            # Each its own copy: an exception that several tasks raise would gather all their tracebacks.
+            copy = type(error)(*error.args)
+            copy.__cause__ = error
+            change.outcome.set_exception(copy)
 
 
 def _pause(attempt: int) -> float:
