@@ -99,6 +99,11 @@ def main() -> int:
     parser.add_argument(
         "--keep", action="store_true", help="leave all running at the end, to play with, until Ctrl-C; keep the folder"
     )
+    parser.add_argument(
+        "--store",
+        default="local",
+        help="keep the state there, under a prefix of the demo's own, where the store's DBTSTATE_… variables say (default: local)",
+    )
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
@@ -106,7 +111,7 @@ def main() -> int:
             folder = Path(tempfile.mkdtemp(prefix="dbt-state-demo-")).resolve()
             if not options.keep:
                 cleaning_up.callback(shutil.rmtree, folder)
-            shop = cleaning_up.enter_context(Playground(folder))
+            shop = cleaning_up.enter_context(Playground(folder, options.store))
             # Pushed last, so done first: from there on Ctrl-C may not interrupt the cleaning up.
             cleaning_up.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)
             broken_promises = tell(shop)

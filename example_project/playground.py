@@ -60,10 +60,15 @@ class Build:
 
 
 class Playground:
-    """A shop to play with. A context manager; `folder` must exist."""
+    """A shop to play with. A context manager; `folder` must exist.
 
-    def __init__(self, folder: Path) -> None:
+    The server's state is kept in the folder or, where it is another `store` than the local one, where the variables of that store
+    in this process's environment say, under a prefix of its own.
+    """
+
+    def __init__(self, folder: Path, store: str = "local") -> None:
         self.folder = folder
+        self._store = store
         self.project = folder / "project"
         self.settings: dict[str, str] = {}
         """The environment variables that make dbt use this database and this server."""
@@ -86,9 +91,11 @@ class Playground:
 
     def start_server(self) -> None:
         """Start the decision server on a free port of this machine's loopback interface."""
-        command = [sys.executable, "-m", "dbt_state_oss", "serve"]
-        command += ["--store", "local", "--dir", str(self.folder / "state"), "--port", "0"]
-        environment = _environment({"DBTSTATE_LOG_FORMAT": "json"})
+        store = self._store
+        command = [sys.executable, "-m", "dbt_state_oss", "serve", "--store", store, "--port", "0"]
+        command += ["--dir", str(self.folder / "state")] if store == "local" else ["--prefix", self.folder.name]
+        place = {name: value for name, value in os.environ.items() if name.startswith(f"DBTSTATE_{store.upper()}_")}
+        environment = _environment({**place, "DBTSTATE_LOG_FORMAT": "json"})
         process = self._running.enter_context(
             _child(command, cwd=self.folder, environment=environment, log=self._server_log)
         )
