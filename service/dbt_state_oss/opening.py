@@ -26,7 +26,7 @@ async def open_store(settings: StoreSettings, *, read_only: bool = False, make: 
     bucket = await asyncio.to_thread(_bucket, place, settings)
     return await RemoteStore.open(
         bucket,
-        prefix=place.prefix,
+        prefix=place.path if isinstance(place, OneLakePlace) else place.prefix,
         attempts=settings.attempts,
         connections=settings.connections,
         read_only=read_only,
@@ -48,5 +48,33 @@ def _bucket(place: S3Place | AzurePlace | GcsPlace | OneLakePlace, settings: Sto
                 connections=settings.connections,
                 timeout_seconds=settings.timeout_seconds,
             )
-        case _:
-            raise NotImplementedError
+        case AzurePlace():
+            from dbt_state_oss.stores.azure import AzureBucket
+
+            return AzureBucket(
+                place.container,
+                place=place.address,
+                url=place.url,
+                connection_string=place.connection_string,
+                connections=settings.connections,
+                timeout_seconds=settings.timeout_seconds,
+            )
+        case OneLakePlace():
+            from dbt_state_oss.stores.azure import AzureBucket
+
+            return AzureBucket(
+                place.workspace,
+                place=place.address,
+                url=place.endpoint,
+                connections=settings.connections,
+                timeout_seconds=settings.timeout_seconds,
+            )
+        case GcsPlace():
+            from dbt_state_oss.stores.gcs import GcsBucket
+
+            return GcsBucket(
+                place.bucket,
+                endpoint=place.endpoint,
+                connections=settings.connections,
+                timeout_seconds=settings.timeout_seconds,
+            )

@@ -1,22 +1,17 @@
 """The generations of the client under test, each in an environment of its own with the same dbt.
 
-The newest lives in the interpreter that runs the tests. The others are installed on demand from `requirements/clients/*.txt`
-(hashes pinned) into `.envs/`, named by the hash of their file, so that a changed file makes a new environment.
+The newest lives in the interpreter that runs the tests; the others are installed from `requirements/clients/*.txt`.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import subprocess
 import sys
 from enum import Enum
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-ENVIRONMENTS = ROOT / ".envs"
+from tests.installing import ROOT, python_with
+
 REQUIREMENTS = ROOT / "requirements" / "clients"
-UV = ROOT / ".tools" / "bin" / "uv"
 
 
 class Generation(Enum):
@@ -31,23 +26,4 @@ class Generation(Enum):
         """The Python that has this client; installs it first if nobody has yet."""
         if self is Generation.DBT_STATE_2_62:
             return Path(sys.executable)
-        requirements = REQUIREMENTS / f"{self.value}.txt"
-        digest = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
-        environment = ENVIRONMENTS / f"{self.value}-{digest}"
-        ENVIRONMENTS.mkdir(exist_ok=True)
-        with (ENVIRONMENTS / f"{self.value}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (environment / "complete").exists():
-                _install(requirements, environment)
-        return environment / "bin" / "python"
-
-
-def _install(requirements: Path, environment: Path) -> None:
-    interpreter = environment / "bin" / "python"
-    _uv("venv", "--clear", "--python", sys.executable, str(environment))
-    _uv("pip", "install", "--python", str(interpreter), "--require-hashes", "-r", str(requirements))
-    (environment / "complete").touch()
-
-
-def _uv(*arguments: str) -> None:
-    subprocess.run([UV, *arguments], check=True, capture_output=True, text=True)
+        return python_with(REQUIREMENTS / f"{self.value}.txt")

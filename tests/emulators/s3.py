@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
-from tests.emulators.ports import free_port, wait_for
+from tests.emulators.ports import free_port
+from tests.emulators.process import EmulatorProcess
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -20,28 +20,14 @@ CREDENTIALS = {
 }
 
 
-class S3Server:
-    """An emulator: its process, and where it listens."""
-
-    def __init__(self, command: list[str], port: int, log: Path) -> None:
-        self.endpoint = f"http://127.0.0.1:{port}"
-        with log.open("wb") as output:
-            self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        wait_for(port, self._process, log)
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
-def moto(directory: Path) -> S3Server:
+def moto(directory: Path) -> EmulatorProcess:
     """moto: answers each condition as AWS documents it; in memory."""
     port = free_port()
     launcher = str(Path(__file__).with_name("moto_server.py"))
-    return S3Server([sys.executable, launcher, str(port)], port, directory / "moto.log")
+    return EmulatorProcess([sys.executable, launcher, str(port)], port, directory / "moto.log")
 
 
-def seaweedfs(directory: Path) -> S3Server:
+def seaweedfs(directory: Path) -> EmulatorProcess:
     """SeaweedFS: a real server with its files in `directory`, which checks signatures."""
     identity = {
         "name": "test",
@@ -69,7 +55,7 @@ def seaweedfs(directory: Path) -> S3Server:
         *(f"-{name}.port={port}" for name, port in ports.items()),
         *(f"-{name}.port.grpc={free_port()}" for name in ports),
     ]
-    return S3Server(command, ports["s3"], directory / "seaweedfs.log")
+    return EmulatorProcess(command, ports["s3"], directory / "seaweedfs.log")
 
 
 def client(endpoint: str) -> Any:

@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tests.emulators import s3
-from tests.emulators.s3 import S3Server
+from tests.emulators.azure import Azurite
+from tests.emulators.gcs import FakeGcsServer
+from tests.emulators.process import EmulatorProcess
 
 from dbt_state_oss.application.ports import ObjectStore
+from dbt_state_oss.stores.azure import AzureBucket
+from dbt_state_oss.stores.gcs import GcsBucket
 from dbt_state_oss.stores.local import LocalStore
 from dbt_state_oss.stores.memory import MemoryStore
 from dbt_state_oss.stores.remote import RemoteStore
@@ -26,9 +30,16 @@ TIMEOUT_SECONDS = 20.0
 ATTEMPTS = 2
 SHARED_BUCKET = "shared"
 
+E = TypeVar("E", bound=EmulatorProcess)
+
 
 class Backing(Protocol):
     """Where the documents of one test lie."""
+
+    many: int
+    """So many documents are listed in several pages."""
+    rounds: int
+    """How often each of many writers has its turn; less where a turn takes several requests."""
 
     async def open(self) -> ObjectStore:
         """A further store on these documents, as another replica would open it."""
@@ -43,16 +54,24 @@ class Emulators:
         self._numbers = itertools.count(1)
 
     @cached_property
-    def moto(self) -> S3Server:
+    def moto(self) -> EmulatorProcess:
         return self._started(s3.moto)
 
     @cached_property
-    def seaweedfs(self) -> S3Server:
+    def seaweedfs(self) -> EmulatorProcess:
         server = self._started(s3.seaweedfs)
         s3.client(server.endpoint).create_bucket(Bucket=SHARED_BUCKET)
         return server
 
-    def _started(self, start: Callable[[Path], S3Server]) -> S3Server:
+    @cached_property
+    def azurite(self) -> Azurite:
+        return self._started(Azurite)
+
+    @cached_property
+    def fake_gcs(self) -> FakeGcsServer:
+        return self._started(FakeGcsServer)
+
+    def _started(self, start: Callable[[Path], E]) -> E:
         server = start(self._directory)
         self._stops.append(server.stop)
         return server
@@ -67,6 +86,9 @@ class Emulators:
 
 
 class MemoryBacking:
+    many = 3000
+    rounds = 20
+
     def __init__(self, _directory: Path, _emulators: Emulators) -> None:
         self._first = MemoryStore()
 
@@ -75,6 +97,9 @@ class MemoryBacking:
 
 
 class LocalBacking:
+    many = 3000
+    rounds = 20
+
     def __init__(self, directory: Path, _emulators: Emulators) -> None:
         self._directory = directory
 
@@ -84,6 +109,9 @@ class LocalBacking:
 
 class S3Backing:
     """A fresh bucket of moto."""
+
+    many = 1200
+    rounds = 4
 
     def __init__(self, _directory: Path, emulators: Emulators) -> None:
         self._endpoint = emulators.moto.endpoint
@@ -112,6 +140,65 @@ class SeaweedBacking(S3Backing):
         client.put_object(Bucket=self._bucket, Key="other", Body=b"of somebody else")
 
 
+class AzureBacking:
+    """A fresh container of azurite; a `prefix` makes others of it, with documents of somebody else beside ours."""
+
+    many = 600
+    rounds = 4
+    prefix = ""
+
+    def __init__(self, _directory: Path, emulators: Emulators) -> None:
+        self._connection_string = emulators.azurite.connection_string
+        self._container = emulators.fresh_name()
+        with emulators.azurite.new_container(self._container) as client:
+            if self.prefix:
+                client.upload_blob(f"{self.prefix}-other", b"of somebody else")
+                client.upload_blob("other", b"of somebody else")
+
+    async def open(self) -> ObjectStore:
+        bucket = AzureBucket(
+            self._container,
+            place=f"azure://emulator/{self._container}",
+            connection_string=self._connection_string,
+            page_size=250,
+            connections=CONNECTIONS,
+            timeout_seconds=TIMEOUT_SECONDS,
+        )
+        return await RemoteStore.open(bucket, prefix=self.prefix, attempts=ATTEMPTS, connections=CONNECTIONS)
+
+
+class OneLakeBacking(AzureBacking):
+    """Names as OneLake has them; what else is its own, no emulator has."""
+
+    prefix = "shop data.Lakehouse/Files/teams/dbt-state"
+
+
+class GcsBacking:
+    """A fresh bucket of fake-gcs-server; a `prefix` makes others of it, with documents of somebody else beside ours."""
+
+    many = 1200
+    rounds = 4
+    prefix = ""
+
+    def __init__(self, _directory: Path, emulators: Emulators) -> None:
+        self._endpoint = emulators.fake_gcs.endpoint
+        self._bucket = emulators.fresh_name()
+        emulators.fake_gcs.new_bucket(self._bucket)
+        if self.prefix:
+            emulators.fake_gcs.put(self._bucket, f"{self.prefix}-other", b"of somebody else")
+            emulators.fake_gcs.put(self._bucket, "other", b"of somebody else")
+
+    async def open(self) -> ObjectStore:
+        bucket = GcsBucket(
+            self._bucket, endpoint=self._endpoint, connections=CONNECTIONS, timeout_seconds=TIMEOUT_SECONDS
+        )
+        return await RemoteStore.open(bucket, prefix=self.prefix, attempts=ATTEMPTS, connections=CONNECTIONS)
+
+
+class PrefixedGcsBacking(GcsBacking):
+    prefix = "teams/data"
+
+
 @dataclass(frozen=True, slots=True)
 class Tested:
     """A row of `BACKINGS`: the classes that a backing exercises, by which a store that has none is found."""
@@ -126,6 +213,10 @@ BACKINGS: tuple[Tested, ...] = (
     Tested("local", (LocalStore,), LocalBacking),
     Tested("s3", (RemoteStore, S3Bucket), S3Backing),
     Tested("seaweedfs", (RemoteStore, S3Bucket), SeaweedBacking),
+    Tested("azure", (RemoteStore, AzureBucket), AzureBacking),
+    Tested("shaped as OneLake", (RemoteStore, AzureBucket), OneLakeBacking),
+    Tested("gcs", (RemoteStore, GcsBucket), GcsBacking),
+    Tested("gcs under a prefix", (RemoteStore, GcsBucket), PrefixedGcsBacking),
 )
 
 

@@ -32,6 +32,12 @@ def backing(
 
 
 @pytest.fixture
+def many(backing: Backing) -> int:
+    """So many documents are listed in several pages."""
+    return backing.many
+
+
+@pytest.fixture
 async def store(backing: Backing) -> AsyncIterator[ObjectStore]:
     opened = await backing.open()
     yield opened

@@ -45,6 +45,11 @@ class AzurePlace:
     connection_string: str = field(repr=False)
 
     @property
+    def url(self) -> str:
+        """Where the account answers, unless the connection string says so."""
+        return self.endpoint or f"https://{self.account}.blob.core.windows.net"
+
+    @property
     def address(self) -> str:
         return _address("azure", self.account or "emulator", self.container, self.prefix)
 
@@ -70,6 +75,11 @@ class OneLakePlace:
     lakehouse: str
     prefix: str
     endpoint: str
+
+    @property
+    def path(self) -> str:
+        """Where the documents lie in the workspace, which is the container: under the lakehouse's files."""
+        return "/".join(part for part in (self.lakehouse, "Files", self.prefix) if part)
 
     @property
     def address(self) -> str:

@@ -1,0 +1,166 @@
+"""Azure Blob Storage, and OneLake by its Blob endpoint, by azure-storage-blob.
+
+Whoever asks is who this process is: a workload's or managed identity, what the environment names, or who is signed in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+from azure.core import MatchConditions
+from azure.core.exceptions import AzureError
+from azure.core.pipeline.transport import RequestsTransport
+from azure.identity import DefaultAzureCredential
+from azure.storage.blob import ContainerClient, ContentSettings
+from requests.adapters import HTTPAdapter
+
+from dbt_state_oss import __version__
+from dbt_state_oss.application.ports import UNCHANGED, Unchanged
+from dbt_state_oss.errors import StoreUnavailable
+from dbt_state_oss.stores.azure_errors import cause_of, explained, impostor, is_absent, status_of
+from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page
+
+_API_VERSION = "2023-11-03"
+"""An older one, which everything that speaks as Azure does knows; and a newer SDK changes nothing."""
+_IN_ONE_REQUEST = 1 << 40
+"""More bytes than any document has: the SDK never makes several requests of one."""
+_CONTENT = ContentSettings(content_type="application/jsonl")
+_NOT_MODIFIED = 304
+_NO_BYTES = 416
+
+
+class AzureBucket:
+    """A `Bucket` of Azure Blob Storage."""
+
+    def __init__(
+        self,
+        container: str,
+        *,
+        place: str,
+        url: str = "",
+        connection_string: str = "",
+        page_size: int = 5000,
+        connections: int,
+        timeout_seconds: float,
+    ) -> None:
+        """`place` is the container as users know it; `url` the account's address, unless the `connection_string` says it.
+
+        `timeout_seconds` bounds the wait for a connection and for each piece of an answer. Raises `StoreUnavailable` where
+        this makes no client.
+        """
+        self._place = place
+        self._page_size = page_size
+        session = requests.Session()
+        session.mount("http://", HTTPAdapter(pool_maxsize=connections))
+        session.mount("https://", HTTPAdapter(pool_maxsize=connections))
+        options: dict[str, Any] = {
+            "api_version": _API_VERSION,
+            "max_single_get_size": _IN_ONE_REQUEST,
+            "max_single_put_size": _IN_ONE_REQUEST,
+            "retry_total": 0,
+            "transport": RequestsTransport(
+                session=session, connection_timeout=timeout_seconds, read_timeout=timeout_seconds
+            ),
+            "user_agent": f"dbt-state-oss/{__version__}",
+        }
+        self._credential: DefaultAzureCredential | None = None
+        if not connection_string and not url.startswith("https://"):
+            raise StoreUnavailable(
+                f"the store {place} cannot be used: an identity is shown over https alone, not to {url}"
+            )
+        try:
+            if connection_string:
+                self._client = ContainerClient.from_connection_string(connection_string, container, **options)
+            else:
+                self._credential = DefaultAzureCredential()
+                self._client = ContainerClient(url, container, self._credential, **options)
+        except ValueError:  # not told as the cause: it may hold a secret
+            which = (
+                "the connection string"
+                if connection_string
+                else "the address, the container's name or AZURE_… variables"
+            )
+            raise StoreUnavailable(f"the store {place} cannot be used: {which} cannot be right") from None
+
+    @property
+    def place(self) -> str:
+        return self._place
+
+    def read(self, name: str, unless: str | None) -> Blob | Unchanged | None:
+        condition = _unless(unless)
+        try:
+            found = self._client.download_blob(name, offset=0, length=_IN_ONE_REQUEST, **condition)
+            return Blob(found.read(), found.properties.etag)
+        except AzureError as error:
+            if status_of(error) == _NO_BYTES:
+                return self._read_empty(name, condition)
+            return self._not_read(error)
+        except ValueError as error:  # an answer without the headers that the SDK counts on
+            raise impostor(self._place) from error
+
+    def _read_empty(self, name: str, condition: dict[str, Any]) -> Blob | Unchanged | None:
+        """What has no bytes, so that the answer to a range of them tells no version."""
+        try:
+            properties = self._client.get_blob_client(name).get_blob_properties(**condition)
+        except AzureError as error:
+            return self._not_read(error)
+        if properties.size:
+            raise NoAnswer(f"{name} changed while it was read")
+        return Blob(b"", properties.etag)
+
+    def _not_read(self, error: AzureError) -> Unchanged | None:
+        if status_of(error) == _NOT_MODIFIED:
+            return UNCHANGED
+        if is_absent(error):
+            return None
+        raise explained(error, self._place) from cause_of(error)
+
+    def write(self, name: str, data: bytes, expected: str | None) -> str:
+        condition = _only(expected) if expected is not None else {}
+        try:
+            answer = self._client.get_blob_client(name).upload_blob(
+                data, overwrite=expected is not None, content_settings=_CONTENT, **condition
+            )
+        except AzureError as error:
+            raise explained(error, self._place, changing=name, expected=expected) from cause_of(error)
+        version: str = answer["etag"]
+        return version
+
+    def remove(self, name: str, expected: str) -> None:
+        try:
+            self._client.delete_blob(name, **_only(expected))
+        except AzureError as error:
+            raise explained(error, self._place, changing=name, expected=expected) from cause_of(error)
+
+    def page(self, prefix: str, following: str | None) -> Page:
+        """A page of the folder that `prefix` is in, since not every namespace with folders can be asked for less.
+
+        Such a one, as OneLake's, lists the folders too, as blobs without bytes.
+        """
+        folder = prefix[: prefix.rfind("/") + 1]
+        pages: Any = self._client.list_blobs(folder, results_per_page=self._page_size).by_page(following)
+        try:
+            found = [each.name for each in next(pages) if each.size]
+        except AzureError as error:
+            if is_absent(error):  # the folder
+                return Page((), None)
+            raise explained(error, self._place) from cause_of(error)
+        if stranger := next((name for name in found if not name.startswith(folder)), None):
+            raise StoreUnavailable(
+                f"the store {self._place} calls {stranger} what lies under {folder}: call it so, too"
+            )
+        return Page(tuple(name for name in found if name.startswith(prefix)), pages.continuation_token or None)
+
+    def close(self) -> None:
+        self._client.close()
+        if self._credential:
+            self._credential.close()
+
+
+def _only(version: str) -> dict[str, Any]:
+    return {"etag": version, "match_condition": MatchConditions.IfNotModified}
+
+
+def _unless(version: str | None) -> dict[str, Any]:
+    return {"etag": version, "match_condition": MatchConditions.IfModified} if version else {}

@@ -1,0 +1,100 @@
+"""Our errors for those of Azure's SDKs."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from requests.exceptions import SSLError
+
+from dbt_state_oss.errors import Conflict, StoreError, StoreReadOnly, StoreUnavailable
+from dbt_state_oss.stores.bucket import NoAnswer
+
+_NOT_FOUND = 404
+_CONDITION_FAILED = 412
+_COME_AGAIN = (408, 429, 500, 502, 503, 504)
+_TAKES_NO_WRITES = (403, 405)
+_EXISTS_ALREADY = ("BlobAlreadyExists", "PathAlreadyExists")
+_IS_KEPT = ("BlobImmutableDueToPolicy", "LeaseIdMissing", "SnapshotsPresent")
+_WRONG_CREDENTIALS = ("AuthenticationFailed", "InvalidAuthenticationInfo", "KeyBasedAuthenticationNotPermitted")
+_SIGN_IN_FAULT = re.compile(r"AADSTS\d+:.*?(?=\s*Trace ID|[\r\n]|$)")
+
+_ADVICE = {
+    "AuthenticationFailed": "the credentials are wrong, or the clock of this machine is",
+    "AuthorizationFailure": "give this identity the role, and let the account's firewall pass this process",
+    "AuthorizationPermissionMismatch": "give this identity the role Storage Blob Data Contributor for the container",
+    "BlobArchived": "a lifecycle rule has archived what is in use; exclude the state from it",
+    "BlobImmutableDueToPolicy": "an immutability policy keeps what was written",
+    "ContainerNotFound": "there is no such container",
+    "InvalidAuthenticationInfo": "the credentials are wrong, or those of another tenant",
+    "KeyBasedAuthenticationNotPermitted": "the account takes identities alone: set no connection string",
+    "LeaseIdMissing": "somebody holds a lease on it",
+    "SnapshotsPresent": "what has snapshots cannot be deleted",
+}
+
+
+def explained(error: AzureError, place: str, *, changing: str = "", expected: str | None = None) -> StoreError:
+    """Our error for the SDK's, about the container `place`; `changing` is the blob that was to be changed from `expected`."""
+    if not isinstance(error, HttpResponseError):
+        return _unanswered(error, place)
+    status, code = status_of(error), _code(error)
+    if isinstance(error, ClientAuthenticationError) and not code:
+        return _not_signed_in(error, place)
+    if changing and code not in _IS_KEPT:
+        gone = is_absent(error) and expected is not None
+        if gone or (code and status == _CONDITION_FAILED) or code in _EXISTS_ALREADY:
+            return Conflict(f"{changing} has changed")
+    if not status or status in _COME_AGAIN:
+        return NoAnswer(f"the store {place} says to come again ({code or status or 'the answer broke off'})")
+    if not code:
+        return impostor(place)
+    what = f"{code}; {_ADVICE[code]}" if code in _ADVICE else code
+    if changing and code not in _WRONG_CREDENTIALS and (code in _IS_KEPT or status in _TAKES_NO_WRITES):
+        return StoreReadOnly(f"the store {place} takes no writes: {what}")
+    return StoreUnavailable(f"the store {place} refuses: {what}")
+
+
+def impostor(place: str) -> NoAnswer:
+    """What is said where an answer cannot be Azure's."""
+    return NoAnswer(f"something else answers in the place of {place}, a proxy perhaps")
+
+
+def is_absent(error: AzureError) -> bool:
+    """Whether what was asked for is not there, though the container is."""
+    return status_of(error) == _NOT_FOUND and _code(error) not in ("", "ContainerNotFound")
+
+
+def cause_of(error: AzureError) -> AzureError | None:
+    """What may be shown as the cause of ours: nothing that tells of an address, which may hold a signature."""
+    return error if isinstance(error, HttpResponseError) else None
+
+
+def status_of(error: AzureError) -> int:
+    """The HTTP status; 0 where the answer broke off."""
+    return (isinstance(error, HttpResponseError) and error.status_code) or 0
+
+
+def _code(error: AzureError) -> str:
+    """The service's own word for what is wrong; empty where it said none."""
+    response: Any = error.response if isinstance(error, HttpResponseError) else None
+    code: str = response.headers.get("x-ms-error-code", "") if response else ""
+    return code
+
+
+def _unanswered(error: AzureError, place: str) -> StoreError:
+    inner = error.inner_exception or error
+    if isinstance(inner, SSLError):
+        return StoreUnavailable(
+            f"the store {place} cannot be asked: its certificate is not trusted, or it speaks no TLS"
+        )
+    return NoAnswer(f"the store {place} did not answer ({type(inner).__name__})")
+
+
+def _not_signed_in(error: ClientAuthenticationError, place: str) -> StoreError:
+    fault = _SIGN_IN_FAULT.search(str(error))
+    return StoreUnavailable(
+        f"the store {place} cannot be asked: {fault[0] if fault else 'this process has no identity in Azure'}; "
+        "use workload identity, a managed identity (AZURE_CLIENT_ID where there are several), a service principal "
+        "(AZURE_TENANT_ID, AZURE_CLIENT_ID and its secret or certificate) or az login"
+    )

@@ -1,0 +1,90 @@
+"""Our errors for what Google Cloud Storage and google-auth say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from google.auth.exceptions import GoogleAuthError, TransportError
+from requests import RequestException, Response
+from requests.exceptions import SSLError
+
+from dbt_state_oss.errors import Conflict, StoreError, StoreReadOnly, StoreUnavailable
+from dbt_state_oss.stores.bucket import NoAnswer
+
+_NOT_FOUND = 404
+_CONDITION_FAILED = (409, 412)
+"""409: another write was under way."""
+_COME_AGAIN = (408, 429, 500, 502, 503, 504)
+_TOO_OFTEN = ("rateLimitExceeded", "userRateLimitExceeded")
+_TAKES_NO_WRITES = (403, 405)
+_LONGEST_WORDS = 300
+_SIGN_IN_FAULT = re.compile(r"\b(invalid_\w+|unauthorized_client|access_denied)\b")
+
+_ADVICE = {
+    401: "the credentials are not known there",
+    403: "its policy has to allow this identity storage.objects.get, create, delete and list",
+    404: "there is no such bucket",
+}
+
+
+def refusal(answer: Response, place: str, *, changing: str = "", expected: str | None = None) -> StoreError:
+    """Our error for an answer of the bucket `place`; `changing` is the object that was to be changed from `expected`."""
+    status = answer.status_code
+    gone = is_absent(answer) and expected is not None
+    if changing and (gone or status in _CONDITION_FAILED):
+        return Conflict(f"{changing} has changed")
+    reason, words = _fault(answer)
+    if status in _COME_AGAIN or reason in _TOO_OFTEN:
+        return NoAnswer(f"the store {place} says to come again ({status} {reason})")
+    what = "; ".join(part for part in (f"{status} {reason}".strip(), words, _ADVICE.get(status)) if part)
+    if changing and status in _TAKES_NO_WRITES:
+        return StoreReadOnly(f"the store {place} takes no writes: {what}")
+    return StoreUnavailable(f"the store {place} refuses: {what}")
+
+
+def is_absent(answer: Response) -> bool:
+    """Whether there is no such object, though there is the bucket: without it, the status is the same."""
+    return answer.status_code == _NOT_FOUND and "bucket does not exist" not in answer.text
+
+
+def is_of_an_impostor(answer: Response) -> bool:
+    """Whether it is a page for people, or sends to one: neither comes from here, unless a gateway of Google's is in trouble."""
+    return answer.is_redirect or answer.content[:64].lstrip().lower().startswith((b"<!doctype", b"<html"))
+
+
+def impostor(place: str) -> NoAnswer:
+    """What is said where an answer cannot be Google's."""
+    return NoAnswer(f"something else answers in the place of {place}, a proxy perhaps")
+
+
+def unanswered(error: RequestException, place: str) -> StoreError:
+    """Our error where no answer came, or not all of it."""
+    if isinstance(error, SSLError):
+        return StoreUnavailable(
+            f"the store {place} cannot be asked: its certificate is not trusted, or it speaks no TLS"
+        )
+    return NoAnswer(f"the store {place} did not answer ({type(error).__name__})")
+
+
+def not_signed_in(error: GoogleAuthError, place: str) -> StoreError:
+    """Our error where there are no credentials, or they bring no token."""
+    if isinstance(error, TransportError) or error.retryable:
+        return NoAnswer(f"the store {place} cannot be asked: no token came in time ({type(error).__name__})")
+    fault = _SIGN_IN_FAULT.search(str(error))
+    return StoreUnavailable(
+        f"the store {place} cannot be asked: {fault[0] if fault else 'there are no Google credentials that work'}; use Workload "
+        "Identity, an attached service account, GOOGLE_APPLICATION_CREDENTIALS or gcloud auth application-default login"
+    )
+
+
+def _fault(answer: Response) -> tuple[str, str]:
+    """Google's word and words for what is wrong; empty where it said none."""
+    try:
+        error = answer.json()["error"]
+    except (ValueError, LookupError, TypeError):
+        return "", ""
+    if not isinstance(error, Mapping):
+        return "", ""
+    first: Mapping[str, object] = next(iter(error.get("errors", ())), {})
+    return str(first.get("reason", "")), str(error.get("message", "")).partition("\n")[0][:_LONGEST_WORDS]
