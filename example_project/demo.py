@@ -102,7 +102,7 @@ def main() -> int:
     parser.add_argument(
         "--store",
         default="local",
-        help="keep the state there, under a prefix of the demo's own, where the store's DBTSTATE_… variables say (default: local)",
+        help="keep the state there, under a prefix of its own, where the DBTSTATE_… variables of that store say (default: local)",
     )
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))

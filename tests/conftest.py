@@ -7,8 +7,28 @@ same examples, so that a change is judged by what it does.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
+from tests.emulators.running import REMOTE_STORES, Emulators
 
 settings.register_profile("project", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("project")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--state-store",
+        choices=("local", *REMOTE_STORES),
+        default="local",
+        help="where the servers of end-to-end tests keep their state",
+    )
+
+
+@pytest.fixture(scope="session")
+def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulators]:
+    """The object stores that the tests of this process ask for."""
+    emulators = Emulators(tmp_path_factory.mktemp("emulators"))
+    yield emulators
+    emulators.stop()

@@ -69,21 +69,21 @@ async def test_an_update_of_what_was_read_is_one_put(store: CountedStore) -> Non
     await documents.update(KEY, adding("one"))
     await documents.update(KEY, adding("two"))
     assert store.asked == {"get": 1, "put": 2}
-    assert await documents.read(KEY) == {"one", "two"}
+    assert await documents.read(KEY) == frozenset({"one", "two"})
 
 
 async def test_an_update_of_what_was_never_read_reads_first(store: CountedStore) -> None:
     await cache(store).update(KEY, adding("one"))
     await cache(store).update(KEY, adding("two"))
     assert store.asked == {"get": 2, "put": 2}
-    assert await cache(store).read(KEY) == {"one", "two"}
+    assert await cache(store).read(KEY) == frozenset({"one", "two"})
 
 
 async def test_changes_that_come_together_are_written_together(store: CountedStore) -> None:
     documents = cache(store)
     await asyncio.gather(*(documents.update(KEY, adding(str(number))) for number in range(50)))
     assert store.asked["put"] <= 2
-    assert await documents.read(KEY) == {str(number) for number in range(50)}
+    assert await documents.read(KEY) == frozenset({str(number) for number in range(50)})
 
 
 async def test_what_another_process_wrote_meanwhile_is_not_lost(store: CountedStore) -> None:
@@ -91,7 +91,7 @@ async def test_what_another_process_wrote_meanwhile_is_not_lost(store: CountedSt
     await one.update(KEY, adding("one"))
     await other.update(KEY, adding("other"))
     await one.update(KEY, adding("two"))
-    assert await other.read(KEY) == {"one", "other", "two"}
+    assert await other.read(KEY) == frozenset({"one", "other", "two"})
 
 
 async def test_what_another_process_deleted_is_made_anew(store: CountedStore) -> None:
@@ -99,7 +99,7 @@ async def test_what_another_process_deleted_is_made_anew(store: CountedStore) ->
     await one.update(KEY, adding("one"))
     assert await other.delete(KEY)
     await one.update(KEY, adding("two"))
-    assert await other.read(KEY) == {"two"}
+    assert await other.read(KEY) == frozenset({"two"})
 
 
 async def test_a_change_that_seems_to_be_none_is_held_against_what_is_there_now(store: CountedStore) -> None:
@@ -107,7 +107,7 @@ async def test_a_change_that_seems_to_be_none_is_held_against_what_is_there_now(
     await one.update(KEY, adding("one"))
     await other.update(KEY, lambda _: frozenset({"other"}))
     await one.update(KEY, adding("one"))
-    assert await other.read(KEY) == {"one", "other"}
+    assert await other.read(KEY) == frozenset({"one", "other"})
     puts = store.asked["put"]
     await one.update(KEY, adding("one"))
     assert store.asked["put"] == puts
@@ -153,7 +153,7 @@ async def test_a_broken_document_is_set_aside_before_it_is_replaced(store: Count
     documents = cache(store)
     assert await documents.read(KEY) is None
     await documents.update(KEY, adding("one"))
-    assert await documents.read(KEY) == {"one"}
+    assert await documents.read(KEY) == frozenset({"one"})
     aside = await store.get(aside_key(KEY, b"!broken"))
     assert isinstance(aside, Document)
     assert aside.data == b"!broken"
@@ -163,4 +163,4 @@ async def test_a_cache_without_room_still_serves(store: CountedStore) -> None:
     documents = cache(store, cache_bytes=0)
     await documents.update(KEY, adding("one"))
     await documents.update(KEY, adding("two"))
-    assert await documents.read(KEY) == {"one", "two"}
+    assert await documents.read(KEY) == frozenset({"one", "two"})

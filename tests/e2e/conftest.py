@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from tests.e2e.dbt_process import DbtProcess
 from tests.e2e.generations import Generation
 from tests.e2e.postgres import TEMPLATE, PostgresServer
-from tests.e2e.server import StateServer
+from tests.e2e.server import StateServer, local_store
 from tests.e2e.shop import Shop
+from tests.emulators.running import Emulators
 
 SOURCES = Path(__file__).with_name("sources.sql")
 
 ClientOf = Callable[[Generation], DbtProcess]
 StartServer = Callable[..., StateServer]
 OpenShop = Callable[..., Shop]
+StoreOf = Callable[[Path], Mapping[str, str]]
+"""The variables of the store for a server of a directory of its own."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,8 +77,23 @@ def client(client_of: ClientOf) -> DbtProcess:
 
 
 @pytest.fixture(scope="session")
-def _shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StateServer]:
-    server = StateServer(tmp_path_factory.mktemp("server"))
+def store_of(request: pytest.FixtureRequest) -> StoreOf:
+    """Where the server of a directory keeps its state: there, or in the store that `--state-store` names."""
+    kind: str = request.config.getoption("--state-store")
+
+    def store_of(directory: Path) -> Mapping[str, str]:
+        if kind == "local":
+            return local_store(directory / "state")
+        emulators: Emulators = request.getfixturevalue("emulators")
+        return emulators.variables(kind, emulators.fresh_name())
+
+    return store_of
+
+
+@pytest.fixture(scope="session")
+def _shared_server(tmp_path_factory: pytest.TempPathFactory, store_of: StoreOf) -> Iterator[StateServer]:
+    directory = tmp_path_factory.mktemp("server")
+    server = StateServer(directory, store=store_of(directory))
     yield server
     server.stop()
 
@@ -90,16 +108,20 @@ def server(_shared_server: StateServer) -> Iterator[StateServer]:
 
 
 @pytest.fixture
-def start_server(tmp_path: Path) -> Iterator[StartServer]:
+def start_server(tmp_path: Path, store_of: StoreOf) -> Iterator[StartServer]:
     """Starts servers for one scenario alone, with settings, a controllable clock, or to be killed."""
     servers: list[StateServer] = []
     numbers = itertools.count(1)
 
     def start_server(
-        *, settings: dict[str, str] | None = None, controllable_clock: bool = False, state: Path | None = None
+        *,
+        settings: dict[str, str] | None = None,
+        controllable_clock: bool = False,
+        store: Mapping[str, str] | None = None,
     ) -> StateServer:
+        directory = tmp_path / f"server_{next(numbers)}"
         server = StateServer(
-            tmp_path / f"server_{next(numbers)}", settings=settings, controllable_clock=controllable_clock, state=state
+            directory, settings=settings, controllable_clock=controllable_clock, store=store or store_of(directory)
         )
         servers.append(server)
         return server

@@ -19,7 +19,7 @@ LAUNCHER = Path(__file__).with_name("server_with_clock.py")
 
 
 class StateServer:
-    """`dbt-state-oss serve` on the local store, which may be killed and started again on the same port and directory."""
+    """`dbt-state-oss serve`, which may be killed and started again on the same port and state."""
 
     def __init__(
         self,
@@ -27,21 +27,20 @@ class StateServer:
         *,
         settings: Mapping[str, str] | None = None,
         controllable_clock: bool = False,
-        state: Path | None = None,
+        store: Mapping[str, str] | None = None,
         program: Sequence[str] = ("-m", "dbt_state_oss"),
     ) -> None:
-        """Keep the log in `directory`, and the state too unless `state` names another; `settings` are variables.
+        """Keep the log in `directory`, and the state too unless `store`, variables as `settings` are, leads elsewhere.
 
         `program` is what the interpreter is to run where it is not the server as it is.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        self.state = state or directory / "state"
+        self.store = dict(store or local_store(directory / "state"))
         self.log = directory / "server.log"
         self.port = free_port()
         self._environment = {
             "PATH": os.environ["PATH"],
-            "STATE_STORE": "local",
-            "DBTSTATE_LOCAL_DIR": str(self.state),
+            **self.store,
             "DBTSTATE_PORT": str(self.port),
             **(settings or {}),
         }
@@ -50,6 +49,11 @@ class StateServer:
         self._program = [str(LAUNCHER), str(self._clock)] if controllable_clock else list(program)
         self._process = self._spawn()
         self.wait_until_ready()
+
+    @property
+    def state(self) -> Path:
+        """The directory of the local store."""
+        return Path(self.store["DBTSTATE_LOCAL_DIR"])
 
     @property
     def address(self) -> str:
@@ -108,3 +112,8 @@ class StateServer:
         """End the process, however it is."""
         if self.running:
             self.kill()
+
+
+def local_store(directory: Path) -> dict[str, str]:
+    """The variables of a local store in this directory."""
+    return {"STATE_STORE": "local", "DBTSTATE_LOCAL_DIR": str(directory)}

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tests.e2e.conftest import OpenShop, StartServer
 from tests.e2e.explaining import explained
+from tests.e2e.server import local_store
 from tests.e2e.shop import DEVELOPMENT, Shop
 
 READS_ORDERS = """
@@ -219,9 +222,9 @@ def test_each_table_that_might_have_been_copied_is_told(shop: Shop) -> None:
     ],
 )
 def test_where_sql_is_kept_a_short_difference_is_told(
-    open_shop: OpenShop, start_server: StartServer, keep: str, told: list[str], untold: list[str]
+    open_shop: OpenShop, start_server: StartServer, tmp_path: Path, keep: str, told: list[str], untold: list[str]
 ) -> None:
-    server = start_server(settings={"DBTSTATE_STORE_SQL": keep})
+    server = start_server(settings={"DBTSTATE_STORE_SQL": keep}, store=local_store(tmp_path / "searched"))
     shop = open_shop(server)
     shop.edit(
         "models/order_totals.sql", "select customer_id", "{{ config(on_schema_change='ignore') }} select customer_id"

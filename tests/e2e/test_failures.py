@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.e2e.conftest import OpenShop, StartServer
 from tests.e2e.gate import PASSING, ClosedGate
-from tests.e2e.server import StateServer
+from tests.e2e.server import StateServer, local_store
 from tests.e2e.shop import Shop
 
 IMPATIENT = {"RUN_CACHE_API_CLIENT_MAX_ATTEMPTS": "1", "RUN_CACHE_API_CLIENT_TIMEOUT": "5s"}
@@ -23,6 +23,12 @@ EVERYTHING = {"order_totals", "customer_totals", "customer_names"}
 @pytest.fixture
 def own_server(start_server: StartServer) -> StateServer:
     return start_server()
+
+
+@pytest.fixture
+def local_server(start_server: StartServer, tmp_path: Path) -> StateServer:
+    """A server on a local store, whatever the others have: its file is what a scenario spoils."""
+    return start_server(store=local_store(tmp_path / "spoiled"))
 
 
 @pytest.fixture
@@ -140,7 +146,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_keeps_dbt_green_and_is_got_over(
     open_shop: OpenShop, start_server: StartServer, disk: Path
 ) -> None:
-    shop = open_shop(start_server(state=disk / "state"))
+    shop = open_shop(start_server(store=local_store(disk / "state")))
     shop.build()
     with suppress(OSError), (disk / "filler").open("wb") as filler:
         while True:
@@ -159,7 +165,7 @@ def test_a_full_disk_keeps_dbt_green_and_is_got_over(
 def test_a_read_only_directory_ends_the_server_with_a_sentence_and_dbt_builds_without_it(
     open_shop: OpenShop, start_server: StartServer, disk: Path
 ) -> None:
-    shop = open_shop(start_server(state=disk / "state"))
+    shop = open_shop(start_server(store=local_store(disk / "state")))
     shop.build()
     assert shop.server.terminate() == 0
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
@@ -172,32 +178,34 @@ def test_a_read_only_directory_ends_the_server_with_a_sentence_and_dbt_builds_wi
     assert shop.build().built == {"customer_names"}
 
 
-def test_garbage_in_the_stored_documents_is_treated_as_no_record(open_shop: OpenShop, own_server: StateServer) -> None:
-    shop = open_shop(own_server)
+def test_garbage_in_the_stored_documents_is_treated_as_no_record(
+    open_shop: OpenShop, local_server: StateServer
+) -> None:
+    shop = open_shop(local_server)
     shop.build()
     for garbage in (b"", b"\x00\xff garbage", b'{"version": 99}', b"[]", b"null"):
-        with closing(sqlite3.connect(own_server.state / "state.sqlite3")) as database, database:
+        with closing(sqlite3.connect(local_server.state / "state.sqlite3")) as database, database:
             database.execute("update documents set data = ?, version = hex(randomblob(16))", (garbage,))
         assert shop.build().built == EVERYTHING, garbage
         assert shop.build().built == set(), garbage
 
 
 def test_a_state_that_is_taken_away_under_a_running_server_is_an_empty_state(
-    open_shop: OpenShop, own_server: StateServer
+    open_shop: OpenShop, local_server: StateServer
 ) -> None:
-    shop = open_shop(own_server)
+    shop = open_shop(local_server)
     shop.build()
-    own_server.state.rename(own_server.state.with_name("moved_away"))
+    local_server.state.rename(local_server.state.with_name("moved_away"))
     assert shop.build().built == EVERYTHING
     assert shop.build().built == set()
 
 
 def test_a_state_that_is_overwritten_under_a_running_server_keeps_dbt_green(
-    open_shop: OpenShop, own_server: StateServer
+    open_shop: OpenShop, local_server: StateServer
 ) -> None:
-    shop = open_shop(own_server)
+    shop = open_shop(local_server)
     shop.build()
-    for file in own_server.state.iterdir():
+    for file in local_server.state.iterdir():
         if file.is_file():
             file.write_bytes(os.urandom(16384))
     assert shop.build(clean=False).built <= EVERYTHING

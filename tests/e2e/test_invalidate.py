@@ -13,7 +13,7 @@ def lose_an_older_order(shop: Shop) -> None:
 
 def invalidate(shop: Shop, table: str) -> None:
     pattern = f"{shop.database.name}.prod.{table}"
-    assert run("state", "invalidate", pattern, "--yes", "--dir", str(shop.server.state)).returncode == 0
+    assert run("state", "invalidate", pattern, "--yes", environment=shop.server.store).returncode == 0
 
 
 def test_what_reads_a_forgotten_table_is_rebuilt_with_it(shop: Shop) -> None:

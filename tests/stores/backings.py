@@ -5,17 +5,13 @@ A new backend or wrapper joins with one entry in `BACKINGS`.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from tests.emulators import s3
-from tests.emulators.azure import Azurite
-from tests.emulators.gcs import FakeGcsServer
-from tests.emulators.process import EmulatorProcess
+from tests.emulators.running import SHARED_BUCKET, Emulators
 
 from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.stores.azure import AzureBucket
@@ -28,9 +24,6 @@ from dbt_state_oss.stores.s3 import S3Bucket
 CONNECTIONS = 16
 TIMEOUT_SECONDS = 20.0
 ATTEMPTS = 2
-SHARED_BUCKET = "shared"
-
-E = TypeVar("E", bound=EmulatorProcess)
 
 
 class Backing(Protocol):
@@ -43,46 +36,6 @@ class Backing(Protocol):
 
     async def open(self) -> ObjectStore:
         """A further store on these documents, as another replica would open it."""
-
-
-class Emulators:
-    """The servers that this test process has started so far."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._stops: list[Callable[[], None]] = []
-        self._numbers = itertools.count(1)
-
-    @cached_property
-    def moto(self) -> EmulatorProcess:
-        return self._started(s3.moto)
-
-    @cached_property
-    def seaweedfs(self) -> EmulatorProcess:
-        server = self._started(s3.seaweedfs)
-        s3.client(server.endpoint).create_bucket(Bucket=SHARED_BUCKET)
-        return server
-
-    @cached_property
-    def azurite(self) -> Azurite:
-        return self._started(Azurite)
-
-    @cached_property
-    def fake_gcs(self) -> FakeGcsServer:
-        return self._started(FakeGcsServer)
-
-    def _started(self, start: Callable[[Path], E]) -> E:
-        server = start(self._directory)
-        self._stops.append(server.stop)
-        return server
-
-    def fresh_name(self) -> str:
-        """A name that no bucket has yet."""
-        return f"bucket-{next(self._numbers)}"
-
-    def stop(self) -> None:
-        for stop in self._stops:
-            stop()
 
 
 class MemoryBacking:

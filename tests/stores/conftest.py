@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.emulators.running import Emulators
 from tests.emulators.s3 import CREDENTIALS
-from tests.stores.backings import BACKINGS, Backing, Emulators, Tested
+from tests.stores.backings import BACKINGS, Backing, Tested
 
 from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.stores.local import LocalStore
-
-
-@pytest.fixture(scope="session")
-def emulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulators]:
-    """The object stores that the tests of this process have asked for."""
-    emulators = Emulators(tmp_path_factory.mktemp("emulators"))
-    yield emulators
-    emulators.stop()
 
 
 @pytest.fixture(params=BACKINGS, ids=[tested.name for tested in BACKINGS])

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from tests.emulators import s3
 from tests.emulators.proxy import Fault, Proxy, Request
+from tests.emulators.running import Emulators
 from tests.emulators.s3_faults import LASTING, TRANSIENT, every, once
 from tests.stores.asking import add, listed, stored
-from tests.stores.backings import Emulators
 
 from dbt_state_oss.application.ports import UNCHANGED, Document
 from dbt_state_oss.errors import Conflict, StoreReadOnly, StoreUnavailable

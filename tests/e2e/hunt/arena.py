@@ -150,7 +150,7 @@ class Arena:
 
     def forget_everything(self) -> None:
         """`dbt-state-oss state invalidate '*'`, where there is anything to forget."""
-        environment = {"PATH": os.environ["PATH"], "STATE_STORE": "local", "DBTSTATE_LOCAL_DIR": str(self.server.state)}
+        environment = {"PATH": os.environ["PATH"], **self.server.store}
         command = [sys.executable, "-m", "dbt_state_oss", "state", "invalidate", "*", "--yes"]
         ended = subprocess.run(command, env=environment, capture_output=True, check=False, text=True)
         assert ended.returncode == 0 or "nothing is recorded" in ended.stderr, ended.stderr
