@@ -46,8 +46,9 @@ format: setup ## Rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: setup ## Measure the hot path as ratios within one run
+bench: setup ## Measure the hot path as ratios within one run, and count the requests to an object store
 	$(BIN)/python bench/hot_path.py
+	$(BIN)/python bench/store_requests.py
 
 lock: | $(UV) ## Resolve the dependencies anew and rewrite requirements/*.txt with their hashes
 	$(UV) pip compile --quiet --upgrade pyproject.toml --extra server --group dev $(LOCK) -o requirements/dev.txt

@@ -17,7 +17,7 @@ from dbt_state_oss.application.explain import Explain
 from dbt_state_oss.application.gathering import Gathering
 from dbt_state_oss.application.journal import Journal
 from dbt_state_oss.application.ledger import Ledger
-from dbt_state_oss.application.node_states import NodeStates
+from dbt_state_oss.application.node_states import PAUSE_SECONDS, NodeStates
 from dbt_state_oss.application.parsing import ParsingLimits, PooledFingerprinter
 from dbt_state_oss.application.ports import Clock, KeyRing, ObjectStore
 from dbt_state_oss.application.record import Record
@@ -42,9 +42,13 @@ from dbt_state_oss.protocol.selector import SelectorServicer
 from dbt_state_oss.protocol.server import Limits, Server
 from dbt_state_oss.protocol.sql import SqlServicer
 from dbt_state_oss.settings import Settings, TicketSettings
+from dbt_state_oss.settings.places import LocalPlace
 
 _READ_TIMEOUT_SHARE = 1 / 3
 """Of a call's time for reading the state: enough is left to answer without it (rule X1)."""
+
+_REMOTE_PAUSE_SECONDS = 3.0
+"""How long nodes gather for a put to an object store, which costs."""
 
 _PROBE_KEY = "_server/probe"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -89,7 +93,8 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
     parsing = ParsingLimits(workers=settings.parsing.workers, parse_seconds=settings.parsing.timeout_seconds)
     fingerprinter = PooledFingerprinter(parsing)
     stack.push_async_callback(fingerprinter.close)
-    node_states = NodeStates(store, clock)
+    local = isinstance(settings.store.place, LocalPlace)
+    node_states = NodeStates(store, clock, pause_seconds=PAUSE_SECONDS if local else _REMOTE_PAUSE_SECONDS)
     stack.push_async_callback(node_states.close)
     retention = Retention(store, clock, journal_days=settings.journal.days, store_sql=settings.journal.store_sql)
     journal = Journal(store, clock, retention=retention)

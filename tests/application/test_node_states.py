@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from tests.application.conftest import HandClock
@@ -10,7 +11,7 @@ from tests.domain.building import MART, MINUTE, SUBMISSION
 from dbt_state_oss.application.codec import NodeEntry, decode_shard
 from dbt_state_oss.application.keys import node_shard_key, nodes_prefix
 from dbt_state_oss.application.node_states import NodeStates
-from dbt_state_oss.application.ports import Document
+from dbt_state_oss.application.ports import Document, Unchanged, Version
 from dbt_state_oss.domain.submission import Submission
 from dbt_state_oss.stores.memory import MemoryStore
 
@@ -53,6 +54,46 @@ async def test_an_older_look_that_is_written_late_does_not_win(store: MemoryStor
     entry = await stored(store)
     assert entry is not None
     assert entry.body == "b2"
+
+
+class CountingStore(MemoryStore):
+    """Counts reads."""
+
+    reads = 0
+
+    async def get(self, key: str, *, unless: Version | None = None) -> Document | Unchanged | None:
+        self.reads += 1
+        return await super().get(key, unless=unless)
+
+
+async def test_the_store_is_not_asked_for_each_node_that_looks_as_it_did(clock: HandClock) -> None:
+    store = CountingStore()
+    states = NodeStates(store, clock, pause_seconds=0)
+    states.note("default", looking())
+    await states.all_nodes(PREFIX)
+    reads = store.reads
+    for _ in range(100):
+        states.note("default", looking())
+        await asyncio.sleep(0)
+    assert store.reads == reads
+    states.note("default", looking(body="b2"))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert store.reads > reads
+    await states.close()
+
+
+async def test_a_node_that_seems_unchanged_is_written_if_another_process_saw_it_differently(clock: HandClock) -> None:
+    store = MemoryStore()
+    states = NodeStates(store, clock)
+    states.note("default", looking())
+    await states.all_nodes(PREFIX)
+    clock.time += MINUTE
+    await noted(store, clock, looking(body="b2"))
+    clock.time += MINUTE
+    states.note("default", looking())
+    assert (await states.all_nodes(PREFIX))[SUBMISSION.node.unique_id].body == SUBMISSION.node.hashes.body
+    await states.close()
 
 
 async def test_an_untracked_node_is_not_kept(store: MemoryStore, clock: HandClock) -> None:

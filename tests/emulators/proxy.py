@@ -1,4 +1,4 @@
-"""A proxy before an emulator: it counts requests, and does to some of them what networks and clouds do.
+"""A proxy before an emulator: it remembers requests, and does to some of them what networks and clouds do.
 
 Faults are made here and not in our code, so that the real SDK meets them on a real connection.
 """
@@ -74,8 +74,8 @@ class Proxy:
         self._server.proxy = self
         self._lock = threading.Lock()
         self._faults: list[tuple[Callable[[Request], bool], Fault]] = []
-        self.counts: Counter[str] = Counter()
-        """Requests that came in, by method."""
+        self.seen: list[tuple[str, str]] = []
+        """Method and path of every request that came in."""
         threading.Thread(target=self._server.serve_forever, name="proxy", daemon=True).start()
 
     @property
@@ -108,7 +108,7 @@ class Proxy:
     def answer(self, request: Request) -> Answer | None:
         """For the handler alone."""
         with self._lock:
-            self.counts[request.method] += 1
+            self.seen.append((request.method, request.path))
             fault = next((fault for on, fault in self._faults if on(request)), None)
         if fault is None:
             return self._forward(request)

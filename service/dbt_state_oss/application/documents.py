@@ -75,6 +75,11 @@ class DocumentCache(Generic[T]):
         """The document as it is now; None where there is none that can be read. Costs one request to the store."""
         return (await self._look(key)).value
 
+    def seen(self, key: str) -> T | None:
+        """The document as it was seen last, without a request; None where it has not been, or not for long."""
+        known = self._cache.get(key)
+        return None if known is None else known.value
+
     async def update(self, key: str, change: Callable[[T | None], T | None]) -> None:
         """Replace the document by what `change` makes of it; None leaves it as it is.
 

@@ -41,6 +41,12 @@ class NodeRecords:
         shards = await asyncio.gather(*(one(key) for key in keys))
         return {unique_id: entry for shard in shards if shard for unique_id, entry in shard.nodes.items()}
 
+    def showed(self, key: str, unique_id: str, entry: NodeEntry) -> bool:
+        """Whether the node looked like that when its shard was read or written last."""
+        shard = self._shards.seen(key)
+        known = None if shard is None else shard.nodes.get(unique_id)
+        return known is not None and _looks_like(known, entry)
+
     async def merge(self, key: str, entries: Mapping[str, NodeEntry]) -> None:
         """Bring these nodes into a shard."""
         async with self._calls:
@@ -70,7 +76,10 @@ def _merged(shard: NodeShard | None, entries: Mapping[str, NodeEntry]) -> NodeSh
         if unique_id not in known or known[unique_id].seen_at <= entry.seen_at
     }
     changed = any(
-        unique_id not in known or replace(known[unique_id], seen_at=entry.seen_at) != entry
-        for unique_id, entry in younger.items()
+        unique_id not in known or not _looks_like(known[unique_id], entry) for unique_id, entry in younger.items()
     )
     return NodeShard({**known, **younger}) if changed else None
+
+
+def _looks_like(one: NodeEntry, other: NodeEntry) -> bool:
+    return replace(one, seen_at=other.seen_at) == other

@@ -1,8 +1,8 @@
 """Node states: what each dbt node looked like when it was last seen, also when the answer was a skip (rule W7).
 
 Kept for selection and deferral, never for a decision. Notes are taken without waiting, and a background task writes them, many
-at a time. Whoever reads waits for the notes that this process has taken; those of another process come into sight when it
-has written them, about half a second later.
+at a time; that a node still looks as it did is looked after at leisure. Whoever reads waits for the notes that this process has
+taken; those of another process come into sight when it has written them, some seconds later at most.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ from dbt_state_oss.application.ports import Clock, ObjectStore
 from dbt_state_oss.domain.submission import Submission
 from dbt_state_oss.errors import StoreError, StoreUnavailable
 
-_PAUSE_SECONDS = 0.5
+PAUSE_SECONDS = 0.5
+"""How long notes gather where a put costs little."""
+_LEISURE_SECONDS = 30.0
+"""How long notes may wait that seem to change nothing."""
 _LONGEST_PAUSE_SECONDS = 30.0
 _MOST_WAITING = 50_000
 
@@ -45,14 +48,16 @@ class NodeStates:
     store fails, also where it does not take what was noted before.
     """
 
-    def __init__(self, store: ObjectStore, clock: Clock) -> None:
+    def __init__(self, store: ObjectStore, clock: Clock, *, pause_seconds: float = PAUSE_SECONDS) -> None:
         self._clock = clock
+        self._pause = pause_seconds
         self._records = NodeRecords(store)
         self._notes = _Notes()
         self._writing = asyncio.Lock()
         self._wake = asyncio.Event()
         self._closed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._leisure: asyncio.TimerHandle | None = None
 
     def note(self, organization: str, submission: Submission) -> None:
         """Remember how this node looks, if its client tracks it. Never waits."""
@@ -63,13 +68,17 @@ class NodeStates:
             organization, node.target_name, project_id=node.project_id, project_name=node.project_name
         )
         entry = _entry(submission, seen_at=self._clock.now())
-        self._notes.nodes[node_shard_key(prefix, node.unique_id)][node.unique_id] = entry
+        key = node_shard_key(prefix, node.unique_id)
+        self._notes.nodes[key][node.unique_id] = entry
         self._notes.count += 1
         if node.project_id:
             self._notes.projects[project_key(organization, node.project_name)].add(node.project_id)
         if self._task is None:
             self._task = asyncio.create_task(self._write_until_closed(), name="node states")
-        self._wake.set()
+        if not self._records.showed(key, node.unique_id, entry):
+            self._wake.set()
+        elif self._leisure is None:
+            self._leisure = asyncio.get_running_loop().call_later(_LEISURE_SECONDS, self._wake.set)
 
     async def all_nodes(self, prefix: str) -> dict[str, NodeEntry]:
         """Every node under a `nodes_prefix`, by unique id: one read for each shard."""
@@ -101,18 +110,21 @@ class NodeStates:
             raise StoreUnavailable("how the nodes looked in their last builds could not be written")
 
     async def _write_until_closed(self) -> None:
-        pause = _PAUSE_SECONDS
+        pause = self._pause
         while not self._closed.is_set():
             await self._wake.wait()
             self._wake.clear()
             with suppress(TimeoutError):  # let notes gather, but not while closing
                 await asyncio.wait_for(self._closed.wait(), pause)
-            pause = _PAUSE_SECONDS if await self._write() else min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            pause = self._pause if await self._write() else min(2 * pause, _LONGEST_PAUSE_SECONDS)
         await self._write()
 
     async def _write(self) -> bool:
         """Whether nothing is left that was noted before; what could not be written waits again."""
         async with self._writing:
+            if self._leisure is not None:
+                self._leisure.cancel()
+                self._leisure = None
             notes, self._notes = self._notes, _Notes()
             shards = [self._write_nodes(key, entries) for key, entries in notes.nodes.items()]
             projects = [self._write_project(key, ids) for key, ids in notes.projects.items()]
