@@ -26,6 +26,8 @@ _API_VERSION = "2023-11-03"
 _IN_ONE_REQUEST = 1 << 40
 """More bytes than any document has: the SDK never makes several requests of one."""
 _CONTENT = ContentSettings(content_type="application/jsonl")
+_STUMBLES = (AttributeError, ValueError)
+"""What the SDK raises at an answer that is nothing like Azure's."""
 _NOT_MODIFIED = 304
 _NO_BYTES = 416
 
@@ -96,7 +98,7 @@ class AzureBucket:
             if status_of(error) == _NO_BYTES:
                 return self._read_empty(name, condition)
             return self._not_read(error)
-        except ValueError as error:  # an answer without the headers that the SDK counts on
+        except _STUMBLES as error:
             raise impostor(self._place) from error
 
     def _read_empty(self, name: str, condition: dict[str, Any]) -> Blob | Unchanged | None:
@@ -146,6 +148,8 @@ class AzureBucket:
             if is_absent(error):  # the folder
                 return Page((), None)
             raise explained(error, self._place) from cause_of(error)
+        except _STUMBLES as error:
+            raise impostor(self._place) from error
         if stranger := next((name for name in found if not name.startswith(folder)), None):
             raise StoreUnavailable(
                 f"the store {self._place} calls {stranger} what lies under {folder}: call it so, too"
