@@ -33,7 +33,9 @@ def test_azure_without_an_identity_says_which_ones_there_are(monkeypatch: pytest
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")  # the others take seconds to find nothing
     bucket = azure(url="https://team.blob.core.windows.net")
-    with pytest.raises(StoreUnavailable, match="azure://team/state cannot be asked: this process has no identity") as caught:
+    with pytest.raises(
+        StoreUnavailable, match="azure://team/state cannot be asked: this process has no identity"
+    ) as caught:
         bucket.read("a", None)
     assert not isinstance(caught.value, NoAnswer)
     assert "workload identity" in str(caught.value)
