@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from tests.emulators.ports import free_port
@@ -39,6 +40,24 @@ def test_azure_without_an_identity_says_which_ones_there_are(monkeypatch: pytest
         bucket.read("a", None)
     assert not isinstance(caught.value, NoAnswer)
     assert "workload identity" in str(caught.value)
+    bucket.close()
+
+
+def test_azure_a_token_that_does_not_come_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable, value in {
+        "TENANT_ID": str(UUID(int=1)),
+        "CLIENT_ID": str(UUID(int=2)),
+        "CLIENT_SECRET": SIGNATURE,
+    }.items():
+        monkeypatch.setenv(f"AZURE_{variable}", value)
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{free_port()}")
+    for variable in ("https_proxy", "NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(variable, raising=False)
+    bucket = azure(url="https://team.blob.core.windows.net")
+    with pytest.raises(NoAnswer, match="whoever gives out tokens did not answer") as caught:
+        bucket.read("a", None)
+    assert SIGNATURE not in "".join(traceback.format_exception(caught.value))
     bucket.close()
 
 

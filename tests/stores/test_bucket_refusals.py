@@ -16,6 +16,7 @@ from tests.stores.backings import Emulators
 from dbt_state_oss.application.ports import UNCHANGED
 from dbt_state_oss.errors import Conflict, StoreError, StoreReadOnly, StoreUnavailable
 from dbt_state_oss.stores.bucket import Blob, Bucket, NoAnswer, Page
+from dbt_state_oss.stores.remote import RemoteStore
 
 CALLS: dict[str, Callable[[Bucket, str], object]] = {
     "read": lambda bucket, version: bucket.read("a/b", None),
@@ -148,6 +149,17 @@ def test_a_permission_that_lacks_is_told_with_what_to_allow(
     assert not isinstance(caught.value, NoAnswer)
 
 
+async def test_a_store_that_hides_what_is_absent_is_not_opened(cloud: Cloud, proxy: Proxy, name: str) -> None:
+    bucket = cloud.bucket(proxy.endpoint, name, 20.0)
+    absent = cloud.says(403, "AuthorizationPermissionMismatch", "made up")
+    with (
+        proxy.fault(absent, on=lambda request: request.method == "GET"),
+        pytest.raises(StoreUnavailable, match="this identity"),
+    ):
+        await RemoteStore.open(bucket, prefix="", attempts=2, connections=4)
+    assert proxy.counts == {"GET": 1}
+
+
 def test_a_version_that_stands_is_answered_without_its_bytes(cloud: Cloud, bucket: Bucket, proxy: Proxy) -> None:
     with proxy.fault(lambda _, __: Answer(304, [], b"")):
         assert bucket.read("a/b", "1") is UNCHANGED
@@ -240,7 +252,7 @@ def test_azure_a_page_for_people_is_no_listing(bucket: Bucket, proxy: Proxy) -> 
 
 @pytest.mark.parametrize("cloud", [AZURE], indirect=True)
 def test_azure_a_namespace_with_folders_is_listed_without_them(bucket: Bucket, proxy: Proxy) -> None:
-    with proxy.fault(_lists(("a/-", 0), ("a/b", 3), ("a/b-c", 4), ("a/b/c", 5))):
+    with proxy.fault(_lists(("a/b", 3), ("a/bb", 0), ("a/b-c", 4), ("a/b/c", 5))):
         assert bucket.page("a/b", None) == Page(("a/b", "a/b-c", "a/b/c"), None)
     with proxy.fault(_lists(("A/b", 3))), pytest.raises(StoreUnavailable, match="calls A/b what lies under a/"):
         bucket.page("a/", None)

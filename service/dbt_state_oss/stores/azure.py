@@ -56,14 +56,13 @@ class AzureBucket:
         session = requests.Session()
         session.mount("http://", HTTPAdapter(pool_maxsize=connections))
         session.mount("https://", HTTPAdapter(pool_maxsize=connections))
+        timeouts = {"connection_timeout": timeout_seconds, "read_timeout": timeout_seconds}
         options: dict[str, Any] = {
             "api_version": _API_VERSION,
             "max_single_get_size": _IN_ONE_REQUEST,
             "max_single_put_size": _IN_ONE_REQUEST,
             "retry_total": 0,
-            "transport": RequestsTransport(
-                session=session, connection_timeout=timeout_seconds, read_timeout=timeout_seconds
-            ),
+            "transport": RequestsTransport(session=session, **timeouts),
             "user_agent": f"dbt-state-oss/{__version__}",
         }
         self._credential: DefaultAzureCredential | None = None
@@ -75,7 +74,7 @@ class AzureBucket:
             if connection_string:
                 self._client = ContainerClient.from_connection_string(connection_string, container, **options)
             else:
-                self._credential = DefaultAzureCredential()
+                self._credential = DefaultAzureCredential(**timeouts)
                 self._client = ContainerClient(url, container, self._credential, **options)
         except ValueError:  # not told as the cause: it may hold a secret
             which = (
