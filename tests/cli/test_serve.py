@@ -28,13 +28,10 @@ from query_cache_protobuf.query_cache.services.execution_service_pb2 import (
     UpdateExecutionMetadataRequest,
 )
 from query_cache_protobuf.query_cache.services.execution_service_pb2_grpc import ExecutionStub
-from query_cache_protobuf.query_cache.services.sql_service_pb2 import SubmitEnrichedSQLRequest
 from query_cache_protobuf.query_cache.services.sql_service_pb2_grpc import SQLStub
 from tests.cli.commands import PATIENCE_SECONDS, Serving, serving
+from tests.cli.questions import BUILT_AT, build, table_model
 from tests.protocol.recordings import recorded_requests
-
-TOTALS = '"shop"."prod"."order_totals"'
-BUILT_AT = 1795352217956
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="child processes are found in /proc")
 
@@ -49,24 +46,6 @@ def server(tmp_path: Path) -> Iterator[Serving]:
 def channel(server: Serving) -> Iterator[grpc.Channel]:
     with grpc.insecure_channel(server.address) as channel:
         yield channel
-
-
-def table_model(*, own_epoch: int | None = None) -> SubmitEnrichedSQLRequest:
-    (request, _) = recorded_requests("table_over_staging_view", "SQL/SubmitEnrichedSQL", SubmitEnrichedSQLRequest)
-    for table in request.tables:
-        if table.name == TOTALS and own_epoch is not None:
-            table.last_modified_epoch = own_epoch
-    return request  # fmt: skip
-
-
-def build(channel: grpc.Channel, request: SubmitEnrichedSQLRequest) -> str:
-    """Ask, be told to build, confirm; the execution's id."""
-    answer = SQLStub(channel).SubmitEnrichedSQL(request)
-    ticket = answer.ready_to_execute.request_id
-    confirmation = ConfirmExecutionRequest(request_id=ticket, last_modified_epoch=BUILT_AT, execution_runtime_ms=255)
-    confirmed = ExecutionStub(channel).ConfirmExecution(confirmation)
-    assert confirmed.success
-    return str(confirmed.execution_id)
 
 
 def test_what_was_built_and_confirmed_is_skipped(channel: grpc.Channel) -> None:

@@ -26,10 +26,14 @@ class Azurite(EmulatorProcess):
 
     @property
     def connection_string(self) -> str:
-        return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={self.endpoint}/{ACCOUNT};"
+        return connection_string(self.endpoint)
 
     def new_container(self, name: str) -> ContainerClient:
         """A container, by the SDK's client, for what tests do past our code; close it."""
         client = ContainerClient.from_connection_string(self.connection_string, name, api_version="2023-11-03")
         client.create_container()
         return client
+
+
+def connection_string(endpoint: str) -> str:
+    return f"DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint={endpoint}/{ACCOUNT};"

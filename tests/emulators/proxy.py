@@ -125,7 +125,12 @@ class Proxy:
                 connection.putheader("Content-Length", str(len(request.body)))
             connection.endheaders(request.body or None)
             response = connection.getresponse()
-            headers = [(name, value) for name, value in response.getheaders() if name.lower() not in _HOP_BY_HOP]
+            kept = "content-length" if request.method == "HEAD" else ""
+            headers = [
+                (name, value)
+                for name, value in response.getheaders()
+                if name.lower() == kept or name.lower() not in _HOP_BY_HOP
+            ]
             return Answer(response.status, headers, response.read())
         finally:
             connection.close()
@@ -156,14 +161,14 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in answer.headers:
             self.send_header(name, value)
         length = len(answer.body) if answer.promised is None else answer.promised
-        if answer.status not in (204, 304):
+        if answer.status not in (204, 304) and self.command != "HEAD":
             self.send_header("Content-Length", str(length))
         self.end_headers()
         self.wfile.write(answer.body)
         if answer.promised is not None:
             self._break_off()
 
-    do_PUT = do_POST = do_DELETE = do_GET  # noqa: N815
+    do_HEAD = do_PUT = do_POST = do_DELETE = do_GET  # noqa: N815
 
     def _break_off(self) -> None:
         """Reset the connection: the peer hears of it at once."""

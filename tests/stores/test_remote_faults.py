@@ -207,7 +207,10 @@ async def test_a_store_that_is_opened_through_faults_is_probed_to_the_end(proxy:
 async def test_a_store_that_is_not_there_or_not_ours_is_refused_with_its_name(proxy: Proxy, bucket: str) -> None:
     with pytest.raises(StoreUnavailable, match="s3://no-such-bucket refuses: NoSuchBucket; there is no such bucket"):
         await opened(proxy.endpoint, "no-such-bucket")
-    with proxy.fault(LASTING["access that is denied"]), pytest.raises(StoreReadOnly, match=f"s3://{bucket} takes no"):
+    with (
+        proxy.fault(LASTING["access that is denied"], on=puts),
+        pytest.raises(StoreReadOnly, match=f"s3://{bucket} takes no"),
+    ):
         await opened(proxy.endpoint, bucket)
     proxy.stop()
     with pytest.raises(StoreUnavailable, match=f"s3://{bucket} did not answer"):

@@ -61,6 +61,11 @@ def test_chatter_and_parsers_that_quote_sql_are_not_heard() -> None:
     assert printed(code) == []
 
 
+@pytest.mark.parametrize("library", ["azure.identity", "google.auth", "urllib3.connectionpool"])
+def test_what_libraries_of_stores_say_is_said_by_ours(library: str) -> None:
+    assert printed(f"logging.getLogger('{library}').warning('no token')") == []
+
+
 def test_an_unexpected_error_is_one_line_with_its_traceback() -> None:
     code = "exec(\"try:\\n  1/0\\nexcept Exception:\\n  structlog.get_logger().exception('failed')\")"
     (line,) = printed(code)

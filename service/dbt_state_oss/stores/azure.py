@@ -26,6 +26,8 @@ _API_VERSION = "2023-11-03"
 _IN_ONE_REQUEST = 1 << 40
 """More bytes than any document has: the SDK never makes several requests of one."""
 _CONTENT = ContentSettings(content_type="application/jsonl")
+_STUMBLES = (AttributeError, ValueError)
+"""What the SDK raises at an answer that is nothing like Azure's."""
 _NOT_MODIFIED = 304
 _NO_BYTES = 416
 
@@ -54,14 +56,13 @@ class AzureBucket:
         session = requests.Session()
         session.mount("http://", HTTPAdapter(pool_maxsize=connections))
         session.mount("https://", HTTPAdapter(pool_maxsize=connections))
+        timeouts = {"connection_timeout": timeout_seconds, "read_timeout": timeout_seconds}
         options: dict[str, Any] = {
             "api_version": _API_VERSION,
             "max_single_get_size": _IN_ONE_REQUEST,
             "max_single_put_size": _IN_ONE_REQUEST,
             "retry_total": 0,
-            "transport": RequestsTransport(
-                session=session, connection_timeout=timeout_seconds, read_timeout=timeout_seconds
-            ),
+            "transport": RequestsTransport(session=session, **timeouts),
             "user_agent": f"dbt-state-oss/{__version__}",
         }
         self._credential: DefaultAzureCredential | None = None
@@ -73,7 +74,7 @@ class AzureBucket:
             if connection_string:
                 self._client = ContainerClient.from_connection_string(connection_string, container, **options)
             else:
-                self._credential = DefaultAzureCredential()
+                self._credential = DefaultAzureCredential(**timeouts)
                 self._client = ContainerClient(url, container, self._credential, **options)
         except ValueError:  # not told as the cause: it may hold a secret
             which = (
@@ -96,7 +97,7 @@ class AzureBucket:
             if status_of(error) == _NO_BYTES:
                 return self._read_empty(name, condition)
             return self._not_read(error)
-        except ValueError as error:  # an answer without the headers that the SDK counts on
+        except _STUMBLES as error:
             raise impostor(self._place) from error
 
     def _read_empty(self, name: str, condition: dict[str, Any]) -> Blob | Unchanged | None:
@@ -146,6 +147,8 @@ class AzureBucket:
             if is_absent(error):  # the folder
                 return Page((), None)
             raise explained(error, self._place) from cause_of(error)
+        except _STUMBLES as error:
+            raise impostor(self._place) from error
         if stranger := next((name for name in found if not name.startswith(folder)), None):
             raise StoreUnavailable(
                 f"the store {self._place} calls {stranger} what lies under {folder}: call it so, too"

@@ -19,6 +19,8 @@ _EXISTS_ALREADY = ("BlobAlreadyExists", "PathAlreadyExists")
 _IS_KEPT = ("BlobImmutableDueToPolicy", "LeaseIdMissing", "SnapshotsPresent")
 _WRONG_CREDENTIALS = ("AuthenticationFailed", "InvalidAuthenticationInfo", "KeyBasedAuthenticationNotPermitted")
 _SIGN_IN_FAULT = re.compile(r"AADSTS\d+:.*?(?=\s*Trace ID|[\r\n]|$)")
+_NOT_REACHED = re.compile(r"HTTPS?Connection")
+"""What the libraries beneath say of a connection that failed; by then nothing but words is left of it."""
 
 _ADVICE = {
     "AuthenticationFailed": "the credentials are wrong, or the clock of this machine is",
@@ -93,6 +95,8 @@ def _unanswered(error: AzureError, place: str) -> StoreError:
 
 def _not_signed_in(error: ClientAuthenticationError, place: str) -> StoreError:
     fault = _SIGN_IN_FAULT.search(str(error))
+    if not fault and _NOT_REACHED.search(str(error)):
+        return NoAnswer(f"the store {place} cannot be asked: whoever gives out tokens did not answer")
     return StoreUnavailable(
         f"the store {place} cannot be asked: {fault[0] if fault else 'this process has no identity in Azure'}; "
         "use workload identity, a managed identity (AZURE_CLIENT_ID where there are several), a service principal "

@@ -20,7 +20,7 @@ from requests.adapters import HTTPAdapter
 
 from dbt_state_oss import __version__
 from dbt_state_oss.application.ports import UNCHANGED, Unchanged
-from dbt_state_oss.errors import Conflict
+from dbt_state_oss.errors import Conflict, StoreUnavailable
 from dbt_state_oss.stores.bucket import Blob, Page
 from dbt_state_oss.stores.gcs_errors import impostor, is_absent, is_of_an_impostor, not_signed_in, refusal, unanswered
 
@@ -72,7 +72,10 @@ class GcsBucket:
             raise refusal(answer, self.place)
         generation = answer.headers.get("X-Goog-Generation")
         if generation is None:
-            raise impostor(self.place)
+            raise StoreUnavailable(
+                f"the store {self.place} gives objects without their generation: "
+                "what changes could not be told from what stands, so it cannot be used"
+            )
         return UNCHANGED if generation == unless else Blob(answer.content, generation)
 
     def write(self, name: str, data: bytes, expected: str | None) -> str:

@@ -52,6 +52,8 @@ async def _examined(bucket: Bucket, name: str, ask: Ask) -> bool:
         if not holds:
             raise StoreUnavailable(f"the store {bucket.place} {otherwise}")
 
+    # Where rights lack, some stores hide that nothing is there: without this, no document could be made that is new.
+    expect(await ask(partial(bucket.read, name, None)) is None, "shows an object that was never written")
     first = await ask(partial(bucket.write, name, b"first", None))
     try:
         found = await ask(partial(bucket.read, name, None))

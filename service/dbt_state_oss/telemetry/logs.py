@@ -99,7 +99,8 @@ def _adopt_standard_logging(shared: list[structlog.typing.Processor], renderer: 
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(True)
-    for name in ("grpc", "asyncio"):
+    # What stores' libraries warn of, our errors tell.
+    for name in ("grpc", "asyncio", "azure", "google", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
     # Parse failures are answered by a fall-back (rule L8), and sqlglot's messages quote SQL.
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL + 1)
