@@ -17,9 +17,9 @@ from dbt_state_oss.application.ledger import Ledger, TargetAccount
 from dbt_state_oss.application.ports import Clock, ObjectStore
 from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.upstream_changes import UpstreamChanges
+from dbt_state_oss.cli.stores import opened
 from dbt_state_oss.domain.explanation import ExplainLine
 from dbt_state_oss.domain.kept_sql import StoreSql
-from dbt_state_oss.opening import open_store
 from dbt_state_oss.settings import StoreSettings
 
 _MOST_DECISIONS = 5
@@ -89,8 +89,5 @@ async def reading(settings: StoreSettings) -> AsyncIterator[Reading]:
     """The store that the settings name, open. Raises StoreError."""
     from dbt_state_oss.bootstrap import SystemClock  # late, so that --help does not wait for gRPC to load
 
-    store = await open_store(settings, read_only=True, make=False)
-    try:
+    async with opened(settings, read_only=True, make=False) as store:
         yield Reading(store, SystemClock())
-    finally:
-        await store.close()

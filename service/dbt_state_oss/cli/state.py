@@ -1,4 +1,4 @@
-"""`dbt-state-oss state list|show|invalidate`: look at the recorded state, and undo it.
+"""`dbt-state-oss state`: look at the recorded state, undo it, back it up, move it.
 
 Works on the store itself, beside servers that use it: they check every document before they rely on it.
 """
@@ -10,15 +10,16 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
 from dbt_state_oss.application.inspect import targets
 from dbt_state_oss.application.ledger import Ledger, TargetAccount
+from dbt_state_oss.cli import backup
 from dbt_state_oss.cli.accounts import account_json, account_text, table
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
-from dbt_state_oss.opening import open_store
+from dbt_state_oss.cli.stores import opened
 from dbt_state_oss.settings import Settings, StoreSettings
 
 EXIT_NOTHING_FOUND = 1
@@ -32,7 +33,9 @@ _PATTERN_HELP = (
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `state` and what stands under it."""
     state = commands.add_parser(
-        "state", help="list, show or invalidate what is recorded", description="Look at the recorded state, or undo it."
+        "state",
+        help="list, show, invalidate, back up, move or prune what is recorded",
+        description="Look at the recorded state, undo it, back it up, move it or prune it.",
     )
     actions = state.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
 
@@ -57,10 +60,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
     for parser in (listing, showing, invalidating):
         add_settings(parser, STORE_SETTINGS)
+        parser.set_defaults(act=_look_or_undo)
+    backup.add_parsers(actions)
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
     """Run the action; returns its exit code. Raises StoreError."""
+    act: Callable[[argparse.Namespace, Settings], int] = options.act
+    return act(options, settings)
+
+
+def _look_or_undo(options: argparse.Namespace, settings: Settings) -> int:
     found = asyncio.run(_found(settings.store, options.pattern))
     if not found:
         sys.stderr.write(f"nothing is recorded that matches {options.pattern}\n")
@@ -91,11 +101,8 @@ async def _forget(settings: StoreSettings, accounts: list[TargetAccount]) -> int
 
 @asynccontextmanager
 async def _ledger(settings: StoreSettings, *, read_only: bool = False) -> AsyncIterator[Ledger]:
-    store = await open_store(settings, read_only=read_only, make=False)
-    try:
+    async with opened(settings, read_only=read_only, make=False) as store:
         yield Ledger(store, cache_bytes=0)
-    finally:
-        await store.close()
 
 
 def _print(found: list[TargetAccount], options: argparse.Namespace) -> None:
