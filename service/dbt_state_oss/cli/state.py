@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
 from dbt_state_oss.application.inspect import targets
 from dbt_state_oss.application.ledger import Ledger, TargetAccount
-from dbt_state_oss.cli import backup
+from dbt_state_oss.cli import backup, migrate
 from dbt_state_oss.cli.accounts import account_json, account_text, table
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
 from dbt_state_oss.cli.stores import opened
@@ -62,6 +62,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         add_settings(parser, STORE_SETTINGS)
         parser.set_defaults(act=_look_or_undo)
     backup.add_parsers(actions)
+    migrate.add_parser(actions)
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
