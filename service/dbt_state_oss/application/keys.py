@@ -45,6 +45,17 @@ def is_target_key(key: str) -> bool:
     return key.split("/", 2)[1:2] == ["targets"] and not is_aside(key)
 
 
+def candidates_prefix(organization: str) -> str:
+    """The prefix of all lists of targets that were built with one logic."""
+    return f"{_part(organization)}/candidates/"
+
+
+def target_key_beside(candidates: str, name: str) -> str:
+    """The key of a target that is listed in the document with the key `candidates`."""
+    organization, _, namespace, _ = candidates.split("/")
+    return f"{organization}/targets/{namespace}/{_digest(name)}"
+
+
 def candidates_key(organization: str, namespace: str, logic: str) -> str:
     """The key of the document that lists the targets that were built with a logic, which is named by its digest."""
     return f"{_part(organization)}/candidates/{_part(namespace)}/{_part(logic)}"

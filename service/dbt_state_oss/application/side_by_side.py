@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from typing import TypeVar
+
+from dbt_state_oss.application.ports import Document, ObjectStore, Unchanged
 
 AT_ONCE = 16
 """Calls under way; as many results are in memory."""
@@ -33,3 +36,25 @@ async def side_by_side(
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def documents_under(
+    store: ObjectStore, prefix: str, *, leave_out: str | None = None
+) -> AsyncGenerator[tuple[str, Document], None]:
+    """The documents whose keys start with `prefix`, in the order of their keys; what goes meanwhile is left out.
+
+    Keys that start with `leave_out` are not even read. Raises `StoreError`.
+    """
+
+    async def read(key: str) -> tuple[str, Document | Unchanged | None]:
+        return key, await store.get(key)
+
+    async def wanted() -> AsyncIterator[str]:
+        async for key in store.list(prefix):
+            if leave_out is None or not key.startswith(leave_out):
+                yield key
+
+    async with aclosing(side_by_side(wanted(), read)) as found:
+        async for key, document in found:
+            if isinstance(document, Document):
+                yield key, document

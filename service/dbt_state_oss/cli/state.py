@@ -16,8 +16,9 @@ from contextlib import asynccontextmanager
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
 from dbt_state_oss.application.inspect import targets
 from dbt_state_oss.application.ledger import Ledger, TargetAccount
-from dbt_state_oss.cli import backup, migrate
+from dbt_state_oss.cli import backup, migrate, prune
 from dbt_state_oss.cli.accounts import account_json, account_text, table
+from dbt_state_oss.cli.agreement import agreed
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
 from dbt_state_oss.cli.stores import opened
 from dbt_state_oss.settings import Settings, StoreSettings
@@ -63,6 +64,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         parser.set_defaults(act=_look_or_undo)
     backup.add_parsers(actions)
     migrate.add_parser(actions)
+    prune.add_parser(actions)
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
@@ -136,9 +138,4 @@ def _invalidate(settings: StoreSettings, found: list[TargetAccount], options: ar
 
 def _agreed(names: list[str]) -> bool:
     print("\n".join(names))
-    try:
-        answer = input(f"Forget the history of {len(names)} targets? [y/N] ")
-    except EOFError:
-        print()
-        return False
-    return answer.strip().lower() in ("y", "yes")
+    return agreed(f"Forget the history of {len(names)} targets?")

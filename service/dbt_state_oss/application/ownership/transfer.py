@@ -15,7 +15,7 @@ from dbt_state_oss.application.codec import BrokenDocument, TargetDocument, deco
 from dbt_state_oss.application.keys import SERVER_PREFIX, is_target_key
 from dbt_state_oss.application.ownership.archive import Record
 from dbt_state_oss.application.ports import Document, ObjectStore, Unchanged
-from dbt_state_oss.application.side_by_side import side_by_side
+from dbt_state_oss.application.side_by_side import documents_under, side_by_side
 from dbt_state_oss.domain.history import History
 from dbt_state_oss.errors import Conflict
 
@@ -58,21 +58,10 @@ Told = Callable[[Tally], None]
 
 
 async def documents_of(store: ObjectStore, *, ticket_keys: bool) -> AsyncGenerator[Record, None]:
-    """Every document of a store; without the servers' secrets unless `ticket_keys`. What goes meanwhile is left out."""
-
-    async def read(key: str) -> Record | None:
-        found = await store.get(key)
-        return Record(key, found.data) if isinstance(found, Document) else None
-
-    async def wanted() -> AsyncIterator[str]:
-        async for key in store.list(""):
-            if ticket_keys or not key.startswith(SERVER_PREFIX):
-                yield key
-
-    async with aclosing(side_by_side(wanted(), read)) as records:
-        async for record in records:
-            if record is not None:
-                yield record
+    """Every document of a store; without the servers' secrets unless `ticket_keys`."""
+    async with aclosing(documents_under(store, "", leave_out=None if ticket_keys else SERVER_PREFIX)) as documents:
+        async for key, document in documents:
+            yield Record(key, document.data)
 
 
 async def compare(records: Records, store: ObjectStore, told: Told) -> Tally:
