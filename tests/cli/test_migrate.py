@@ -11,6 +11,8 @@ from tests.cli.commands import run
 from dbt_state_oss.application.keys import TICKET_KEYS
 from dbt_state_oss.application.ownership.transfer import documents_of
 from dbt_state_oss.application.ports import Document
+from dbt_state_oss.cli.store_urls import store_settings_of
+from dbt_state_oss.errors import InvalidSettings
 from dbt_state_oss.stores.local import LocalStore
 
 
@@ -69,3 +71,27 @@ def test_stores_that_cannot_be_meant_are_refused(tmp_path: Path, source: str, de
     assert because in result.stderr
     assert not (tmp_path / "new").exists()
     assert not (tmp_path / "typo").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "variables"),
+    [
+        ("local:/state", "local:/state", {}),
+        ("s3://bucket/a/b", "s3://bucket/a/b", {}),
+        ("s3://bucket", "s3://bucket/dbt-state", {}),
+        ("gs://bucket/a/", "gs://bucket/a", {}),
+        ("azure://account/container/a/b", "azure://account/container/a/b", {}),
+        ("onelake://ws/lh.Lakehouse/a", "onelake://ws/lh.Lakehouse/a", {}),
+        ("s3://bucket", "s3://bucket/own", {"DBTSTATE_S3_PREFIX": "own", "STATE_STORE": "local"}),
+    ],
+)
+def test_an_address_names_a_store_and_variables_tell_the_rest(
+    url: str, address: str, variables: dict[str, str]
+) -> None:
+    assert store_settings_of(url, variables).place.address == address
+
+
+@pytest.mark.parametrize("url", ["s3:bucket", "s3://", "azure://account", "onelake://ws//x", "http://x", "bucket", ""])
+def test_an_address_that_names_no_store_is_refused(url: str) -> None:
+    with pytest.raises(InvalidSettings, match="names no store"):
+        store_settings_of(url, {})

@@ -39,22 +39,18 @@ async def side_by_side(
 
 
 async def documents_under(
-    store: ObjectStore, prefix: str, *, leave_out: str | None = None
+    store: ObjectStore, prefix: str, *, wanted: Callable[[str], bool] = lambda _: True
 ) -> AsyncGenerator[tuple[str, Document], None]:
     """The documents whose keys start with `prefix`, in the order of their keys; what goes meanwhile is left out.
 
-    Keys that start with `leave_out` are not even read. Raises `StoreError`.
+    Those whose keys are not `wanted` are not even read. Raises `StoreError`.
     """
 
     async def read(key: str) -> tuple[str, Document | Unchanged | None]:
         return key, await store.get(key)
 
-    async def wanted() -> AsyncIterator[str]:
-        async for key in store.list(prefix):
-            if leave_out is None or not key.startswith(leave_out):
-                yield key
-
-    async with aclosing(side_by_side(wanted(), read)) as found:
+    keys = (key async for key in store.list(prefix) if wanted(key))
+    async with aclosing(side_by_side(keys, read)) as found:
         async for key, document in found:
             if isinstance(document, Document):
                 yield key, document

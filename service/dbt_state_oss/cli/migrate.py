@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from dbt_state_oss.application.ownership.transfer import Fate, Tally, compare, d
 from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.cli.progress import Progress
 from dbt_state_oss.cli.store_urls import FORMS, store_settings_of
-from dbt_state_oss.cli.stores import expect_existing, opened, place_of
+from dbt_state_oss.cli.stores import opened
 from dbt_state_oss.cli.transfers import expect_no_difference, outcome_text
 from dbt_state_oss.errors import InvalidSettings
 from dbt_state_oss.settings import Settings
@@ -24,7 +25,9 @@ move is recorded afterwards. At the end every document is read again and compare
 Stop the servers first. Where they must go on, copy once while they run, move them to the new store, and copy
 once more with --overwrite before they are used there: the second pass brings only what was written since.
 
-A store is named as {FORMS}; whatever else it needs is read from its settings."""
+What a store needs beside its address (an endpoint, a region) is read from its variables.
+
+stores: {FORMS}"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,13 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--from", dest="source", required=True, metavar="STORE", help=f"the store to read: {FORMS}")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        required=True,
+        metavar="STORE",
+        help="the store to read, such as local:DIR or s3://BUCKET/PREFIX",
+    )
     parser.add_argument("--to", dest="destination", required=True, metavar="STORE", help="the store to fill")
     parser.add_argument(
         "--overwrite",
@@ -59,20 +68,18 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.set_defaults(act=migrate)
 
 
-def migrate(options: argparse.Namespace, settings: Settings) -> int:
+def migrate(options: argparse.Namespace, _: Settings) -> int:
     """Copy and check; returns the exit code. Raises StoreError, and InvalidSettings or InvalidRequest with nothing written."""
-    source = store_settings_of(options.source, settings.store)
-    destination = store_settings_of(options.destination, settings.store)
-    if source == destination:
-        raise InvalidSettings(f"--from and --to name the same store: {place_of(source)}")
-    expect_existing(source)
+    source, destination = (store_settings_of(url, os.environ) for url in (options.source, options.destination))
+    if source.place == destination.place:
+        raise InvalidSettings(f"--from and --to name the same store: {source.place.address}")
 
     async def run() -> _Migrated:
-        async with opened(source) as reading, opened(destination) as writing:
+        async with opened(source, read_only=True, make=False) as reading, opened(destination) as writing:
             return await _migrated(reading, writing, overwrite=options.overwrite)
 
     migrated = asyncio.run(run())
-    print(f"{place_of(source)} → {place_of(destination)}: {outcome_text(migrated.written)}")
+    print(f"{source.place.address} → {destination.place.address}: {outcome_text(migrated.written)}")
     if migrated.differing or migrated.written.counts[Fate.OVERTAKEN]:
         sys.stderr.write(
             f"{migrated.differing} of {migrated.checked.total} documents have changed since: a server is writing; "

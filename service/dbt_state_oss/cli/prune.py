@@ -14,7 +14,7 @@ from dbt_state_oss.application.ownership.pruning import Pruned, Pruning
 from dbt_state_oss.cli.agreement import agreed
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
 from dbt_state_oss.cli.progress import Progress
-from dbt_state_oss.cli.stores import expect_existing, opened
+from dbt_state_oss.cli.stores import opened
 from dbt_state_oss.domain.explanation import time_text
 from dbt_state_oss.settings import Settings, StoreSettings
 
@@ -49,7 +49,6 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def prune(options: argparse.Namespace, settings: Settings) -> int:
     """Plan, ask, delete; returns the exit code. Raises StoreError."""
-    expect_existing(settings.store)
     now = time.time_ns() // 1_000_000
     plan = asyncio.run(_planned(settings.store, now - options.older_than * _DAY_MS))
     print("\n".join(_plan_lines(plan)))
@@ -67,7 +66,7 @@ def prune(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _planned(settings: StoreSettings, cut_off: int) -> PrunePlan:
-    async with opened(settings) as store:
+    async with opened(settings, read_only=True, make=False) as store:
         with Progress("looked at") as progress:
             return await plan_of(store, DEFAULT_ORGANIZATION, cut_off, progress.tell)
 

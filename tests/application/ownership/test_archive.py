@@ -143,7 +143,11 @@ def test_an_archive_that_was_tampered_with_is_refused_though_its_sums_fit(
         list(records_of(zipped(changed)))
 
 
-@pytest.mark.parametrize("content", [b"", b"no zip", gzip.compress(b"no json\n"), gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no zip", gzip.compress(b"no json\n"), gzip.compress(b"")],
+    ids=["empty", "no zip", "no json", "an empty zip"],
+)
 def test_another_file_is_told_from_an_archive(content: bytes) -> None:
     with pytest.raises(InvalidRequest, match="nothing was written"):
         read_header(io.BytesIO(content))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from dbt_state_oss.application.codec import BrokenDocument, TargetDocument, decode_target, encode
-from dbt_state_oss.application.keys import SERVER_PREFIX, is_target_key
+from dbt_state_oss.application.keys import SERVER_PREFIX, TICKET_KEYS, is_target_key
 from dbt_state_oss.application.ownership.archive import Record
 from dbt_state_oss.application.ports import Document, ObjectStore, Unchanged
 from dbt_state_oss.application.side_by_side import documents_under, side_by_side
@@ -59,7 +59,11 @@ Told = Callable[[Tally], None]
 
 async def documents_of(store: ObjectStore, *, ticket_keys: bool) -> AsyncGenerator[Record, None]:
     """Every document of a store; without the servers' secrets unless `ticket_keys`."""
-    async with aclosing(documents_under(store, "", leave_out=None if ticket_keys else SERVER_PREFIX)) as documents:
+
+    def wanted(key: str) -> bool:
+        return not key.startswith(SERVER_PREFIX) or (ticket_keys and key == TICKET_KEYS)
+
+    async with aclosing(documents_under(store, "", wanted=wanted)) as documents:
         async for key, document in documents:
             yield Record(key, document.data)
 
