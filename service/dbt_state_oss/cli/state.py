@@ -9,6 +9,7 @@ import argparse
 from collections.abc import Callable
 
 from dbt_state_oss.cli import backup, invalidate, listing, migrate, prune
+from dbt_state_oss.cli.manifest import command as import_manifest
 from dbt_state_oss.settings import Settings
 
 
@@ -25,6 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     backup.add_parsers(actions)
     migrate.add_parser(actions)
     prune.add_parser(actions)
+    import_manifest.add_parser(actions)
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
