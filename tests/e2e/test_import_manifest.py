@@ -1,10 +1,9 @@
-"""What plain dbt has built is recorded as far as that is proven: the first run with the client skips that, and builds the rest."""
+"""What plain dbt has built is recorded as far as that is proven: the first run with the client skips it, and builds the rest."""
 
 from __future__ import annotations
 
 import subprocess
 
-import pytest
 from tests.cli.commands import run
 from tests.e2e.build import Build
 from tests.e2e.shop import Shop
@@ -55,7 +54,8 @@ def test_what_plain_dbt_built_is_reused_by_the_first_run_with_the_client(shop: S
     shop.write("seeds/regions.csv", SEED)
     shop.write("snapshots/regions_kept.yml", SNAPSHOT)
     shop.write(
-        "models/latest.sql", '{{ config(materialized="incremental") }} select id from {{ ref("customer_names") }}'
+        "models/latest.sql",
+        '{{ config(materialized="incremental", unique_key="id") }} select id from {{ ref("customer_names") }}',
     )
     shop.write("models/broken.sql", "select 1 / (count(*) - count(*)) as none from {{ ref('customer_names') }}")
     shop.write("models/on_broken.sql", "select * from {{ ref('broken') }}")
@@ -126,30 +126,27 @@ def test_a_source_that_was_written_during_the_run_builds_what_read_it(shop: Shop
     assert shop.dbt("build").built == {"order_totals", "customer_totals"}
 
 
-@pytest.mark.parametrize(
-    ("path", "old", "new"),
-    [
-        ("models/customer_names.sql", "upper(name)", "lower(name)"),
-        ("models/customer_names.sql", "select id,", '{{ config(post_hook="select 1") }} select id,'),
-        ("macros/loud.sql", "upper(", "lower("),
-        ("macros/deep.sql", "1 as one", "2 as one"),
-    ],
-    ids=["code", "hook", "macro", "macro of a macro"],
-)
-def test_what_was_edited_since_the_run_is_built(shop: Shop, path: str, old: str, new: str) -> None:
-    shop.write("macros/deep.sql", "{% macro deep() %} 1 as one {% endmacro %}")
-    shop.write("macros/loud.sql", "{% macro loud(what) %} upper({{ what }}) as loud, {{ deep() }} {% endmacro %}")
-    shop.edit("models/customer_names.sql", "select id,", "select {{ loud('name') }}, id,")
-    if "config" in new or "lower(name)" in new:
-        old, new = (
-            ("upper(name)", "lower(name)") if "lower" in new else ("select {{", new.replace("select id,", "select {{"))
-        )
+def test_what_was_edited_since_the_run_is_built(shop: Shop) -> None:
+    """The file, a hook in the configuration, a macro, and a macro that a macro calls."""
+    shop.write("macros/shallow.sql", "{% macro shallow() %} 1 {% endmacro %}")
+    shop.write("macros/deep.sql", "{% macro deep() %} 1 {% endmacro %}")
+    shop.write("macros/caller.sql", "{% macro caller() %} {{ deep() }} {% endmacro %}")
+    shop.write("models/in_file.sql", "select 1 as one from {{ ref('customer_names') }}")
+    shop.write(
+        "models/in_hook.sql", "{{ config(post_hook='select 1') }} select 1 as one from {{ ref('customer_names') }}"
+    )
+    shop.write("models/in_macro.sql", "select {{ shallow() }} as one from {{ ref('customer_names') }}")
+    shop.write("models/in_deep_macro.sql", "select {{ caller() }} as one from {{ ref('customer_names') }}")
+    edited = {"in_file", "in_hook", "in_macro", "in_deep_macro"}
     await_older_sources(shop)
     build_plainly(shop)
-    shop.edit(path, old, new)
+    shop.edit("models/in_file.sql", "1 as one", "2 as one")
+    shop.edit("models/in_hook.sql", "'select 1'", "'select 2'")
+    shop.edit("macros/shallow.sql", " 1 ", " 2 ")
+    shop.edit("macros/deep.sql", " 1 ", " 2 ")
 
-    assert set(left_out(shop, VOUCHED)) == {"stg_orders", "customer_names"}
-    assert shop.build().built == {"customer_names"}
+    assert set(left_out(shop, VOUCHED)) == {"stg_orders", *edited}
+    assert shop.build().built == edited
 
 
 def test_a_seed_that_was_edited_since_the_run_is_loaded(shop: Shop) -> None:

@@ -42,8 +42,8 @@ class NodeRun:
     """What was run, as compiled; None where the run does not tell."""
 
     def wrote(self, epoch: int | None) -> bool:
-        """Whether a table that was last modified at `epoch` was so while this node was executed."""
-        return epoch is not None and math.floor(self.started) <= epoch <= math.ceil(self.ended)
+        """Whether a table that was last modified at `epoch`, a whole millisecond, was so while this node was executed."""
+        return epoch is not None and self.started - 1 < epoch < self.ended + 1
 
 
 @dataclass(frozen=True, slots=True)
