@@ -43,14 +43,17 @@ async def documents_under(
 ) -> AsyncGenerator[tuple[str, Document], None]:
     """The documents whose keys start with `prefix`, in the order of their keys; what goes meanwhile is left out.
 
-    Those whose keys are not `wanted` are not even read. Raises `StoreError`.
+    The keys are in memory, the documents are not. Those whose keys are not `wanted` are not even read. Raises `StoreError`.
     """
 
     async def read(key: str) -> tuple[str, Document | Unchanged | None]:
         return key, await store.get(key)
 
-    keys = (key async for key in store.list(prefix) if wanted(key))
-    async with aclosing(side_by_side(keys, read)) as found:
+    async def in_order() -> AsyncIterator[str]:
+        for key in sorted([key async for key in store.list(prefix) if wanted(key)]):
+            yield key
+
+    async with aclosing(side_by_side(in_order(), read)) as found:
         async for key, document in found:
             if isinstance(document, Document):
                 yield key, document

@@ -94,8 +94,8 @@ class ArchiveWriter:
         self._write(_encode(header))
 
     def add(self, record: Record) -> None:
-        """Write a document; keys rise, as a store lists them."""
-        assert record.key > self._last, "a store lists its keys in lexical order"
+        """Write a document; keys rise."""
+        assert record.key > self._last, "documents are written in the order of their keys"
         self._last = record.key
         digest = sha256(record.data).hexdigest()
         try:
