@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from tests.cli.commands import run
+from tests.emulators import s3
+from tests.emulators.running import s3_variables
 
 from dbt_state_oss.application.keys import TICKET_KEYS
 from dbt_state_oss.application.ownership.transfer import documents_of
@@ -52,6 +54,22 @@ async def test_a_state_moves_with_its_keys_and_again_what_changed_since(tmp_path
 
     second = migrate(old, new, "--overwrite")
     assert "1 created, 2 equal, 1 replaced" in second.stdout
+    assert await content(new) == await content(old)
+
+
+async def test_a_state_goes_into_a_bucket_and_out_of_it(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    await put(old, **{f"default/d{number:02d}": b"\xff%d" % number for number in range(40)}, **{TICKET_KEYS: b"secret"})
+    server = s3.moto(tmp_path)
+    try:
+        s3.client(server.endpoint).create_bucket(Bucket="bucket")
+        variables = s3_variables(server.endpoint, "unused", "unused")
+        for source, destination in ((f"local:{old}", "s3://bucket/state"), ("s3://bucket/state", f"local:{new}")):
+            moved = run("state", "migrate", "--from", source, "--to", destination, environment=variables)
+            assert moved.returncode == 0, moved.stderr
+            assert "41 created, 0 equal, 0 replaced" in moved.stdout
+    finally:
+        server.stop()
     assert await content(new) == await content(old)
 
 

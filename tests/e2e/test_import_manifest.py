@@ -27,7 +27,7 @@ def import_run(shop: Shop, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Import the last plain run of production."""
     return run(
         "state", "import-manifest", "--project-dir", str(shop.directory), "--profiles-dir", str(shop.directory),
-        "--artifacts", str(shop.directory / "runs" / "prod" / "target"), "--dir", str(shop.server.state), *arguments,
+        "--artifacts", str(shop.directory / "runs" / "prod" / "target"), *arguments, environment=shop.server.store,
     )  # fmt: skip
 
 
@@ -163,7 +163,7 @@ def test_what_was_invalidated_since_the_run_stays_so(shop: Shop) -> None:
     shop.build("-s", "customer_names")
     build_plainly(shop)
     name = f"{shop.database.name}.prod.customer_names"
-    assert run("state", "invalidate", name, "--yes", "--dir", str(shop.server.state)).returncode == 0
+    assert run("state", "invalidate", name, "--yes", environment=shop.server.store).returncode == 0
     import_run(shop, VOUCHED)
 
     assert shop.build().built == {"customer_names"}
@@ -175,6 +175,6 @@ def test_an_import_can_be_tried_and_repeated(shop: Shop) -> None:
     assert "1 of the run's 1 nodes would be recorded" in import_run(shop, VOUCHED, "--dry-run").stdout
     for _ in range(2):
         assert "1 of the run's 1 nodes recorded" in import_run(shop, VOUCHED).stdout
-    listed = run("state", "show", f"{shop.database.name}.prod.*", "--dir", str(shop.server.state)).stdout
+    listed = run("state", "show", f"{shop.database.name}.prod.*", environment=shop.server.store).stdout
     assert "executions  1, newest first" in listed
     assert shop.build("-s", "customer_names").built == set()

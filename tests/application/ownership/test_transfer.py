@@ -55,6 +55,21 @@ async def test_secrets_are_left_out_unless_they_are_asked_for() -> None:
     assert len(await content(store)) == 2
 
 
+class Backwards(MemoryStore):
+    """Lists in an order of its own."""
+
+    async def list(self, prefix: str) -> AsyncIterator[str]:
+        for key in reversed([key async for key in super().list(prefix)]):
+            yield key
+
+
+async def test_documents_come_in_the_order_of_their_keys_whatever_the_stores_is() -> None:
+    store = Backwards()
+    for key in ("b", "a/2", "a/10"):
+        await store.put(key, b"", expected=None)
+    assert list(await content(store)) == ["a/10", "a/2", "b"]
+
+
 async def test_comparing_tells_what_writing_does_and_writes_nothing() -> None:
     store = await filled(equal=b"1", other=b"2", untouched=b"3")
     before = await content(store)
