@@ -107,7 +107,7 @@ def test_a_name_brings_the_newest_decisions_first_and_what_is_recorded(project: 
     assert "[No-op]" in newest
     assert "[Execute]" in older
     assert recorded.startswith("recorded:\nTARGET ")
-    assert recorded.splitlines()[-1].split()[:2] == [MART, "2"]
+    assert recorded.splitlines()[-1].split()[:3] == [MART, "table", "2"]
 
 
 def test_a_name_as_json_is_a_line_for_each_decision_and_each_target(project: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -12,12 +13,16 @@ from pathlib import Path
 
 import pytest
 from tests.cli.commands import COMMAND, run
-from tests.domain.building import BUILT, CASE, MART, ORDERS, T0, asked, execution
+from tests.domain.building import BUILT, CASE, CUSTOMERS, MART, ORDERS, T0, asked, built_before, execution
 
-from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
+from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION, Caller
+from dbt_state_oss.application.journal import Journal
 from dbt_state_oss.application.ledger import Ledger
+from dbt_state_oss.bootstrap import SystemClock
+from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.explanation import time_text
 from dbt_state_oss.domain.history import DataTestResults
+from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import ExecutionType, TargetKey
 from dbt_state_oss.stores.local import LocalStore
 
@@ -53,11 +58,14 @@ def names(directory: Path, *pattern: str) -> list[str]:
 def test_list_is_a_table_with_a_line_for_each_target(directory: Path) -> None:
     result = run("state", "list", "--dir", str(directory))
     heading, mart, data_test = result.stdout.splitlines()
-    assert heading.split() == ["TARGET", "EXECUTIONS", "LATEST", "BUILT", "AGE"]
+    assert re.split(" {2,}", heading) == [
+        "TARGET", "TYPE", "EXECUTIONS", "LATEST BUILT", "AGE", "TOOK", "IF UNCHANGED",
+    ]  # fmt: skip
     assert mart.startswith(f"{MART} ")
     assert time_text(BUILT) in mart
-    assert mart.split()[1] == "2"
-    assert data_test.startswith(f"{DATA_TEST} ")
+    assert mart.split()[1:3] == ["table", "2"]
+    assert mart.endswith("1.500 s  skipped")
+    assert data_test.startswith(f"{DATA_TEST}  test ")
     assert (result.returncode, result.stderr) == (0, "")
 
 
@@ -85,6 +93,56 @@ def test_show_as_json_has_times_in_milliseconds(directory: Path) -> None:
     newest = shown["executions"][0]
     assert (newest["id"], newest["epoch"], newest["built_at"]) == ("ns.t.new", BUILT, BUILT)
     assert newest["inputs"][ORDERS] == T0
+
+
+async def test_show_tells_why_it_would_be_built_and_what_was_decided_last(directory: Path) -> None:
+    store = await LocalStore.open(directory)
+    ledger, journal = Ledger(store, cache_bytes=0), Journal(store, SystemClock())
+    moved = execution(
+        asked(CASE, key=TargetKey("ns", ORDERS), relation=ORDERS, inputs={}, own_epoch=T0 + 1),
+        id="ns.o.1",
+        node_id="model.shop.orders",
+    )
+    await ledger.add(DEFAULT_ORGANIZATION, TargetKey("ns", ORDERS), [moved])
+    caller = Caller(DEFAULT_ORGANIZATION, "a" * 32, "b" * 32)
+    decision = decide(built_before(CASE))
+    journal.note(caller, built_before(CASE), decision, execution_id="ns.t.new")
+    await journal.close()
+    await store.close()
+
+    text = run("state", "show", "mart", "--dir", str(directory)).stdout
+    assert "if dbt asked about unchanged code, it would be built: its inputs have changed since its last build" in text
+    assert f"upstream {ORDERS}" in text
+    assert f"when {CUSTOMERS} was last updated" in text
+    assert f"when {ORDERS} was last updated" not in text
+    assert f"whether its table still stands at {time_text(BUILT)}" in text
+    assert "[No-op] model was skipped because neither its logic nor its inputs have changed" in text
+
+    shown = json.loads(run("state", "show", "mart", "--json", "--dir", str(directory)).stdout)
+    assert shown["standing"]["reusable"] is False
+    assert shown["standing"]["inputs_on_no_record"] == [CUSTOMERS]
+    assert shown["latest_decision"]["decision"] == "No-op"
+
+
+def test_show_tells_what_would_be_skipped_and_what_is_not_known(directory: Path) -> None:
+    text = run("state", "show", "mart", "--dir", str(directory)).stdout
+    assert "if dbt asked about unchanged code, it would be skipped" in text
+    assert "its code, configuration and macros as they are now" in text
+    assert "no decision about it is on record" in text
+
+
+async def test_invalidate_goes_downstream_and_tells_why(directory: Path) -> None:
+    child = Relation('"shop"."prod"."child"')
+    store = await LocalStore.open(directory)
+    built = execution(asked(CASE, key=TargetKey("ns", child), relation=child, inputs={MART: BUILT}), id="ns.c.1")
+    await Ledger(store, cache_bytes=0).add(DEFAULT_ORGANIZATION, TargetKey("ns", child), [built])
+    await store.close()
+    dry = run("state", "invalidate", "mart", "--downstream", "--dry-run", "--dir", str(directory))
+    assert dry.stdout.splitlines() == [f"would forget {MART}", f"would forget   {child}, which reads {MART}"]
+    assert run("state", "invalidate", "mart", "--yes", "--dir", str(directory)).stdout.startswith(
+        f"forgot {MART}\n1 of 1"
+    )
+    assert names(directory) == [child, DATA_TEST]
 
 
 def test_a_name_that_matches_nothing_ends_with_1(directory: Path) -> None:

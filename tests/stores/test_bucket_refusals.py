@@ -75,16 +75,16 @@ def version(bucket: Bucket) -> str:
 def test_every_call_is_one_request(
     call: Callable[[Bucket, str], object], bucket: Bucket, version: str, proxy: Proxy
 ) -> None:
-    proxy.counts.clear()
+    proxy.seen.clear()
     call(bucket, version)
-    assert proxy.counts.total() == 1
+    assert len(proxy.seen) == 1
 
 
 def test_a_large_document_is_one_request_too(bucket: Bucket, proxy: Proxy) -> None:
     data = bytes(65 << 20)
     version = bucket.write("large", data, None)
     assert bucket.read("large", None) == Blob(data, version)
-    assert proxy.counts.total() == 2
+    assert len(proxy.seen) == 2
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=list(CALLS))
@@ -157,7 +157,7 @@ async def test_a_store_that_hides_what_is_absent_is_not_opened(cloud: Cloud, pro
         pytest.raises(StoreUnavailable, match="this identity"),
     ):
         await RemoteStore.open(bucket, prefix="", attempts=2, connections=4)
-    assert proxy.counts == {"GET": 1}
+    assert [method for method, _ in proxy.seen] == ["GET"]
 
 
 def test_a_version_that_stands_is_answered_without_its_bytes(cloud: Cloud, bucket: Bucket, proxy: Proxy) -> None:

@@ -12,7 +12,10 @@ from hashlib import blake2b
 from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.domain.submission import TargetKey
 
-TICKET_KEYS = "_server/ticket-keys"
+SERVER_PREFIX = "_server/"
+"""What belongs to no organization: the servers' secrets."""
+
+TICKET_KEYS = f"{SERVER_PREFIX}ticket-keys"
 """The key ring's document, shared by every replica on one store."""
 
 CLONE = "clone"
@@ -35,6 +38,22 @@ def target_prefix(organization: str) -> str:
 def target_key(organization: str, target: TargetKey) -> str:
     """The key of a target's document."""
     return f"{target_prefix(organization)}{_part(target.namespace)}/{_digest(target.name)}"
+
+
+def is_target_key(key: str) -> bool:
+    """Whether a key is that of some organization's target."""
+    return key.split("/", 2)[1:2] == ["targets"] and not is_aside(key)
+
+
+def candidates_prefix(organization: str) -> str:
+    """The prefix of all lists of targets that were built with one logic."""
+    return f"{_part(organization)}/candidates/"
+
+
+def target_key_beside(candidates: str, name: str) -> str:
+    """The key of a target that is listed in the document with the key `candidates`."""
+    organization, _, namespace, _ = candidates.split("/")
+    return f"{organization}/targets/{namespace}/{_digest(name)}"
 
 
 def candidates_key(organization: str, namespace: str, logic: str) -> str:

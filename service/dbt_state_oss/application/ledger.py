@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from dbt_state_oss.application.codec import TargetDocument, decode_target, encode
 from dbt_state_oss.application.documents import DocumentCache
 from dbt_state_oss.application.keys import is_aside, target_key, target_key_of, target_prefix, texts_keys_beside
 from dbt_state_oss.application.ports import ObjectStore
+from dbt_state_oss.application.side_by_side import side_by_side
 from dbt_state_oss.domain.history import Execution, History
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import TargetKey
@@ -127,14 +128,16 @@ class Ledger:
         await self._documents.update(key, change)
         return raised
 
-    async def accounts(self, organization: str) -> AsyncIterator[TargetAccount]:
+    async def accounts(self, organization: str) -> AsyncGenerator[TargetAccount, None]:
         """Every readable target of an organization that has executions."""
-        async for key in self._store.list(target_prefix(organization)):
-            if is_aside(key):
-                continue
-            document = await self._documents.read(key)
-            if document is not None and document.executions:
-                yield TargetAccount(key, document.target, _history_of(document))
+        keys = (key async for key in self._store.list(target_prefix(organization)) if not is_aside(key))
+        async with aclosing(side_by_side(keys, self._keyed)) as found:
+            async for key, document in found:
+                if document is not None and document.executions:
+                    yield TargetAccount(key, document.target, _history_of(document))
+
+    async def _keyed(self, key: str) -> tuple[str, TargetDocument | None]:
+        return key, await self._documents.read(key)
 
     async def forget(self, account: TargetAccount, *, at: int) -> bool:
         """Empty a target's history and delete its texts, so that its next run builds; false where it was gone already.

@@ -8,28 +8,36 @@ from typing import Any
 from dbt_state_oss.application.ledger import TargetAccount
 from dbt_state_oss.domain.explanation import ago_text, time_text
 from dbt_state_oss.domain.history import DataTestResults, Execution, Input
+from dbt_state_oss.domain.standing import Standing
+from dbt_state_oss.domain.submission import ExecutionType
 
-_HEADINGS = ("TARGET", "EXECUTIONS", "LATEST BUILT", "AGE")
+_HEADINGS = ("TARGET", "TYPE", "EXECUTIONS", "LATEST BUILT", "AGE", "TOOK", "IF UNCHANGED")
 _DIGEST_SHOWN = 12
 
 
-def table(accounts: Sequence[TargetAccount], now: int) -> str:
-    """A line for each target: name, executions kept, when the newest was built (UTC), how long ago."""
-    rows = [_HEADINGS, *(_row(account, now) for account in accounts)]
+def table(listed: Sequence[tuple[TargetAccount, Standing]], now: int) -> str:
+    """A line for each target: name, way of being built, executions kept, when the newest was built (UTC) and how long ago, how
+    long that took, and what the record is worth."""
+    rows = [_HEADINGS, *(_row(account, standing, now) for account, standing in listed)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
 
 
-def account_text(account: TargetAccount, now: int) -> str:
-    """Everything that is known of a target, newest execution first."""
-    executions = account.history.executions
+def account_text(account: TargetAccount) -> str:
+    """Which target it is, and where it is kept."""
     lines = [
         account.target.name,
         f"  namespace   {account.target.namespace or '(none)'}",
         f"  document    {account.key}",
-        f"  executions  {len(executions)}, newest first",
     ]
+    return "\n".join(lines)
+
+
+def executions_text(account: TargetAccount, now: int) -> str:
+    """Its executions with their inputs, newest first."""
+    executions = account.history.executions
+    lines = [f"  executions  {len(executions)}, newest first"]
     for number, execution in enumerate(executions, start=1):
         lines += ["", *_execution_lines(number, execution, now)]
     return "\n".join(lines)
@@ -45,12 +53,29 @@ def account_json(account: TargetAccount) -> dict[str, Any]:
     }
 
 
-def _row(account: TargetAccount, now: int) -> tuple[str, str, str, str]:
-    latest = account.history.latest
-    count = str(len(account.history.executions))
-    if latest is None:
-        return account.target.name, count, "-", "-"
-    return account.target.name, count, time_text(latest.built_at), ago_text(latest.built_at, now)
+def _row(account: TargetAccount, standing: Standing, now: int) -> tuple[str, ...]:
+    latest = account.history.executions[0]
+    return (
+        account.target.name,
+        _type(latest),
+        str(len(account.history.executions)),
+        time_text(latest.built_at),
+        ago_text(latest.built_at, now),
+        f"{latest.runtime_ms / 1000:.3f} s",
+        "skipped" if standing.reusable else "built",
+    )
+
+
+def _type(execution: Execution) -> str:
+    """In dbt's words, as far as the record tells."""
+    execution_type = execution.logic.execution_type
+    if execution_type is ExecutionType.DBT_DATA_TEST:
+        return "test"
+    if execution.resource_type in ("seed", "snapshot", "test"):
+        return execution.resource_type
+    if execution_type.incremental:
+        return "incremental"
+    return "view" if execution_type is ExecutionType.VIEW else "table"
 
 
 def _execution_lines(number: int, execution: Execution, now: int) -> Iterator[str]:

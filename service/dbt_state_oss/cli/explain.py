@@ -15,12 +15,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from dbt_state_oss.application.codec import Verdict
-from dbt_state_oss.cli.accounts import account_json, account_text, table
+from dbt_state_oss.application.ledger import TargetAccount
+from dbt_state_oss.cli.accounts import account_json, account_text, executions_text, table
 from dbt_state_oss.cli.decision_log import DIRECTORY, LoggedNode, newest_log, read_log
 from dbt_state_oss.cli.explanations import Explained, explained_json, explained_text
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
 from dbt_state_oss.cli.reading import reading
 from dbt_state_oss.domain.explanation import moment_text
+from dbt_state_oss.domain.standing import standing_of
 from dbt_state_oss.settings import Settings
 
 EXIT_NOTHING_FOUND = 1
@@ -131,9 +133,14 @@ async def _about(settings: Settings, options: argparse.Namespace) -> int:
         for account in recorded:
             print(json.dumps(account_json(account)))
     elif recorded:
-        details = [account_text(account, now) for account in recorded]
-        print("\nrecorded:\n" + ("\n\n".join(details) if options.verbose else table(recorded, now)))
+        print("\nrecorded:\n" + _recorded_text(recorded, options, now))
     return 0
+
+
+def _recorded_text(recorded: Sequence[TargetAccount], options: argparse.Namespace, now: int) -> str:
+    if options.verbose:
+        return "\n\n".join(f"{account_text(account)}\n{executions_text(account, now)}" for account in recorded)
+    return table([(one, standing_of(one.target, one.history, {}, now)) for one in recorded], now)
 
 
 def _is_fresh(log: Path) -> bool:

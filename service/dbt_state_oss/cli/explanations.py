@@ -33,10 +33,10 @@ def explained_text(explained: Explained, *, verbosity: int, now: int) -> str:
     lines = [explained.name, f"  {_answer(explained)}"]
     if explained.entry is not None and verbosity:
         lines.append(f"  decided {moment_text(explained.entry.at, now)}")
-        lines += _tree(explained.entry.explanation)
-        lines += _tree(explained.remarks)
+        lines += tree(explained.entry.explanation)
+        lines += tree(explained.remarks)
         if explained.upstream is not None:
-            lines += _tree((ExplainLine("all upstream dependency changes", children=explained.upstream),))
+            lines += tree((ExplainLine("all upstream dependency changes", children=explained.upstream),))
     return "\n".join(lines)
 
 
@@ -55,7 +55,7 @@ def explained_json(explained: Explained) -> dict[str, Any]:
             "target": entry.target.name,
             "namespace": entry.target.namespace,
             "execution_id": entry.execution_id,
-            "explanation": [_line_json(line) for line in entry.explanation],
+            "explanation": [line_json(line) for line in entry.explanation],
         }
     )
     return {
@@ -63,8 +63,8 @@ def explained_json(explained: Explained) -> dict[str, Any]:
         "decision_id": explained.decision_id or None,
         "found": entry is not None,
         **told,
-        "remarks": [_line_json(line) for line in explained.remarks],
-        "upstream_changes": [_line_json(line) for line in explained.upstream or ()],
+        "remarks": [line_json(line) for line in explained.remarks],
+        "upstream_changes": [line_json(line) for line in explained.upstream or ()],
     }
 
 
@@ -74,16 +74,18 @@ def _answer(explained: Explained) -> str:
     return f"[Execute] {_VIEW}" if explained.is_view else _NOT_FOUND
 
 
-def _tree(lines: Iterable[ExplainLine], depth: int = 1) -> Iterator[str]:
+def tree(lines: Iterable[ExplainLine], depth: int = 1) -> Iterator[str]:
+    """Lines of an account with their signs, each level indented."""
     for line in lines:
         yield f"{'  ' * depth}{_SIGNS[line.marker]}{_TAGS.get(line.badge, '')}{line.text}"
-        yield from _tree(line.children, depth + 1)
+        yield from tree(line.children, depth + 1)
 
 
-def _line_json(line: ExplainLine) -> dict[str, Any]:
+def line_json(line: ExplainLine) -> dict[str, Any]:
+    """A line of an account with what stands under it, as plain values."""
     return {
         "text": line.text,
         "marker": line.marker.name.lower(),
         "badge": line.badge.name.lower(),
-        "children": [_line_json(child) for child in line.children],
+        "children": [line_json(child) for child in line.children],
     }

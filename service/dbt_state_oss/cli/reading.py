@@ -11,15 +11,17 @@ from typing import ParamSpec, TypeVar
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION, Caller
 from dbt_state_oss.application.codec import JournalEntry
 from dbt_state_oss.application.explain import MOST_ASKED, Explain
-from dbt_state_oss.application.inspect import decisions_about, targets
+from dbt_state_oss.application.inspect import Told, decisions_about, latest_decisions, standing, targets
 from dbt_state_oss.application.journal import Journal
 from dbt_state_oss.application.ledger import Ledger, TargetAccount
 from dbt_state_oss.application.ports import Clock, ObjectStore
 from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.upstream_changes import UpstreamChanges
+from dbt_state_oss.cli.stores import opened
 from dbt_state_oss.domain.explanation import ExplainLine
 from dbt_state_oss.domain.kept_sql import StoreSql
-from dbt_state_oss.opening import open_store
+from dbt_state_oss.domain.standing import Standing
+from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.settings import StoreSettings
 
 _MOST_DECISIONS = 5
@@ -35,6 +37,7 @@ class Reading:
 
     def __init__(self, store: ObjectStore, clock: Clock) -> None:
         self._store = store
+        self._clock = clock
         self._caller = Caller(DEFAULT_ORGANIZATION, "")
         self._ledger = Ledger(store, cache_bytes=0)
         self._upstream = UpstreamChanges(ledger=self._ledger, clock=clock)
@@ -63,9 +66,23 @@ class Reading:
             changes |= await self._upstream(self._caller, executions[start : start + MOST_ASKED])
         return changes
 
+    async def targets(self, pattern: str) -> list[TargetAccount]:
+        """The targets that a pattern means."""
+        return [account async for account in targets(self._ledger, DEFAULT_ORGANIZATION, pattern)]
+
+    async def standing(self, account: TargetAccount) -> Standing:
+        """How a target stands by its record."""
+        return await standing(self._ledger, DEFAULT_ORGANIZATION, account, now=self._clock.now())
+
+    async def latest_decisions(self, accounts: Sequence[TargetAccount]) -> dict[TargetKey, Told]:
+        """The newest decision about each, with its id."""
+        wanted = [account.target for account in accounts]
+        found = await latest_decisions(self._store, DEFAULT_ORGANIZATION, wanted)
+        return {target: (name, await self._in_full(entry)) for target, (name, entry) in found.items()}
+
     async def about(self, pattern: str) -> tuple[list[TargetAccount], dict[str, JournalEntry]]:
         """The targets that a pattern means and the newest decisions about them, by id."""
-        recorded = [account async for account in targets(self._ledger, DEFAULT_ORGANIZATION, pattern)]
+        recorded = await self.targets(pattern)
         found = await decisions_about(self._store, DEFAULT_ORGANIZATION, pattern, most=_MOST_DECISIONS)
         return recorded, {name: await self._in_full(entry) for name, entry in found.items()}
 
@@ -89,8 +106,5 @@ async def reading(settings: StoreSettings) -> AsyncIterator[Reading]:
     """The store that the settings name, open. Raises StoreError."""
     from dbt_state_oss.bootstrap import SystemClock  # late, so that --help does not wait for gRPC to load
 
-    store = await open_store(settings, read_only=True, make=False)
-    try:
+    async with opened(settings, read_only=True, make=False) as store:
         yield Reading(store, SystemClock())
-    finally:
-        await store.close()

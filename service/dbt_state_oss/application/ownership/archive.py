@@ -1,0 +1,196 @@
+"""The archive: a whole state in one file, which tells whether it is whole.
+
+Gzip'd JSON Lines: a header, a line for each document in the order of their keys, a footer with their number and a digest of
+all lines before it. Written and read as a stream, one document at a time. No store comes in here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import BinaryIO, Literal, TypeVar
+
+import msgspec
+
+from dbt_state_oss.errors import InvalidRequest
+
+VERSION = 1
+"""Of the format; archives of a newer one are refused."""
+
+_FORMAT = "dbt-state-oss archive"
+_LONGEST_LINE = 512 * 1024 * 1024
+_COMPRESSION = 6
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A document as it is stored."""
+
+    key: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What an archive says of itself."""
+
+    made_at: int
+    """When its first document was read, Unix milliseconds."""
+    server: str
+    """The version of dbt-state-oss that wrote it."""
+    ticket_keys: bool
+    """Whether it holds the secrets that seal tickets."""
+    version: int = VERSION
+    format: str = _FORMAT
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    key: str
+    sha256: str
+    text: str | None = None
+    base64: str | None = None
+    """One of the two: bytes that are not UTF-8 are not text."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Footer:
+    documents: int
+    digest: str
+    """SHA-256, in hex, of every line before this one."""
+    end: Literal[True] = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What tells a footer from a document, and an archive from another file."""
+
+    end: bool = False
+    format: str = ""
+    version: int = 0
+
+
+_encode = msgspec.json.Encoder().encode
+_header = msgspec.json.Decoder(Header)
+_kind = msgspec.json.Decoder(_Kind)
+_line = msgspec.json.Decoder(_Line)
+_footer = msgspec.json.Decoder(_Footer)
+
+
+class ArchiveWriter:
+    """Writes one archive; it is whole once `finish` has returned."""
+
+    def __init__(self, file: BinaryIO, header: Header) -> None:
+        self._zip = gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=_COMPRESSION, mtime=0)
+        self._digest = sha256()
+        self._documents, self._last = 0, ""
+        self._write(_encode(header))
+
+    def add(self, record: Record) -> None:
+        """Write a document; keys rise."""
+        assert record.key > self._last, "documents are written in the order of their keys"
+        self._last = record.key
+        digest = sha256(record.data).hexdigest()
+        try:
+            line = _Line(record.key, digest, text=record.data.decode("utf-8"))
+        except UnicodeDecodeError:
+            line = _Line(record.key, digest, base64=base64.b64encode(record.data).decode("ascii"))
+        self._write(_encode(line))
+        self._documents += 1
+
+    def finish(self) -> int:
+        """Write the footer; how many documents there are. The file itself stays open."""
+        self._write(_encode(_Footer(self._documents, self._digest.hexdigest())))
+        self._zip.close()
+        return self._documents
+
+    def _write(self, line: bytes) -> None:
+        self._digest.update(line + b"\n")
+        self._zip.write(line + b"\n")
+
+
+def read_header(file: BinaryIO) -> Header:
+    """What the archive says of itself. Raises `InvalidRequest` where the file is no archive that this version reads."""
+    return _header_of(next(_lines(file), b""))
+
+
+def records_of(file: BinaryIO) -> Iterator[Record]:
+    """The documents of an archive, each checked; the whole is proven only once the last one has been read.
+
+    Raises `InvalidRequest` where the file is no archive, of a newer version, truncated, damaged, or names a key twice.
+    """
+    lines = _lines(file)
+    first = next(lines, b"")
+    _header_of(first)
+    digest, last = sha256(first), ""
+    for number, line in enumerate(lines, start=1):
+        if _decoded(_kind, line, number).end:
+            footer = _decoded(_footer, line, number)
+            if (footer.documents, footer.digest) != (number - 1, digest.hexdigest()) or next(lines, None) is not None:
+                raise _damaged("its last line does not fit the others")
+            return
+        digest.update(line)
+        record = _record_of(_decoded(_line, line, number), number)
+        if record.key <= last:
+            raise _damaged(f"document {number}, {record.key[:200]!a}, stands twice or out of order")
+        last = record.key
+        yield record
+    raise InvalidRequest("the archive is cut off: its end is missing; nothing was written")
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    file.seek(0)
+    try:
+        with gzip.GzipFile(fileobj=file, mode="rb") as unzipped:
+            while line := unzipped.readline(_LONGEST_LINE):
+                yield line
+    except EOFError as error:
+        raise InvalidRequest("the archive is cut off: the file ends too early; nothing was written") from error
+    except gzip.BadGzipFile as error:
+        raise InvalidRequest("the file is no archive of `state export`, or is damaged; nothing was written") from error
+    except zlib.error as error:
+        raise _damaged("it can't be unpacked") from error
+
+
+def _header_of(line: bytes) -> Header:
+    try:
+        told = _kind.decode(line)
+    except msgspec.DecodeError as error:
+        raise InvalidRequest("the file is no archive of `state export`; nothing was written") from error
+    if told.format != _FORMAT:
+        raise InvalidRequest("the file is no archive of `state export`; nothing was written")
+    if told.version != VERSION:
+        raise InvalidRequest(
+            f"the archive has format {told.version}, known is {VERSION}: "
+            "a newer version of dbt-state-oss wrote it, upgrade this one; nothing was written"
+        )
+    return _decoded(_header, line, 0)
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], line: bytes, number: int) -> T:
+    try:
+        return decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _damaged(f"line {number + 1} can't be read") from error
+
+
+def _record_of(line: _Line, number: int) -> Record:
+    try:
+        binary = base64.b64decode(line.base64 or "", validate=True)
+        data = binary if line.text is None else line.text.encode("utf-8")
+    except (UnicodeEncodeError, binascii.Error, ValueError) as error:
+        raise _damaged(f"document {number} can't be read") from error
+    if sha256(data).hexdigest() != line.sha256:
+        raise _damaged(f"document {number}, {line.key[:200]!a}, is not what was exported")
+    return Record(line.key, data)
+
+
+def _damaged(how: str) -> InvalidRequest:
+    return InvalidRequest(f"the archive is damaged: {how}; nothing was written")

@@ -1,0 +1,84 @@
+"""Pruning: targets that nobody has built or asked about for long go, with all that is kept for them.
+
+What changed since it was planned stays. Deleting costs at most a build: a target without a record is built. What cannot be
+read is never deleted. How the nodes looked (node shards) is left alone: selection and deferral go by it.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from dbt_state_oss.application.codec import CandidatesDocument, decode_candidates, encode
+from dbt_state_oss.application.keys import candidates_prefix, target_key_beside, texts_keys_beside
+from dbt_state_oss.application.ownership.prune_plan import PrunePlan, Told, decoded
+from dbt_state_oss.application.ports import Document, ObjectStore, Version
+from dbt_state_oss.application.side_by_side import documents_under
+from dbt_state_oss.errors import Conflict
+
+
+@dataclass(slots=True)
+class Pruned:
+    """What is gone."""
+
+    targets: int = 0
+    texts: int = 0
+    candidates: int = 0
+    """Entries in lists of what was built with one logic."""
+    journal: int = 0
+    changed: int = 0
+    """Documents that were written meanwhile, and stay."""
+
+
+class Pruning:
+    """Prunes one organization's state. Raises `StoreError`; what was deleted before stays so."""
+
+    def __init__(self, store: ObjectStore, organization: str) -> None:
+        self._store = store
+        self._organization = organization
+
+    async def __call__(self, plan: PrunePlan, told: Told) -> Pruned:
+        """Delete what was planned, less what was written since."""
+        pruned, gone = Pruned(), set()
+        for number, stale in enumerate(plan.targets, start=1):
+            told(number)
+            if await self._replaced(stale.key, stale.emptied, stale.version, pruned):
+                gone.add(stale.key)
+                pruned.targets += 1
+                for texts in texts_keys_beside(stale.key):
+                    pruned.texts += await self._deleted(texts, pruned)
+        if gone:
+            await self._strike(gone, pruned)
+        for number, key in enumerate(plan.journal, start=len(plan.targets) + 1):
+            told(number)
+            pruned.journal += await self._deleted(key, pruned)
+        return pruned
+
+    async def _strike(self, gone: set[str], pruned: Pruned) -> None:
+        """Take the targets that are gone off the lists of what was built with one logic; lists left empty go."""
+        async with aclosing(documents_under(self._store, candidates_prefix(self._organization))) as lists:
+            async for key, document in lists:
+                listed = decoded(decode_candidates, key, document)
+                if listed is None:
+                    continue
+                left = {name: one for name, one in listed.targets.items() if target_key_beside(key, name) not in gone}
+                struck = len(listed.targets) - len(left)
+                shorter = encode(CandidatesDocument(left)) if left else None
+                if struck and await self._replaced(key, shorter, document.version, pruned):
+                    pruned.candidates += struck
+
+    async def _deleted(self, key: str, pruned: Pruned) -> bool:
+        found = await self._store.get(key)
+        return isinstance(found, Document) and await self._replaced(key, None, found.version, pruned)
+
+    async def _replaced(self, key: str, data: bytes | None, version: Version, pruned: Pruned) -> bool:
+        """Write what is left of a document, or delete it; false where somebody has changed it."""
+        try:
+            if data is None:
+                await self._store.delete(key, expected=version)
+            else:
+                await self._store.put(key, data, expected=version)
+        except Conflict:
+            pruned.changed += 1
+            return False
+        return True

@@ -1,0 +1,132 @@
+"""Bringing documents into a store: from an archive or from another store, compared first, written conditionally.
+
+Whoever calls makes the records anew for each pass, so that a large state is never in memory. Raises `StoreError` where a store
+fails, `InvalidRequest` for a key that is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from enum import Enum
+
+from dbt_state_oss.application.codec import BrokenDocument, TargetDocument, decode_target, encode
+from dbt_state_oss.application.keys import SERVER_PREFIX, TICKET_KEYS, is_target_key
+from dbt_state_oss.application.ownership.archive import Record
+from dbt_state_oss.application.ports import Document, ObjectStore, Unchanged
+from dbt_state_oss.application.side_by_side import documents_under, side_by_side
+from dbt_state_oss.domain.history import History
+from dbt_state_oss.errors import Conflict
+
+EXAMPLES = 5
+"""Keys that are named of many."""
+
+Records = Callable[[], AsyncIterator[Record]]
+"""The same documents, in the order of their keys, each time that it is called."""
+
+
+class Fate(Enum):
+    """What becomes, or would become, of one document."""
+
+    EQUAL = "equal"
+    CREATED = "created"
+    REPLACED = "replaced"
+    OVERTAKEN = "overtaken"
+    """Somebody else wrote it meanwhile; theirs was left."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """How many documents had which fate, and some of their keys."""
+
+    counts: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
+    examples: dict[Fate, list[str]] = field(default_factory=lambda: {fate: [] for fate in Fate})
+
+    def add(self, key: str, fate: Fate) -> None:
+        self.counts[fate] += 1
+        if len(self.examples[fate]) < EXAMPLES:
+            self.examples[fate].append(key)
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+Told = Callable[[Tally], None]
+"""Is called after each document, to show progress."""
+
+
+async def documents_of(store: ObjectStore, *, ticket_keys: bool) -> AsyncGenerator[Record, None]:
+    """Every document of a store; without the servers' secrets unless `ticket_keys`."""
+
+    def wanted(key: str) -> bool:
+        return not key.startswith(SERVER_PREFIX) or (ticket_keys and key == TICKET_KEYS)
+
+    async with aclosing(documents_under(store, "", wanted=wanted)) as documents:
+        async for key, document in documents:
+            yield Record(key, document.data)
+
+
+async def compare(records: Records, store: ObjectStore, told: Told) -> Tally:
+    """What `write` would do with each document: create, leave or replace it. Writes nothing."""
+
+    async def fate(record: Record) -> tuple[str, Fate]:
+        return record.key, _fate(record, await store.get(record.key))
+
+    return await _tallied(records, fate, told)
+
+
+async def write(records: Records, store: ObjectStore, told: Told, *, replace: bool) -> Tally:
+    """Create what is absent, and with `replace` replace what differs.
+
+    What somebody writes at the same time is theirs and is left, to be told of as `Fate.OVERTAKEN`.
+    """
+
+    async def fate(record: Record) -> tuple[str, Fate]:
+        found = await store.get(record.key)
+        there = found if isinstance(found, Document) else None
+        to_be = _fate(record, there)
+        if to_be is Fate.EQUAL:
+            return record.key, to_be
+        if to_be is Fate.REPLACED and not replace:
+            return record.key, Fate.OVERTAKEN
+        try:
+            await store.put(record.key, _merged(record, there), expected=None if there is None else there.version)
+        except Conflict:
+            return record.key, Fate.OVERTAKEN
+        return record.key, to_be
+
+    return await _tallied(records, fate, told)
+
+
+async def _tallied(records: Records, fate: Callable[[Record], Awaitable[tuple[str, Fate]]], told: Told) -> Tally:
+    tally = Tally()
+    async with aclosing(side_by_side(records(), fate)) as fates:
+        async for key, one in fates:
+            tally.add(key, one)
+            told(tally)
+    return tally
+
+
+def _fate(record: Record, there: Document | Unchanged | None) -> Fate:
+    if not isinstance(there, Document):
+        return Fate.CREATED
+    return Fate.EQUAL if _merged(record, there) == there.data else Fate.REPLACED
+
+
+def _merged(record: Record, there: Document | None) -> bytes:
+    """What is written of `record` over what is there.
+
+    What was forgotten there later than in the record stays forgotten (rule I5): an older account never undoes that.
+    """
+    if there is None or not is_target_key(record.key):
+        return record.data
+    try:
+        mine, theirs = decode_target(record.data), decode_target(there.data)
+    except BrokenDocument:
+        return record.data
+    if theirs.forgotten_at is None or (mine.forgotten_at or 0) >= theirs.forgotten_at or mine.target != theirs.target:
+        return record.data
+    kept = History((), theirs.forgotten_at).merged(mine.executions)
+    return encode(TargetDocument(mine.organization, mine.target, kept.executions, theirs.forgotten_at))

@@ -1,0 +1,114 @@
+"""`dbt-state-oss state export|import`: the whole state in one file, out of any store and into any."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import BinaryIO
+
+from dbt_state_oss import __version__
+from dbt_state_oss.application.ownership.archive import ArchiveWriter, Header, Record, read_header, records_of
+from dbt_state_oss.application.ownership.transfer import Fate, Tally, compare, documents_of, write
+from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
+from dbt_state_oss.cli.progress import Progress
+from dbt_state_oss.cli.stores import opened
+from dbt_state_oss.cli.transfers import expect_no_difference, outcome_text
+from dbt_state_oss.cli.whole_files import STANDARD_STREAM, read_again, written_whole
+from dbt_state_oss.domain.explanation import time_text
+from dbt_state_oss.settings import Settings, StoreSettings
+
+_EXPORT = """\
+Write the whole state into one compressed file, which any store of any kind can be filled from. The file is there
+under its name once it is whole; only its owner can read it. Servers may run meanwhile.
+
+The ticket keys, the secrets that seal the promise of a build until it is confirmed, are left out unless
+--with-ticket-keys. Servers on a state that is restored without them make new ones; builds that were running then
+are not recorded, so they run once more."""
+
+_IMPORT = """\
+Bring an exported state into the store. The whole file is checked before anything is written. What is there already
+and equal is left, what is not there is created; if anything differs, nothing is written unless --overwrite.
+
+An older state skips nothing wrongly: tables that were written since are built. What was invalidated after the export
+was made has to be invalidated again (what is known here to have been invalidated later stays so)."""
+
+
+def add_parsers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `export` and `import`."""
+    raw = argparse.RawDescriptionHelpFormatter
+    exporting = actions.add_parser(
+        "export", help="write the whole state into a file", description=_EXPORT, formatter_class=raw, allow_abbrev=False
+    )
+    exporting.add_argument("file", metavar="FILE", help="the file to write; - is standard output")
+    exporting.add_argument(
+        "--with-ticket-keys",
+        action="store_true",
+        help="the servers' secrets too: keep such a file as you keep passwords",
+    )
+    exporting.set_defaults(act=export_state)
+
+    importing = actions.add_parser(
+        "import", help="fill a store from such a file", description=_IMPORT, formatter_class=raw, allow_abbrev=False
+    )
+    importing.add_argument("file", metavar="FILE", help="the file that `state export` wrote; - is standard input")
+    importing.add_argument("--overwrite", action="store_true", help="replace documents that differ")
+    importing.set_defaults(act=import_state)
+    for parser in (exporting, importing):
+        add_settings(parser, STORE_SETTINGS)
+
+
+def export_state(options: argparse.Namespace, settings: Settings) -> int:
+    """Write the archive; returns the exit code. Raises StoreError, and InvalidRequest for a file that cannot be written."""
+    with written_whole(options.file) as file:
+        count = asyncio.run(_export(settings.store, file, ticket_keys=options.with_ticket_keys))
+    told = sys.stderr if options.file == STANDARD_STREAM else sys.stdout
+    told.write(f"{count} documents exported\n")
+    if not options.with_ticket_keys:
+        told.write("the servers' ticket keys were left out (--with-ticket-keys)\n")
+    return 0
+
+
+async def _export(settings: StoreSettings, file: BinaryIO, *, ticket_keys: bool) -> int:
+    header = Header(made_at=time.time_ns() // 1_000_000, server=__version__, ticket_keys=ticket_keys)
+    with Progress("exported") as progress:
+        async with (
+            opened(settings, read_only=True, make=False) as store,
+            aclosing(documents_of(store, ticket_keys=ticket_keys)) as documents,
+        ):
+            archive, number = ArchiveWriter(file, header), 0
+            async for record in documents:
+                archive.add(record)
+                number += 1
+                progress.tell(number)
+            return archive.finish()
+
+
+def import_state(options: argparse.Namespace, settings: Settings) -> int:
+    """Fill the store; returns the exit code. Raises StoreError, and InvalidRequest where nothing was written."""
+    with read_again(options.file) as file:
+        header = read_header(file)
+        with Progress("checked") as progress:
+            for number, _ in enumerate(records_of(file), start=1):
+                progress.tell(number)
+        tally = asyncio.run(_import(settings.store, file, overwrite=options.overwrite))
+    print(f"exported {time_text(header.made_at)} by version {header.server}")
+    print(outcome_text(tally))
+    return 1 if tally.counts[Fate.OVERTAKEN] else 0
+
+
+async def _import(settings: StoreSettings, file: BinaryIO, *, overwrite: bool) -> Tally:
+    async def records() -> AsyncIterator[Record]:
+        for record in records_of(file):
+            yield record
+
+    async with opened(settings) as store:
+        with Progress("compared") as progress:
+            expected = await compare(records, store, lambda tally: progress.tell(tally.total))
+        if not overwrite:
+            expect_no_difference(expected)
+        with Progress("imported") as progress:
+            return await write(records, store, lambda tally: progress.tell(tally.total), replace=overwrite)

@@ -1,0 +1,82 @@
+"""`dbt-state-oss state invalidate`: forget targets, so that the next run builds them."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+
+from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
+from dbt_state_oss.application.inspect import is_meant
+from dbt_state_oss.application.ledger import Ledger, TargetAccount
+from dbt_state_oss.application.ownership.downstream import Reached, with_downstream
+from dbt_state_oss.cli.agreement import agreed
+from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
+from dbt_state_oss.cli.patterns import EXIT_NOTHING_FOUND, PATTERN_HELP, by_name, tell_nothing_found
+from dbt_state_oss.cli.stores import opened
+from dbt_state_oss.settings import Settings, StoreSettings
+
+_DESCRIPTION = """\
+Forget the history of matching targets, so that the next run builds them. No table is touched. What reads a target that
+is built again is rebuilt after it, in the runs that select it; with --downstream it is forgotten at once, too."""
+
+
+def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `invalidate`."""
+    parser = actions.add_parser(
+        "invalidate", help="forget targets, so that the next run builds them", description=_DESCRIPTION
+    )
+    parser.add_argument("pattern", metavar="GLOB", help=PATTERN_HELP)
+    parser.add_argument(
+        "--downstream", action="store_true", help="also all that was built from them, directly or through others"
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--dry-run", action="store_true", help="only tell what would be forgotten")
+    add_settings(parser, STORE_SETTINGS)
+    parser.set_defaults(act=invalidate)
+
+
+def invalidate(options: argparse.Namespace, settings: Settings) -> int:
+    """Find, ask, forget; returns the exit code. Raises StoreError."""
+    found = asyncio.run(_found(settings.store, options.pattern, downstream=options.downstream))
+    if not found:
+        tell_nothing_found(options.pattern)
+        return EXIT_NOTHING_FOUND
+    if options.dry_run:
+        print("\n".join(f"would forget {_line(one)}" for one in found))
+    elif options.yes or _agreed(found):
+        forgotten = asyncio.run(_forget(settings.store, [one.account for one in found]))
+        print(f"{forgotten} of {len(found)} targets forgotten; the next run builds them")
+    else:
+        print("nothing was forgotten")
+    return 0
+
+
+async def _found(settings: StoreSettings, pattern: str, *, downstream: bool) -> list[Reached]:
+    async with opened(settings, read_only=True, make=False) as store:
+        ledger = Ledger(store, cache_bytes=0)
+        everyone = sorted([account async for account in ledger.accounts(DEFAULT_ORGANIZATION)], key=by_name)
+    roots = [account for account in everyone if is_meant(account, pattern)]
+    return with_downstream(roots, everyone) if downstream else [Reached(root) for root in roots]
+
+
+async def _forget(settings: StoreSettings, accounts: list[TargetAccount]) -> int:
+    """Forget the accounts, telling each; how many were still there."""
+    forgotten, now = 0, time.time_ns() // 1_000_000
+    async with opened(settings, make=False) as store:
+        ledger = Ledger(store, cache_bytes=0)
+        for account in accounts:
+            if await ledger.forget(account, at=now):
+                forgotten += 1
+                print(f"forgot {account.target.name}")
+    return forgotten
+
+
+def _line(one: Reached) -> str:
+    because = "" if one.reads is None else f", which reads {one.reads.target.name}"
+    return f"{'  ' * one.depth}{one.account.target.name}{because}"
+
+
+def _agreed(found: list[Reached]) -> bool:
+    print("\n".join(_line(one) for one in found))
+    return agreed(f"Forget the history of {len(found)} targets?")

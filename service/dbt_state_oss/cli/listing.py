@@ -1,0 +1,128 @@
+"""`dbt-state-oss state list|show`: what is recorded, a line for each target or all of one."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+
+from dbt_state_oss.application.inspect import Told
+from dbt_state_oss.application.ledger import TargetAccount
+from dbt_state_oss.cli.accounts import account_json, account_text, executions_text, table
+from dbt_state_oss.cli.explanations import Explained, explained_json, explained_text, line_json
+from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
+from dbt_state_oss.cli.patterns import EXIT_NOTHING_FOUND, PATTERN_HELP, by_name, tell_nothing_found
+from dbt_state_oss.cli.reading import reading
+from dbt_state_oss.cli.standings import standing_json, standing_text
+from dbt_state_oss.domain.explanation import ExplainLine
+from dbt_state_oss.domain.standing import Standing, standing_of
+from dbt_state_oss.settings import Settings, StoreSettings
+
+_LIST = """\
+A line for each target. "if unchanged" says what its own record is worth: whether dbt, asking about the same code,
+configuration and data as at its last build, would be told to skip it."""
+
+_SHOW = """\
+All that is recorded of a target: whether it would be built though its code is unchanged, and why; the newest decision
+about it and what had changed upstream before; its executions with their inputs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A target with all that is told of it."""
+
+    account: TargetAccount
+    standing: Standing
+    decided: Told | None
+    upstream: tuple[ExplainLine, ...]
+
+
+def add_parsers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `list` and `show`."""
+    listing = actions.add_parser("list", help="a line for each target", description=_LIST)
+    listing.add_argument("pattern", nargs="?", default="*", metavar="GLOB", help=PATTERN_HELP)
+    listing.set_defaults(act=list_targets)
+    showing = actions.add_parser("show", help="all that is known of a target", description=_SHOW)
+    showing.add_argument("pattern", metavar="NAME", help=PATTERN_HELP)
+    showing.set_defaults(act=show_targets)
+    for parser in (listing, showing):
+        parser.add_argument("--json", action="store_true", help="one JSON object a line, times in Unix milliseconds")
+        add_settings(parser, STORE_SETTINGS)
+
+
+def list_targets(options: argparse.Namespace, settings: Settings) -> int:
+    """Print the list; returns the exit code. Raises StoreError."""
+    found, now = asyncio.run(_listed(settings.store, options.pattern)), _now()
+    if not found:
+        tell_nothing_found(options.pattern)
+        return 0
+    listed = [(one, standing_of(one.target, one.history, {}, now)) for one in found]
+    if options.json:
+        for account, standing in listed:
+            print(json.dumps(account_json(account) | {"reusable": standing.reusable}))
+    else:
+        print(table(listed, now))
+    return 0
+
+
+def show_targets(options: argparse.Namespace, settings: Settings) -> int:
+    """Print all that is known; returns the exit code. Raises StoreError."""
+    found, now = asyncio.run(_shown(settings.store, options.pattern)), _now()
+    if not found:
+        tell_nothing_found(options.pattern)
+        return EXIT_NOTHING_FOUND
+    if options.json:
+        for shown in found:
+            print(json.dumps(_json(shown)))
+    else:
+        print("\n\n".join(_text(shown, now) for shown in found))
+    return 0
+
+
+async def _listed(settings: StoreSettings, pattern: str) -> list[TargetAccount]:
+    async with reading(settings) as store:
+        return sorted(await store.targets(pattern), key=by_name)
+
+
+async def _shown(settings: StoreSettings, pattern: str) -> list[_Shown]:
+    async with reading(settings) as store:
+        found = sorted(await store.targets(pattern), key=by_name)
+        decided = await store.latest_decisions(found)
+        builds = [account.history.executions[0].id for account in found]
+        upstream = await store.upstream(builds)
+        return [
+            _Shown(account, await store.standing(account), decided.get(account.target), upstream.get(build, ()))
+            for account, build in zip(found, builds, strict=True)
+        ]
+
+
+def _text(shown: _Shown, now: int) -> str:
+    blocks = [account_text(shown.account), standing_text(shown.standing, shown.account)]
+    if shown.decided is None:
+        blocks.append("  no decision about it is on record")
+    else:
+        decided = explained_text(_explained(shown), verbosity=1, now=now)
+        blocks.append("\n".join(f"  {line}" for line in decided.splitlines()))
+    blocks.append(executions_text(shown.account, now))
+    return "\n\n".join(blocks)
+
+
+def _json(shown: _Shown) -> dict[str, object]:
+    return account_json(shown.account) | {
+        "standing": standing_json(shown.standing),
+        "latest_decision": None if shown.decided is None else explained_json(_explained(shown)),
+        "upstream_changes": [line_json(line) for line in shown.upstream],
+    }
+
+
+def _explained(shown: _Shown) -> Explained:
+    assert shown.decided is not None
+    name, entry = shown.decided
+    return Explained("latest decision", name, entry, upstream=shown.upstream)
+
+
+def _now() -> int:
+    """Unix milliseconds."""
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,120 @@
+"""Whether what a table holds is provably what a run of plain dbt left, and what dbt would build from the project as it is.
+
+Pure. The record is the one that the client would have sent, made now; the run is what dbt wrote down of itself. Every function
+gives the reason why something is not proven, or None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from dbt_state_oss.application.record import Recorded
+from dbt_state_oss.cli.manifest.artifacts import Manifest, NodeRun, PlainRun
+from dbt_state_oss.domain.dialects import Dialect
+from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.submission import Code
+
+CLOCK_MARGIN_MS = 2000
+"""How far the clocks of dbt's host and of the warehouse may differ. What is older than the beginning of a node by less counts as
+written after it."""
+
+_PROVABLE = {"model": "table", "seed": "seed", "snapshot": "snapshot"}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What else has to be known to judge a record."""
+
+    built: Mapping[Relation, NodeRun]
+    """The tables and views that the run built, by relation."""
+    dated_by_content: frozenset[Relation]
+    """Sources whose epoch is a time that stands in their rows (`loaded_at_field`), not that of their last modification."""
+    nothing_was_deleted: bool
+    """Somebody vouches that no rows were deleted from sources since the run."""
+
+
+def why_not_asked(run: PlainRun, unique_id: str) -> str | None:
+    """Why a node of the run is not even looked at."""
+    node = run.manifest.nodes.get(unique_id)
+    if node is None:
+        return "it is not in the run's manifest"
+    if run.results[unique_id].status != "success":
+        return f"it did not succeed: {run.results[unique_id].status}"
+    kind, materialized = node.get("resource_type"), node.get("config", {}).get("materialized")
+    if kind not in _PROVABLE:
+        return f"a {kind} is not imported"
+    if node.get("language", "sql") != "sql":
+        return "Python models are never asked about"
+    if materialized == "incremental":
+        return "whether an incremental model was built in full or in part cannot be told afterwards"
+    if materialized != _PROVABLE[kind]:
+        return f"what is materialized as {materialized} is not imported"
+    if kind == "seed" and node.get("checksum", {}).get("name") != "sha256":
+        return "of a seed as large as this, dbt does not write down what the file held"
+    return None
+
+
+def why_other_code(run: PlainRun, now: Manifest, unique_id: str) -> str | None:
+    """Why the project is not what was run."""
+    if run.manifest.definition(unique_id) != now.definition(unique_id):
+        return "its code, its configuration or a macro that it calls has changed since the run"
+    return None
+
+
+def why_not_proven(
+    recorded: Recorded, ran: NodeRun, views: Mapping[Relation, Epoch | None], around: Surroundings
+) -> str | None:
+    """Why the table, or what it was made of, is not provably what it was in the run."""
+    code = recorded.submission.code
+    if isinstance(code, Code) and ran.sql is None:
+        return "the run does not tell which SQL it ran"
+    if isinstance(code, Code) and ran.sql != code.sql:
+        return "its SQL compiles to something else than what was run"
+    if not ran.wrote(recorded.outcome.epoch):
+        return "its table was not written by the run, or has been written since"
+    return next(_moved(recorded, ran, views, around), None)
+
+
+def _moved(
+    recorded: Recorded, ran: NodeRun, views: Mapping[Relation, Epoch | None], around: Surroundings
+) -> Iterator[str]:
+    submission = recorded.submission
+    for relation, epoch in sorted(submission.inputs.items()):
+        if epoch is None:
+            yield f"when {relation} was last updated is not known"
+        elif _built_before(around.built.get(relation), epoch, ran):
+            continue
+        elif relation in around.dated_by_content:
+            yield f"{relation} is dated by its rows, so that it may have been written since"
+        elif epoch >= ran.began - CLOCK_MARGIN_MS:
+            yield f"{relation} was updated during the run, just before it, or since"
+        elif submission.code.dialect.empty_looks_missing and not around.nothing_was_deleted:
+            yield f"rows deleted from {relation} since the run would leave no trace (--nothing-was-deleted vouches)"
+    read = submission.code.views if isinstance(submission.code, Code) else ()
+    for view in sorted(one.relation for one in read):
+        defined = views.get(view)
+        if defined is None:
+            yield f"when the view {view} got its definition is not known"
+        elif not _built_before(around.built.get(view), defined, ran) and defined >= ran.began - CLOCK_MARGIN_MS:
+            yield f"the view {view} was defined anew during the run, just before it, or since"
+
+
+def _built_before(upstream: NodeRun | None, epoch: Epoch, ran: NodeRun) -> bool:
+    """Whether it stands as the same run built it, before it came to the node: no other clock has a say in that."""
+    return upstream is not None and upstream.wrote(epoch) and upstream.ended <= ran.began
+
+
+def surroundings(run: PlainRun, dialects: Iterable[Dialect], *, nothing_was_deleted: bool) -> Surroundings:
+    """What the run built and which sources are dated by their rows, named as each of these warehouses spells its names."""
+    built: dict[Relation, NodeRun] = {}
+    dated: set[Relation] = set()
+    for dialect in dialects:
+        for unique_id, ran in run.results.items():
+            name = run.manifest.nodes.get(unique_id, {}).get("relation_name")
+            if name and ran.status == "success":
+                built[dialect.relation(name)] = ran
+        for source in run.manifest.sources.values():
+            if source.get("relation_name") and (source.get("loaded_at_field") or source.get("loaded_at_query")):
+                dated.add(dialect.relation(source["relation_name"]))
+    return Surroundings(built, frozenset(dated), nothing_was_deleted)

@@ -1,0 +1,104 @@
+"""`dbt-state-oss state migrate`: the whole state from one store into another."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from dataclasses import dataclass
+from functools import partial
+
+from dbt_state_oss.application.ownership.transfer import Fate, Tally, compare, documents_of, write
+from dbt_state_oss.application.ports import ObjectStore
+from dbt_state_oss.cli.progress import Progress
+from dbt_state_oss.cli.store_urls import FORMS, store_settings_of
+from dbt_state_oss.cli.stores import opened
+from dbt_state_oss.cli.transfers import expect_no_difference, outcome_text
+from dbt_state_oss.errors import InvalidSettings
+from dbt_state_oss.settings import Settings
+
+_DESCRIPTION = f"""\
+Copy the whole state of one store into another, with the ticket keys, so that a build that is running when the servers
+move is recorded afterwards. At the end every document is read again and compared.
+
+Stop the servers first. Where they must go on, copy once while they run, move them to the new store, and copy
+once more with --overwrite before they are used there: the second pass brings only what was written since.
+
+What a store needs beside its address (an endpoint, a region) is read from its variables.
+
+stores: {FORMS}"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Migrated:
+    """What was written, and what reading all again has found."""
+
+    written: Tally
+    checked: Tally
+
+    @property
+    def differing(self) -> int:
+        """Documents that are not in the new store as they are in the old one."""
+        return self.checked.total - self.checked.counts[Fate.EQUAL]
+
+
+def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `migrate`."""
+    parser = actions.add_parser(
+        "migrate",
+        help="copy the whole state into another store",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        required=True,
+        metavar="STORE",
+        help="the store to read, such as local:DIR or s3://BUCKET/PREFIX",
+    )
+    parser.add_argument("--to", dest="destination", required=True, metavar="STORE", help="the store to fill")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace documents that differ, as in a second pass; else nothing is written",
+    )
+    parser.set_defaults(act=migrate)
+
+
+def migrate(options: argparse.Namespace, _: Settings) -> int:
+    """Copy and check; returns the exit code. Raises StoreError, and InvalidSettings or InvalidRequest with nothing written."""
+    source, destination = (store_settings_of(url, os.environ) for url in (options.source, options.destination))
+    if source.place == destination.place:
+        raise InvalidSettings(f"--from and --to name the same store: {source.place.address}")
+
+    async def run() -> _Migrated:
+        async with opened(source, read_only=True, make=False) as reading, opened(destination) as writing:
+            return await _migrated(reading, writing, overwrite=options.overwrite)
+
+    migrated = asyncio.run(run())
+    print(f"{source.place.address} → {destination.place.address}: {outcome_text(migrated.written)}")
+    if migrated.differing or migrated.written.counts[Fate.OVERTAKEN]:
+        sys.stderr.write(
+            f"{migrated.differing} of {migrated.checked.total} documents have changed since: a server is writing; "
+            "stop it and run this again with --overwrite\n"
+        )
+        return 1
+    print(f"all {migrated.checked.total} documents were read again and are equal")
+    print("if servers wrote to the old store meanwhile: stop them, and run this again with --overwrite")
+    return 0
+
+
+async def _migrated(source: ObjectStore, destination: ObjectStore, *, overwrite: bool) -> _Migrated:
+    records = partial(documents_of, source, ticket_keys=True)
+    with Progress("compared") as progress:
+        expected = await compare(records, destination, lambda tally: progress.tell(tally.total))
+    if not overwrite:
+        expect_no_difference(expected)
+    with Progress("copied") as progress:
+        written = await write(records, destination, lambda tally: progress.tell(tally.total), replace=overwrite)
+    with Progress("checked") as progress:
+        checked = await compare(records, destination, lambda tally: progress.tell(tally.total))
+    return _Migrated(written, checked)

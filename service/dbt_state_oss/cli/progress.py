@@ -1,0 +1,38 @@
+"""How far a long command has come: on a terminal's standard error, and nowhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+_EVERY_SECONDS = 0.2
+
+
+class Progress:
+    """A line that is written over and over, and is gone at the end."""
+
+    def __init__(self, doing: str) -> None:
+        """`doing` is what is told before the number: "exported"."""
+        self._doing = doing
+        self._shown = sys.stderr.isatty()
+        self._next = 0.0
+        self._width = 0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        if self._width:
+            sys.stderr.write(f"\r{' ' * self._width}\r")
+            sys.stderr.flush()
+
+    def tell(self, number: int, what: str = "documents") -> None:
+        """So many are done; written a few times a second."""
+        if not self._shown or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _EVERY_SECONDS
+        text = f"{self._doing} {number:,} {what}"
+        sys.stderr.write("\r" + text.ljust(self._width))
+        sys.stderr.flush()
+        self._width = max(self._width, len(text))

@@ -1,0 +1,104 @@
+"""`dbt-state-oss state prune`: delete what nobody has built or asked about for long."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import time
+from collections.abc import Iterator
+
+from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
+from dbt_state_oss.application.ownership.prune_plan import PrunePlan, plan_of
+from dbt_state_oss.application.ownership.pruning import Pruned, Pruning
+from dbt_state_oss.cli.agreement import agreed
+from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
+from dbt_state_oss.cli.progress import Progress
+from dbt_state_oss.cli.stores import opened
+from dbt_state_oss.domain.explanation import time_text
+from dbt_state_oss.settings import Settings, StoreSettings
+
+_DESCRIPTION = """\
+Delete the targets that were neither built nor asked about for so long, with all that is kept for them, and the
+decisions from before. No table is touched; a target that is deleted here and comes back is built once.
+
+A table that is skipped at every run is asked about, so it stays, and so does what it was built from. It is told by the journal,
+which reaches back DBTSTATE_JOURNAL_DAYS: where that is less, what was only skipped before that counts as unused.
+What cannot be read stays, what is written meanwhile stays, and how the nodes looked (for `state:` selection and
+deferral) is left alone. Of a target that was once invalidated, the time of that stays."""
+
+_DAY_MS = 86_400_000
+_SHOWN = 20
+
+
+def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `prune`."""
+    parser = actions.add_parser(
+        "prune",
+        help="delete what has not been used for long",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--older-than", required=True, type=_days, metavar="DAYS", help="such as 90d")
+    parser.add_argument("--dry-run", action="store_true", help="only tell what would be deleted")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    add_settings(parser, STORE_SETTINGS)
+    parser.set_defaults(act=prune)
+
+
+def prune(options: argparse.Namespace, settings: Settings) -> int:
+    """Plan, ask, delete; returns the exit code. Raises StoreError."""
+    now = time.time_ns() // 1_000_000
+    plan = asyncio.run(_planned(settings.store, now - options.older_than * _DAY_MS))
+    print("\n".join(_plan_lines(plan)))
+    if settings.journal.days < options.older_than:
+        print(
+            f"decisions are kept for {settings.journal.days} days: what was only skipped before that counts as unused"
+        )
+    if options.dry_run or not (plan.targets or plan.journal):
+        return 0
+    if not options.yes and not agreed("Delete these?"):
+        print("nothing was deleted")
+        return 0
+    print(_result_text(asyncio.run(_pruned(settings.store, plan))))
+    return 0
+
+
+async def _planned(settings: StoreSettings, cut_off: int) -> PrunePlan:
+    async with opened(settings, read_only=True, make=False) as store:
+        with Progress("looked at") as progress:
+            return await plan_of(store, DEFAULT_ORGANIZATION, cut_off, progress.tell)
+
+
+async def _pruned(settings: StoreSettings, plan: PrunePlan) -> Pruned:
+    async with opened(settings) as store:
+        with Progress("deleted") as progress:
+            return await Pruning(store, DEFAULT_ORGANIZATION)(plan, progress.tell)
+
+
+def _plan_lines(plan: PrunePlan) -> Iterator[str]:
+    since = time_text(plan.cut_off)
+    yield f"{len(plan.targets)} targets were neither built nor asked about since {since}"
+    for stale in plan.targets[:_SHOWN]:
+        yield f"  {stale.target.name}  last built {time_text(stale.newest)}"
+    if len(plan.targets) > _SHOWN:
+        yield f"  and {len(plan.targets) - _SHOWN} more"
+    yield f"{len(plan.journal)} parts of the journal are from before that"
+    if plan.unreadable:
+        yield f"{plan.unreadable} documents cannot be read, and stay"
+
+
+def _result_text(pruned: Pruned) -> str:
+    text = (
+        f"deleted: {pruned.targets} targets, {pruned.texts} texts, {pruned.candidates} hints for clones, "
+        f"{pruned.journal} parts of the journal"
+    )
+    return text + (f"\n{pruned.changed} documents were written meanwhile, and stay" if pruned.changed else "")
+
+
+def _days(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,5})d", text)
+    if match is None or int(match[1]) == 0:
+        raise argparse.ArgumentTypeError(f'"{text}" is no number of days such as 90d')
+    return int(match[1])

@@ -1,0 +1,38 @@
+"""How a target stands, as text for people and as JSON for machines. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dbt_state_oss.application.ledger import TargetAccount
+from dbt_state_oss.cli.explanations import line_json, tree
+from dbt_state_oss.domain.explanation import time_text
+from dbt_state_oss.domain.standing import Standing
+
+
+def standing_text(standing: Standing, account: TargetAccount) -> str:
+    """Whether it would be built though its code is unchanged, why, and what only dbt's question can tell."""
+    latest = account.history.latest
+    if standing.reusable:
+        lines = ["  if dbt asked about unchanged code, it would be skipped"]
+    else:
+        lines = [f"  if dbt asked about unchanged code, it would be built: {standing.because}"]
+    lines += tree(standing.evidence, depth=2)
+    lines += [
+        "  not known here, since only dbt's question tells:",
+        "    its code, configuration and macros as they are now",
+    ]
+    if latest is not None and latest.epoch is not None:
+        lines.append(f"    whether its table still stands at {time_text(latest.epoch)}")
+    lines += [f"    when {relation} was last updated" for relation in standing.untold]
+    return "\n".join(lines)
+
+
+def standing_json(standing: Standing) -> dict[str, Any]:
+    """The same as plain values."""
+    return {
+        "reusable": standing.reusable,
+        "because": standing.because or None,
+        "evidence": [line_json(line) for line in standing.evidence],
+        "inputs_on_no_record": list(standing.untold),
+    }

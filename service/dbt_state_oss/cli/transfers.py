@@ -1,0 +1,33 @@
+"""What came, or would come, of bringing documents into a store, in words."""
+
+from __future__ import annotations
+
+from dbt_state_oss.application.ownership.transfer import EXAMPLES, Fate, Tally
+from dbt_state_oss.errors import InvalidRequest
+
+
+def expect_no_difference(tally: Tally) -> None:
+    """Raise InvalidRequest if documents would be replaced: nothing is written then."""
+    differing = tally.counts[Fate.REPLACED]
+    if differing:
+        raise InvalidRequest(
+            f"{differing} of {tally.total} documents differ from those that are there: nothing was written. "
+            f"--overwrite replaces them:\n{_examples(tally, Fate.REPLACED)}"
+        )
+
+
+def outcome_text(tally: Tally) -> str:
+    """How many were created, equal, replaced; and which were overtaken by somebody else's write."""
+    counts = tally.counts
+    text = f"{counts[Fate.CREATED]} created, {counts[Fate.EQUAL]} equal, {counts[Fate.REPLACED]} replaced"
+    overtaken = counts[Fate.OVERTAKEN]
+    if overtaken:
+        text += f"\n{overtaken} written by somebody else meanwhile, and left as they are:\n"
+        text += _examples(tally, Fate.OVERTAKEN)
+    return text
+
+
+def _examples(tally: Tally, fate: Fate) -> str:
+    keys = [f"  {key}" for key in tally.examples[fate]]
+    more = tally.counts[fate] - EXAMPLES
+    return "\n".join([*keys, f"  and {more} more"] if more > 0 else keys)

@@ -1,0 +1,88 @@
+"""How a target stands by its record alone: whether it would be built though dbt asked about unchanged code.
+
+Told to its owner; no decision asks here. It is the very chain of rules that decides, asked about the target as it was last built,
+with its inputs where the records of what builds them say that they are now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dbt_state_oss.domain.case import Case
+from dbt_state_oss.domain.decide import decide
+from dbt_state_oss.domain.decision import Skip
+from dbt_state_oss.domain.dialects import EpochClock, dialect_named
+from dbt_state_oss.domain.explanation import ExplainLine, Marker, moment_text
+from dbt_state_oss.domain.history import Execution, History, Input
+from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.submission import Code, Node, Submission, TargetKey
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether the record would justify a skip, and if not why."""
+
+    reusable: bool
+    because: str = ""
+    """Why it would be built; empty where it is reusable."""
+    evidence: tuple[ExplainLine, ...] = ()
+    untold: tuple[Relation, ...] = ()
+    """Inputs that nothing on record builds: only dbt's question tells when they were last updated."""
+
+
+def standing_of(target: TargetKey, history: History, upstream: Mapping[Relation, History], now: int) -> Standing:
+    """The standing, as far as `upstream`, the histories of what the latest execution read, are there."""
+    latest = history.latest
+    if latest is None:
+        forgotten = history.forgotten_at
+        told = "" if forgotten is None else f": it was invalidated at {moment_text(forgotten, now)}"
+        return Standing(False, f"nothing is recorded of it{told}")
+    untold = tuple(sorted(name for name in latest.inputs if upstream.get(name, History()) == History()))
+    invalidated = tuple(
+        ExplainLine(f"upstream {name} was invalidated, so it is built next, and this after it", Marker.INFO)
+        for name in sorted(latest.inputs)
+        if upstream.get(name, History()).is_forgotten
+    )
+    case = _asked_again(target, history, latest, upstream, now)
+    if latest.full_refresh:
+        return Standing(False, "its last build was a full refresh, and an ordinary run does something else", (), untold)
+    if case.submission.relation is not None and latest.epoch is None:
+        return Standing(False, "what its last build left was not known when it was recorded", (), untold)
+    decision = decide(case)
+    if isinstance(decision, Skip):
+        return Standing(True, "", invalidated, untold)
+    failed = [line for section in decision.explanation for line in section.children if line.marker is Marker.FAIL]
+    _, _, because = decision.description.partition(" because ")
+    return Standing(False, because, tuple(line for one in failed for line in one.children) + invalidated, untold)
+
+
+def _asked_again(
+    target: TargetKey, history: History, latest: Execution, upstream: Mapping[Relation, History], now: int
+) -> Case:
+    """The question that would bring the latest execution once more."""
+    logic = latest.logic
+    dialect = dialect_named(logic.dialect)
+    relation = Relation(target.name) if latest.results is None and target.name.startswith('"') else None
+    submission = Submission(
+        key=target,
+        relation=relation,
+        execution_type=logic.execution_type,
+        code=Code(dialect, "", "", "", relation),
+        extras=logic.extras,
+        own_epoch=latest.epoch,
+        inputs={
+            name: _epoch_now(known, upstream.get(name, History()), dialect.clock)
+            for name, known in latest.inputs.items()
+        },
+        node=Node(latest.node_id, resource_type=latest.resource_type, hashes=latest.hashes),
+    )
+    return Case(submission, history, logic.fingerprint, latest.raw_digest, logic.extras, now, upstream=upstream)
+
+
+def _epoch_now(known: Input, history: History, clock: EpochClock) -> Epoch | None:
+    """Where an input stands by the record of what builds it; where it was read where that tells nothing newer."""
+    latest = history.latest
+    if latest is None or latest.epoch is None or known.epoch is None or history.falls_to(known.epoch, clock) is latest:
+        return known.epoch
+    return max(known.epoch, latest.epoch)

@@ -1,0 +1,149 @@
+"""Documents are brought into a store without loss of anything that is there."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+from tests.domain.building import BUILT, MART, MINUTE, execution
+
+from dbt_state_oss.application.codec import TargetDocument, decode_target, encode
+from dbt_state_oss.application.keys import TICKET_KEYS, target_key
+from dbt_state_oss.application.ownership.archive import Record
+from dbt_state_oss.application.ownership.transfer import EXAMPLES, Fate, Records, Tally, compare, documents_of, write
+from dbt_state_oss.application.ports import Document, ObjectStore, Version
+from dbt_state_oss.domain.submission import TargetKey
+from dbt_state_oss.errors import InvalidRequest
+from dbt_state_oss.stores.memory import MemoryStore
+
+TARGET = TargetKey("ns", MART)
+KEY = target_key("default", TARGET)
+BUILD = execution(id="ns.t.1")
+
+
+async def filled(**documents: bytes) -> MemoryStore:
+    store = MemoryStore()
+    for key, data in documents.items():
+        await store.put(key, data, expected=None)
+    return store
+
+
+def given(**documents: bytes) -> Records:
+    async def records() -> AsyncIterator[Record]:
+        for key in sorted(documents):
+            yield Record(key, documents[key])
+
+    return records
+
+
+async def content(store: ObjectStore) -> dict[str, bytes]:
+    return {record.key: record.data async for record in documents_of(store, ticket_keys=True)}
+
+
+def fates(tally: Tally) -> dict[Fate, int]:
+    return {fate: count for fate, count in tally.counts.items() if count}
+
+
+def told(_: Tally) -> None:
+    return
+
+
+async def test_secrets_are_left_out_unless_they_are_asked_for() -> None:
+    store = await filled(**{TICKET_KEYS: b"secret", "default/x": b"1"})
+    assert [record.key async for record in documents_of(store, ticket_keys=False)] == ["default/x"]
+    assert len(await content(store)) == 2
+
+
+class Backwards(MemoryStore):
+    """Lists in an order of its own."""
+
+    async def list(self, prefix: str) -> AsyncIterator[str]:
+        for key in reversed([key async for key in super().list(prefix)]):
+            yield key
+
+
+async def test_documents_come_in_the_order_of_their_keys_whatever_the_stores_is() -> None:
+    store = Backwards()
+    for key in ("b", "a/2", "a/10"):
+        await store.put(key, b"", expected=None)
+    assert list(await content(store)) == ["a/10", "a/2", "b"]
+
+
+async def test_comparing_tells_what_writing_does_and_writes_nothing() -> None:
+    store = await filled(equal=b"1", other=b"2", untouched=b"3")
+    before = await content(store)
+    expected = await compare(given(equal=b"1", other=b"X", absent=b"4"), store, told)
+    assert fates(expected) == {Fate.EQUAL: 1, Fate.CREATED: 1, Fate.REPLACED: 1}
+    assert expected.examples[Fate.REPLACED] == ["other"]
+    assert await content(store) == before
+
+    done = await write(given(equal=b"1", other=b"X", absent=b"4"), store, told, replace=True)
+    assert fates(done) == fates(expected)
+    assert await content(store) == {"absent": b"4", "equal": b"1", "other": b"X", "untouched": b"3"}
+    again = await write(given(equal=b"1", other=b"X", absent=b"4"), store, told, replace=True)
+    assert fates(again) == {Fate.EQUAL: 3}
+
+
+async def test_what_was_written_since_the_comparison_is_left_and_told() -> None:
+    store = await filled(other=b"theirs")
+    done = await write(given(other=b"ours"), store, told, replace=False)
+    assert fates(done) == {Fate.OVERTAKEN: 1}
+    assert await content(store) == {"other": b"theirs"}
+
+
+class Racing(MemoryStore):
+    """Somebody else writes each document between a read of it and the write that follows."""
+
+    async def put(self, key: str, data: bytes, *, expected: Version | None) -> Version:
+        await super().put(key, b"theirs", expected=expected)
+        return await super().put(key, data, expected=expected)
+
+
+async def test_a_lost_race_leaves_the_other_ones_document() -> None:
+    store = Racing()
+    done = await write(given(new=b"ours"), store, told, replace=True)
+    assert fates(done) == {Fate.OVERTAKEN: 1}
+    assert await content(store) == {"new": b"theirs"}
+
+
+async def test_a_key_that_is_none_is_refused_when_it_is_compared() -> None:
+    with pytest.raises(InvalidRequest, match="not a store key"):
+        await compare(given(**{"../up": b""}), MemoryStore(), told)
+
+
+async def test_of_many_some_are_named() -> None:
+    names = {f"k{number:02d}": b"" for number in range(40)}
+    tally = await compare(given(**names), MemoryStore(), told)
+    assert tally.examples[Fate.CREATED] == sorted(names)[:EXAMPLES]
+    assert tally.total == 40
+
+
+def target(*builds: object, forgotten_at: int | None = None) -> bytes:
+    return encode(TargetDocument("default", TARGET, tuple(builds), forgotten_at))  # type: ignore[arg-type]
+
+
+async def test_what_was_forgotten_later_stays_forgotten(  # rule I5
+) -> None:
+    store = await filled(**{KEY: target(forgotten_at=BUILT + MINUTE)})
+    done = await write(given(**{KEY: target(BUILD)}), store, told, replace=True)
+    assert fates(done) == {Fate.EQUAL: 1}
+    assert (await content(store))[KEY] == target(forgotten_at=BUILT + MINUTE)
+
+
+async def test_what_was_built_after_it_was_forgotten_comes_back_with_the_time_of_that() -> None:
+    later = replace(BUILD, id="ns.t.2", decided_at=BUILT + 2 * MINUTE, confirmed_at=BUILT + 3 * MINUTE)
+    store = await filled(**{KEY: target(forgotten_at=BUILT + MINUTE)})
+    await write(given(**{KEY: target(later, BUILD)}), store, told, replace=True)
+    found = await store.get(KEY)
+    assert isinstance(found, Document)
+    document = decode_target(found.data)
+    assert ([one.id for one in document.executions], document.forgotten_at) == (["ns.t.2"], BUILT + MINUTE)
+
+
+@pytest.mark.parametrize("there", [b"broken", target(forgotten_at=BUILT - MINUTE)], ids=["unreadable", "earlier"])
+async def test_otherwise_the_record_replaces_what_is_there_byte_for_byte(there: bytes) -> None:
+    store = await filled(**{KEY: there})
+    newer = target(BUILD, forgotten_at=BUILT)
+    await write(given(**{KEY: newer}), store, told, replace=True)
+    assert (await content(store))[KEY] == newer
