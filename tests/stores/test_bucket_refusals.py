@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from tests.emulators.clouds import AZURE, GCS, Cloud
 from tests.emulators.proxy import Answer, Fault, Forward, Proxy, Request
+from tests.emulators.running import Emulators
 from tests.emulators.s3_faults import TRANSIENT
-from tests.stores.backings import Emulators
 
 from dbt_state_oss.application.ports import UNCHANGED
 from dbt_state_oss.errors import Conflict, StoreError, StoreReadOnly, StoreUnavailable
