@@ -10,12 +10,36 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from tests.ports import free_port
 
 START_SECONDS = 30
 STOP_SECONDS = 40
 LAUNCHER = Path(__file__).with_name("server_with_clock.py")
+
+
+class Serving(Protocol):
+    """What a shop and a hunt need of a server, or of several that stand for one."""
+
+    @property
+    def address(self) -> str:
+        """Where clients connect."""
+
+    @property
+    def store(self) -> Mapping[str, str]:
+        """The variables that lead to the state."""
+
+    @property
+    def running(self) -> bool: ...
+
+    def kill(self) -> None: ...
+
+    def start(self) -> None: ...
+
+    def restart(self) -> None: ...
+
+    def stop(self) -> None: ...
 
 
 class StateServer:
@@ -35,7 +59,7 @@ class StateServer:
         `program` is what the interpreter is to run where it is not the server as it is.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        self.store = dict(store or local_store(directory / "state"))
+        self.store: Mapping[str, str] = dict(store or local_store(directory / "state"))
         self.log = directory / "server.log"
         self.port = free_port()
         self._environment = {

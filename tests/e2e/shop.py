@@ -16,7 +16,7 @@ from psycopg2 import sql
 from tests.e2e.build import Build, read_build
 from tests.e2e.dbt_process import DbtProcess, Run
 from tests.e2e.postgres import Database, Row
-from tests.e2e.server import StateServer
+from tests.e2e.server import Serving
 
 TEMPLATE = Path(__file__).with_name("project")
 TARGET = "prod"
@@ -41,7 +41,7 @@ class Running:
 class Shop:
     """A project, its database, the server that it asks, and the dbt that runs it."""
 
-    def __init__(self, directory: Path, *, database: Database, server: StateServer, client: DbtProcess) -> None:
+    def __init__(self, directory: Path, *, database: Database, server: Serving, client: DbtProcess) -> None:
         self.directory = directory
         self.database = database
         self.server = server

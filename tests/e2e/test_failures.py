@@ -165,9 +165,10 @@ def test_a_full_disk_keeps_dbt_green_and_is_got_over(
 def test_a_read_only_directory_ends_the_server_with_a_sentence_and_dbt_builds_without_it(
     open_shop: OpenShop, start_server: StartServer, disk: Path
 ) -> None:
-    shop = open_shop(start_server(store=local_store(disk / "state")))
+    server = start_server(store=local_store(disk / "state"))
+    shop = open_shop(server)
     shop.build()
-    assert shop.server.terminate() == 0
+    assert server.terminate() == 0
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     with pytest.raises(RuntimeError, match="read-only"):
         shop.server.start()

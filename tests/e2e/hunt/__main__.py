@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.e2e.hunt.hunt import Hunt
 from tests.e2e.hunt.judging import MOST_NEEDLESS, Fault
 from tests.e2e.hunt.mutated_server import MUTATIONS
 from tests.e2e.postgres import PostgresServer
+from tests.emulators.running import REMOTE_STORES, Emulators
 
 INTERRUPTED = 130
 
@@ -31,16 +33,17 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=50, help="steps of each hunt (default: 50)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="hunts at a time (default: one for each core)")
     parser.add_argument("--mutation", choices=MUTATIONS, help="break this rule of the server first")
+    parser.add_argument("--replicas", type=int, default=1, help="servers; of several, one is killed in each run")
+    parser.add_argument(
+        "--state-store", choices=("local", *REMOTE_STORES), default="local", help="where they keep their state"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write what was counted")
     options = parser.parse_args()
     seeds = _seeds(options.seeds)
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, signal.default_int_handler)
     try:
-        if len(seeds) == 1:
-            reports = [_hunt(seeds[0], options.steps, options.mutation)]
-        else:
-            reports = _hunt_all(seeds, options.steps, options.jobs, options.mutation)
+        reports = [_hunt(seeds[0], options)] if len(seeds) == 1 else _hunt_all(seeds, options)
     except KeyboardInterrupt:
         return INTERRUPTED
     if options.json:
@@ -53,21 +56,27 @@ def _seeds(text: str) -> list[int]:
     return [seed for first, _, last in ranges for seed in range(int(first), int(last or first) + 1)]
 
 
-def _hunt(seed: int, steps: int, mutation: str | None) -> dict[str, Any]:
+def _hunt(seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """One hunt in this process; its history is told as it happens."""
     began = time.monotonic()
-    postgres, client = PostgresServer(), DbtProcess(Path(sys.executable))
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix="hunt-") as directory,
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hunt-")))
+        postgres, client, emulators = PostgresServer(), DbtProcess(Path(sys.executable)), Emulators(directory)
+        for each in (postgres, client, emulators):
+            stack.callback(each.stop)
+        store = options.state_store
+        arena = stack.enter_context(
             open_arena(
-                Path(directory), postgres=postgres, client=client, name=f"hunt_{seed}", mutation=mutation
-            ) as arena,
-        ):
-            tally = Hunt(seed, arena, tell=_tell).run(steps)
-    finally:
-        client.stop()
-        postgres.stop()
+                directory,
+                postgres=postgres,
+                client=client,
+                name=f"hunt_{seed}",
+                mutation=options.mutation,
+                replicas=options.replicas,
+                store=None if store == "local" else emulators.variables(store, f"hunt-{seed}"),
+            )
+        )
+        tally = Hunt(seed, arena, tell=_tell).run(options.steps)
     return {"seed": seed, "seconds": round(time.monotonic() - began), **tally.as_json()}
 
 
@@ -76,12 +85,12 @@ def _tell(line: str) -> None:
     sys.stdout.flush()
 
 
-def _hunt_all(seeds: list[int], steps: int, jobs: int, mutation: str | None) -> list[dict[str, Any]]:
+def _hunt_all(seeds: list[int], options: argparse.Namespace) -> list[dict[str, Any]]:
     """Each in a process of its own; a line when one has ended, with its history if it found something."""
     reports = []
-    with tempfile.TemporaryDirectory(prefix="hunts-") as directory, ThreadPoolExecutor(jobs) as pool:
+    with tempfile.TemporaryDirectory(prefix="hunts-") as directory, ThreadPoolExecutor(options.jobs) as pool:
         started: list[subprocess.Popen[bytes]] = []
-        hunts = [pool.submit(_hunt_apart, Path(directory), seed, steps, mutation, started) for seed in seeds]
+        hunts = [pool.submit(_hunt_apart, Path(directory), seed, options, started) for seed in seeds]
         try:
             for number, hunt in enumerate(as_completed(hunts), 1):
                 report, history = hunt.result()
@@ -101,7 +110,7 @@ def _hunt_all(seeds: list[int], steps: int, jobs: int, mutation: str | None) -> 
 
 
 def _hunt_apart(
-    directory: Path, seed: int, steps: int, mutation: str | None, started: list[subprocess.Popen[bytes]]
+    directory: Path, seed: int, options: argparse.Namespace, started: list[subprocess.Popen[bytes]]
 ) -> tuple[dict[str, Any], str]:
     log, result = directory / f"{seed}.log", directory / f"{seed}.json"
     command = [
@@ -111,13 +120,17 @@ def _hunt_apart(
         "--seeds",
         str(seed),
         "--steps",
-        str(steps),
+        str(options.steps),
+        "--replicas",
+        str(options.replicas),
+        "--state-store",
+        options.state_store,
         "--json",
         str(result),
     ]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, *(["--mutation", mutation] if mutation else [])],
+            [*command, *(["--mutation", options.mutation] if options.mutation else [])],
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

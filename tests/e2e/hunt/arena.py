@@ -7,8 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from tests.e2e.hunt.data import SETUP
 from tests.e2e.hunt.files import project_files
 from tests.e2e.hunt.project import Kind, Node, Project
 from tests.e2e.postgres import Database, PostgresServer
-from tests.e2e.server import StateServer
+from tests.e2e.replicas import Replicas
+from tests.e2e.server import Serving, StateServer
 from tests.e2e.shop import Shop, profiles
 
 PRODUCTION = "prod"
@@ -51,7 +52,7 @@ def place(node: Node) -> str:
 class Arena:
     """Lays out projects, runs dbt with the client and without, and reads what came of it."""
 
-    def __init__(self, directory: Path, *, database: Database, server: StateServer, client: DbtProcess) -> None:
+    def __init__(self, directory: Path, *, database: Database, server: Serving, client: DbtProcess) -> None:
         self.shop = Shop(directory, database=database, server=server, client=client)
         self.database = database
         self.server = server
@@ -155,17 +156,35 @@ class Arena:
         ended = subprocess.run(command, env=environment, capture_output=True, check=False, text=True)
         assert ended.returncode == 0 or "nothing is recorded" in ended.stderr, ended.stderr
 
+    def a_kill(self) -> AbstractContextManager[None]:
+        """Where there are several servers, one is killed at some moment of the block."""
+        return self.server.killing_one() if isinstance(self.server, Replicas) else nullcontext()
+
     def close(self) -> None:
         self.shop.close()
 
 
 @contextmanager
 def open_arena(
-    directory: Path, *, postgres: PostgresServer, client: DbtProcess, name: str, mutation: str | None = None
+    directory: Path,
+    *,
+    postgres: PostgresServer,
+    client: DbtProcess,
+    name: str,
+    mutation: str | None = None,
+    replicas: int = 1,
+    store: Mapping[str, str] | None = None,
 ) -> Iterator[Arena]:
-    """An arena with a server and a database of its own; `mutation` names what is broken in the server."""
+    """An arena with a server and a database of its own; `mutation` names what is broken in the server.
+
+    Several `replicas` need a `store` that they can share, by the variables that lead to it.
+    """
     program = ("-m", "dbt_state_oss") if mutation is None else (str(MUTATED_SERVER), mutation)
-    server = StateServer(directory / "server", program=program)
+    server: Serving
+    if store is None or replicas == 1:
+        server = StateServer(directory / "server", program=program, store=store)
+    else:
+        server = Replicas(directory / "server", count=replicas, store=store)
     try:
         database = postgres.create_database(name)
         arena = Arena(directory / "shop", database=database, server=server, client=client)

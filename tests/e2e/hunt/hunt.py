@@ -141,7 +141,8 @@ class Hunt:
 
     def _with_client(self, command: Command, *, interrupted: bool) -> Build:
         if not interrupted:
-            return self._arena.shop.start(*command.arguments, target=command.target).wait()
+            with self._arena.a_kill():
+                return self._arena.shop.start(*command.arguments, target=command.target).wait()
         with ClosedGate(self._arena.database) as gate:
             running = self._arena.shop.start(*command.arguments, target=command.target)
             self._stands_still(running)
