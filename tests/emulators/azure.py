@@ -18,11 +18,12 @@ KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr
 class Azurite(EmulatorProcess):
     """In memory; refuses what Azure's version of the protocol does not know."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *more: str | Path) -> None:
+        """`more` are options of azurite's own."""
         port = free_port()
         program = node_modules_of(PACKAGE) / "azurite" / "dist" / "src" / "blob" / "main.js"
         options = ("--blobHost", "127.0.0.1", "--blobPort", str(port), "--inMemoryPersistence", "--disableTelemetry")
-        super().__init__([NODE, program, "--silent", *options], port, directory / "azurite.log")
+        super().__init__([NODE, program, "--silent", *options, *more], port, directory / "azurite.log")
 
     @property
     def connection_string(self) -> str:

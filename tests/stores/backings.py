@@ -24,6 +24,7 @@ from dbt_state_oss.stores.s3 import S3Bucket
 CONNECTIONS = 16
 TIMEOUT_SECONDS = 20.0
 ATTEMPTS = 2
+PAGE_SIZE = 250
 
 
 class Backing(Protocol):
@@ -63,7 +64,7 @@ class LocalBacking:
 class S3Backing:
     """A fresh bucket of moto."""
 
-    many = 1200
+    many = 600
     rounds = 4
 
     def __init__(self, _directory: Path, emulators: Emulators) -> None:
@@ -76,6 +77,7 @@ class S3Backing:
             self._bucket,
             endpoint=self._endpoint,
             path_style=True,
+            page_size=PAGE_SIZE,
             connections=CONNECTIONS,
             timeout_seconds=TIMEOUT_SECONDS,
         )
@@ -113,7 +115,7 @@ class AzureBacking:
             self._container,
             place=f"azure://emulator/{self._container}",
             connection_string=self._connection_string,
-            page_size=250,
+            page_size=PAGE_SIZE,
             connections=CONNECTIONS,
             timeout_seconds=TIMEOUT_SECONDS,
         )
@@ -129,7 +131,7 @@ class OneLakeBacking(AzureBacking):
 class GcsBacking:
     """A fresh bucket of fake-gcs-server; a `prefix` makes others of it, with documents of somebody else beside ours."""
 
-    many = 1200
+    many = 600
     rounds = 4
     prefix = ""
 
@@ -143,7 +145,11 @@ class GcsBacking:
 
     async def open(self) -> ObjectStore:
         bucket = GcsBucket(
-            self._bucket, endpoint=self._endpoint, connections=CONNECTIONS, timeout_seconds=TIMEOUT_SECONDS
+            self._bucket,
+            endpoint=self._endpoint,
+            page_size=PAGE_SIZE,
+            connections=CONNECTIONS,
+            timeout_seconds=TIMEOUT_SECONDS,
         )
         return await RemoteStore.open(bucket, prefix=self.prefix, attempts=ATTEMPTS, connections=CONNECTIONS)
 

@@ -21,7 +21,8 @@ async def test_an_empty_store_lists_nothing(store: ObjectStore) -> None:
 
 async def test_every_key_is_listed(store: ObjectStore) -> None:
     keys = ["b", "a", "Z", "a/b", "a-b", "a=b", "a.b", "a_b", "a0", "10", "9", "zz"]
-    await fill(store, *keys)
+    for key in keys:  # a server with folders may refuse a document and one below it that come at once
+        await store.put(key, b"x", expected=None)
     assert await listed(store, "") == sorted(keys)
 
 

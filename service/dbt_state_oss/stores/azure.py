@@ -48,8 +48,8 @@ class AzureBucket:
     ) -> None:
         """`place` is the container as users know it; `url` the account's address, unless the `connection_string` says it.
 
-        `timeout_seconds` bounds the wait for a connection and for each piece of an answer. Raises `StoreUnavailable` where
-        this makes no client.
+        `page_size`: how many names a listing asks for at once. `timeout_seconds` bounds the wait for a connection and for each
+        piece of an answer. Raises `StoreUnavailable` where this makes no client.
         """
         self._place = place
         self._page_size = page_size

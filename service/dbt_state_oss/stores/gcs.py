@@ -33,13 +33,16 @@ _NOT_MODIFIED = 304
 class GcsBucket:
     """A `Bucket` of Google Cloud Storage. Versions are generations, which no two contents of one name ever share."""
 
-    def __init__(self, bucket: str, *, endpoint: str = "", connections: int, timeout_seconds: float) -> None:
+    def __init__(
+        self, bucket: str, *, endpoint: str = "", page_size: int = 1000, connections: int, timeout_seconds: float
+    ) -> None:
         """`endpoint`: an emulator's, which is asked without credentials; Google's own where empty.
 
-        `timeout_seconds` bounds the wait for a connection and for each piece of an answer. Raises `StoreUnavailable` where
-        there are no credentials.
+        `page_size`: how many names a listing asks for at once. `timeout_seconds` bounds the wait for a connection and for each
+        piece of an answer. Raises `StoreUnavailable` where there are no credentials.
         """
         self._bucket = bucket
+        self._page_size = page_size
         self._timeout = timeout_seconds
         credentials = AnonymousCredentials() if endpoint else self._credentials()
         service = endpoint or f"https://storage.{credentials.universe_domain}"
@@ -109,9 +112,8 @@ class GcsBucket:
 
     def page(self, prefix: str, following: str | None) -> Page:
         place = {"pageToken": following} if following else {}
-        answer = self._ask(
-            "GET", self._objects, {"prefix": prefix, "fields": "items(name,size),nextPageToken", **place}
-        )
+        wanted = {"prefix": prefix, "maxResults": str(self._page_size), "fields": "items(name,size),nextPageToken"}
+        answer = self._ask("GET", self._objects, wanted | place)
         if not answer.ok:
             raise refusal(answer, self.place)
         found = self._found(answer)

@@ -60,15 +60,18 @@ class S3Bucket:
         path_style: bool = False,
         encryption: str = "",
         kms_key: str = "",
+        page_size: int = 1000,
         connections: int,
         timeout_seconds: float,
     ) -> None:
         """`endpoint` and `region`: the environment's where they are empty. `path_style`: the bucket's name is part of the path.
 
-        `encryption`: AES256, aws:kms or aws:kms:dsse, the bucket's own where empty; `kms_key`: id or ARN. `timeout_seconds`
-        bounds the wait for a connection and for each piece of an answer. Raises `StoreUnavailable` where this makes no client.
+        `encryption`: AES256, aws:kms or aws:kms:dsse, the bucket's own where empty; `kms_key`: id or ARN. `page_size`: how many
+        names a listing asks for at once. `timeout_seconds` bounds the wait for a connection and for each piece of an answer.
+        Raises `StoreUnavailable` where this makes no client.
         """
         self._bucket = bucket
+        self._page_size = page_size
         self._encryption = {"ServerSideEncryption": encryption} if encryption else {}
         if kms_key:
             self._encryption["SSEKMSKeyId"] = kms_key
@@ -136,7 +139,7 @@ class S3Bucket:
     def page(self, prefix: str, following: str | None) -> Page:
         place = {"ContinuationToken": following} if following else {}
         try:
-            answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, **place)
+            answer = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=self._page_size, **place)
         except (ClientError, BotoCoreError) as error:
             raise self._explained(error) from error
         if "IsTruncated" not in answer:
