@@ -23,6 +23,8 @@ class Cloud:
     place: str
     bucket: Callable[[str, str, float], Bucket]
     says: Callable[[int, str, str], Fault]
+    large_bytes: int
+    """So large a document is still one request."""
 
 
 def _azure(endpoint: str, name: str, timeout_seconds: float) -> Bucket:
@@ -56,5 +58,5 @@ def _answers(answer: Answer) -> Fault:
     return fault
 
 
-AZURE = Cloud(f"azure://{ACCOUNT}", _azure, _azure_says)
-GCS = Cloud("gs:/", _gcs, _gcs_says)
+AZURE = Cloud(f"azure://{ACCOUNT}", _azure, _azure_says, large_bytes=65 << 20)
+GCS = Cloud("gs:/", _gcs, _gcs_says, large_bytes=8 << 20)

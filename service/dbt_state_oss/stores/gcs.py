@@ -1,33 +1,37 @@
-"""Google Cloud Storage, by its JSON API and google-auth.
+"""Google Cloud Storage, by google-cloud-storage.
 
-Google's own library for it takes several requests for some of what is one here, and sets its pool of connections itself.
 Credentials are the application's default ones, from where every tool of Google has them.
 """
 
 from __future__ import annotations
 
-import json
-import secrets
-from typing import Any
-from urllib.parse import quote
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import google.auth
 import requests
+from google.api_core.exceptions import GoogleAPICallError, NotModified
 from google.auth.credentials import AnonymousCredentials, Credentials
 from google.auth.exceptions import GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
+from google.cloud.storage import Client
+from google.cloud.storage.exceptions import DataCorruption
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 
 from dbt_state_oss import __version__
 from dbt_state_oss.application.ports import UNCHANGED, Unchanged
 from dbt_state_oss.errors import Conflict, StoreUnavailable
-from dbt_state_oss.stores.bucket import Blob, Page
-from dbt_state_oss.stores.gcs_errors import impostor, is_absent, is_of_an_impostor, not_signed_in, refusal, unanswered
+from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page
+from dbt_state_oss.stores.gcs_errors import Absent, explained, impostor, not_signed_in, unanswered
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _NO_GENERATION = "0"
 """No object has it; as a condition it says that there must be none."""
-_NOT_MODIFIED = 304
+_NO_REQUEST_ABOUT_THE_BUCKET = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
+"""Without it the library asks behind our back for what stands in no trace, which needs one more right."""
+_A_PAGE_FOR_PEOPLE = "text/html"
 
 
 class GcsBucket:
@@ -38,20 +42,25 @@ class GcsBucket:
     ) -> None:
         """`endpoint`: an emulator's, which is asked without credentials; Google's own where empty.
 
-        `page_size`: how many names a listing asks for at once. `timeout_seconds` bounds the wait for a connection and for each
-        piece of an answer. Raises `StoreUnavailable` where there are no credentials.
+        `timeout_seconds` bounds the wait for a connection and for each piece of an answer. Raises `StoreUnavailable` where
+        there are no credentials.
         """
-        self._bucket = bucket
+        self._name = bucket
         self._page_size = page_size
-        self._timeout = timeout_seconds
+        self._call = {"timeout": timeout_seconds, "retry": None}
         credentials = AnonymousCredentials() if endpoint else self._credentials()
-        service = endpoint or f"https://storage.{credentials.universe_domain}"
-        self._objects = f"{service}/storage/v1/b/{quote(bucket, safe='')}/o"
-        self._uploads = f"{service}/upload/storage/v1/b/{quote(bucket, safe='')}/o"
-        self._session = AuthorizedSession(credentials)
-        self._session.mount("http://", HTTPAdapter(pool_maxsize=connections))
-        self._session.mount("https://", HTTPAdapter(pool_maxsize=connections))
-        self._session.headers["User-Agent"] = f"dbt-state-oss/{__version__}"
+        session = AuthorizedSession(credentials)
+        session.mount("http://", HTTPAdapter(pool_maxsize=connections))
+        session.mount("https://", HTTPAdapter(pool_maxsize=connections))
+        session.headers["User-Agent"] = f"dbt-state-oss/{__version__}"
+        os.environ.setdefault(_NO_REQUEST_ABOUT_THE_BUCKET, "true")
+        self._client = Client(
+            project="",  # objects are asked for by their bucket alone
+            credentials=credentials,
+            client_options={"api_endpoint": endpoint} if endpoint else None,
+            _http=session,  # the only way to a pool of our size
+        )
+        self._bucket = self._client.bucket(bucket)
 
     def _credentials(self) -> Credentials:
         try:
@@ -62,93 +71,74 @@ class GcsBucket:
 
     @property
     def place(self) -> str:
-        return f"gs://{self._bucket}"
+        return f"gs://{self._name}"
 
     def read(self, name: str, unless: str | None) -> Blob | Unchanged | None:
-        condition = {"ifGenerationNotMatch": unless} if unless else {}
-        answer = self._ask("GET", self._of(name), {"alt": "media", **condition})
-        if answer.status_code == _NOT_MODIFIED:
+        found = self._bucket.blob(name)
+        condition = {"if_generation_not_match": int(unless)} if unless else {}
+        try:
+            with self._explaining():
+                data = found.download_as_bytes(raw_download=True, single_shot_download=True, **condition, **self._call)
+        except NotModified:
             return UNCHANGED
-        if is_absent(answer):
+        except Absent:
             return None
-        if not answer.ok:
-            raise refusal(answer, self.place)
-        generation = answer.headers.get("X-Goog-Generation")
-        if generation is None:
+        if found.generation is None:
+            if (found.content_type or "").startswith(_A_PAGE_FOR_PEOPLE):
+                raise impostor(self.place)
             raise StoreUnavailable(
                 f"the store {self.place} gives objects without their generation: "
                 "what changes could not be told from what stands, so it cannot be used"
             )
-        return UNCHANGED if generation == unless else Blob(answer.content, generation)
+        generation = str(found.generation)
+        return UNCHANGED if generation == unless else Blob(data, generation)
 
     def write(self, name: str, data: bytes, expected: str | None) -> str:
         if expected == _NO_GENERATION:
             raise Conflict(f"{name} has changed")
-        boundary = secrets.token_hex(16)
-        about = json.dumps({"name": name, "contentType": "application/jsonl"})
-        answer = self._ask(
-            "POST",
-            self._uploads,
-            {"uploadType": "multipart", "fields": "generation", "ifGenerationMatch": expected or _NO_GENERATION},
-            content_type=f"multipart/related; boundary={boundary}",
-            body=b"".join(
-                (
-                    f"--{boundary}\r\nContent-Type: application/json\r\n\r\n{about}\r\n".encode(),
-                    f"--{boundary}\r\nContent-Type: application/jsonl\r\n\r\n".encode(),
-                    data,
-                    f"\r\n--{boundary}--\r\n".encode(),
-                )
-            ),
-        )
-        if not answer.ok:
-            raise refusal(answer, self.place, changing=name, expected=expected)
-        version: str = self._found(answer)["generation"]
-        return version
+        blob = self._bucket.blob(name)
+        with self._explaining(changing=name, expected=expected):
+            blob.upload_from_string(
+                data,
+                content_type="application/jsonl",
+                if_generation_match=int(expected or _NO_GENERATION),
+                **self._call,
+            )
+        return str(blob.generation)
 
     def remove(self, name: str, expected: str) -> None:
-        answer = self._ask("DELETE", self._of(name), {"ifGenerationMatch": expected})
-        if not answer.ok:
-            raise refusal(answer, self.place, changing=name, expected=expected)
+        with self._explaining(changing=name, expected=expected):
+            self._bucket.blob(name).delete(if_generation_match=int(expected), **self._call)
 
     def page(self, prefix: str, following: str | None) -> Page:
-        place = {"pageToken": following} if following else {}
-        wanted = {"prefix": prefix, "maxResults": str(self._page_size), "fields": "items(name,size),nextPageToken"}
-        answer = self._ask("GET", self._objects, wanted | place)
-        if not answer.ok:
-            raise refusal(answer, self.place)
-        found = self._found(answer)
-        names = tuple(each["name"] for each in found.get("items", ()) if each["size"] != "0")
-        return Page(names, found.get("nextPageToken") or None)
+        listing = self._bucket.list_blobs(
+            prefix=prefix,
+            page_token=following,
+            page_size=self._page_size,
+            fields="items(name,size),nextPageToken",
+            **self._call,
+        )
+        with self._explaining():
+            names = tuple(blob.name for blob in next(listing.pages, ()) if blob.size)
+        return Page(names, listing.next_page_token)
 
     def close(self) -> None:
-        self._session.close()
+        self._client.close()
 
-    def _of(self, name: str) -> str:
-        return f"{self._objects}/{quote(name, safe='')}"
-
-    def _ask(
-        self, method: str, url: str, parameters: dict[str, str], *, body: bytes | None = None, content_type: str = ""
-    ) -> requests.Response:
+    @contextmanager
+    def _explaining(self, *, changing: str = "", expected: str | None = None) -> Iterator[None]:
+        """Raises our errors for the library's, but for "not modified"; `changing` is the object to be changed from `expected`."""
         try:
-            answer: requests.Response = self._session.request(
-                method,
-                url,
-                params=parameters,
-                data=body,
-                headers={"Content-Type": content_type} if content_type else {},
-                timeout=self._timeout,
-                allow_redirects=False,
-            )
+            yield
+        except NotModified:
+            raise
+        except GoogleAPICallError as error:
+            raise explained(error, self.place, changing=changing, expected=expected) from error
         except GoogleAuthError as error:
             raise not_signed_in(error, self.place) from error
-        except requests.RequestException as error:
-            raise unanswered(error, self.place) from error
-        if is_of_an_impostor(answer):
-            raise impostor(self.place)
-        return answer
-
-    def _found(self, answer: requests.Response) -> Any:
-        try:
-            return answer.json()
-        except ValueError as error:
+        except DataCorruption as error:
+            raise NoAnswer(f"the store {self.place} gave other bytes than it has") from error
+        except requests.JSONDecodeError as error:
             raise impostor(self.place) from error
+        except (requests.RequestException, HTTPError) as error:
+            raise unanswered(error, self.place) from error

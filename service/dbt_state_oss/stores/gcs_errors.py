@@ -1,13 +1,15 @@
-"""Our errors for what Google Cloud Storage and google-auth say."""
+"""Our errors for those of Google's libraries."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 
+from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError, TransportError
 from requests import RequestException, Response
 from requests.exceptions import SSLError
+from urllib3.exceptions import HTTPError
 
 from dbt_state_oss.errors import Conflict, StoreError, StoreReadOnly, StoreUnavailable
 from dbt_state_oss.stores.bucket import NoAnswer
@@ -28,11 +30,22 @@ _ADVICE = {
 }
 
 
-def refusal(answer: Response, place: str, *, changing: str = "", expected: str | None = None) -> StoreError:
-    """Our error for an answer of the bucket `place`; `changing` is the object that was to be changed from `expected`."""
+class Absent(StoreError):
+    """There is no such object. Never leaves the bucket."""
+
+
+def explained(error: GoogleAPICallError, place: str, *, changing: str = "", expected: str | None = None) -> StoreError:
+    """Our error for a refusal by the bucket `place`; `changing` is the object that was to be changed from `expected`."""
+    answer = error.response
+    if answer is None or _is_of_an_impostor(answer):
+        return impostor(place)
     status = answer.status_code
-    gone = is_absent(answer) and expected is not None
-    if changing and (gone or status in _CONDITION_FAILED):
+    absent = (
+        status == _NOT_FOUND and "bucket does not exist" not in answer.text
+    )  # without a bucket the status is the same
+    if absent and not changing:
+        return Absent(f"there is none in {place}")
+    if changing and ((absent and expected is not None) or status in _CONDITION_FAILED):
         return Conflict(f"{changing} has changed")
     reason, words = _fault(answer)
     if status in _COME_AGAIN or reason in _TOO_OFTEN:
@@ -43,12 +56,7 @@ def refusal(answer: Response, place: str, *, changing: str = "", expected: str |
     return StoreUnavailable(f"the store {place} refuses: {what}")
 
 
-def is_absent(answer: Response) -> bool:
-    """Whether there is no such object, though there is the bucket: without it, the status is the same."""
-    return answer.status_code == _NOT_FOUND and "bucket does not exist" not in answer.text
-
-
-def is_of_an_impostor(answer: Response) -> bool:
+def _is_of_an_impostor(answer: Response) -> bool:
     """Whether it is a page for people, or sends to one: neither comes from here, unless a gateway of Google's is in trouble."""
     return answer.is_redirect or answer.content[:64].lstrip().lower().startswith((b"<!doctype", b"<html"))
 
@@ -58,7 +66,7 @@ def impostor(place: str) -> NoAnswer:
     return NoAnswer(f"something else answers in the place of {place}, a proxy perhaps")
 
 
-def unanswered(error: RequestException, place: str) -> StoreError:
+def unanswered(error: RequestException | HTTPError, place: str) -> StoreError:
     """Our error where no answer came, or not all of it."""
     if isinstance(error, SSLError):
         return StoreUnavailable(
