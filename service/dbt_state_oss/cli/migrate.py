@@ -17,6 +17,7 @@ from dbt_state_oss.cli.stores import opened
 from dbt_state_oss.cli.transfers import expect_no_difference, outcome_text
 from dbt_state_oss.errors import InvalidSettings
 from dbt_state_oss.settings import Settings
+from dbt_state_oss.settings.places import LocalPlace, Place
 
 _DESCRIPTION = f"""\
 Copy the whole state of one store into another, with the ticket keys, so that a build that is running when the servers
@@ -71,8 +72,7 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def migrate(options: argparse.Namespace, _: Settings) -> int:
     """Copy and check; returns the exit code. Raises StoreError, and InvalidSettings or InvalidRequest with nothing written."""
     source, destination = (store_settings_of(url, os.environ) for url in (options.source, options.destination))
-    if source.place == destination.place:
-        raise InvalidSettings(f"--from and --to name the same store: {source.place.address}")
+    _expect_apart(source.place, destination.place)
 
     async def run() -> _Migrated:
         async with opened(source, read_only=True, make=False) as reading, opened(destination) as writing:
@@ -89,6 +89,15 @@ def migrate(options: argparse.Namespace, _: Settings) -> int:
     print(f"all {migrated.checked.total} documents were read again and are equal")
     print("if servers wrote to the old store meanwhile: stop them, and run this again with --overwrite")
     return 0
+
+
+def _expect_apart(source: Place, destination: Place) -> None:
+    """Raise InvalidSettings where the documents of one store would be among those of the other."""
+    if source == destination:
+        raise InvalidSettings(f"--from and --to name the same store: {source.address}")
+    inner, outer = sorted((f"{source.address}/", f"{destination.address}/"), key=len, reverse=True)
+    if inner.startswith(outer) and not isinstance(source, LocalPlace):
+        raise InvalidSettings(f"{inner[:-1]} lies within {outer[:-1]}; name prefixes that lie beside each other")
 
 
 async def _migrated(source: ObjectStore, destination: ObjectStore, *, overwrite: bool) -> _Migrated:
