@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,12 +45,14 @@ class DemoRunner:
 
     folder: Path
 
-    def start(self, *arguments: str, root: Path = ROOT) -> subprocess.Popen[str]:
-        """`root` holds the folder example_project to be run."""
+    def start(
+        self, *arguments: str, root: Path = ROOT, environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[str]:
+        """`root` holds the folder example_project to be run; `environment` is beside this process's own."""
         return subprocess.Popen(
             [sys.executable, "-m", "example_project.demo", *arguments],
             cwd=root,
-            env={**os.environ, "TMPDIR": str(self.folder), "COLUMNS": "140"},
+            env={**os.environ, **(environment or {}), "TMPDIR": str(self.folder), "COLUMNS": "140"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

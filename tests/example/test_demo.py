@@ -9,6 +9,7 @@ from subprocess import Popen
 
 import pytest
 from example_project.report import NOT_ASKED
+from tests.emulators.running import REMOTE_STORES, Emulators
 from tests.example.demo_runs import ROOT, DemoRunner, printed_builds
 
 pytestmark = pytest.mark.e2e
@@ -29,8 +30,15 @@ READERS_OF_ORDERS = READERS_OF_CUSTOMERS | {
 BUSY = "dbt build --target prod … "
 
 
-def test_the_demo_shows_what_is_built_and_what_is_reused(demo: DemoRunner) -> None:
-    with demo.start() as process:
+@pytest.mark.parametrize("store", ["local", *REMOTE_STORES])
+def test_the_demo_shows_what_is_built_and_what_is_reused(
+    store: str, demo: DemoRunner, request: pytest.FixtureRequest
+) -> None:
+    place: dict[str, str] = {}
+    if store != "local":
+        emulators: Emulators = request.getfixturevalue("emulators")
+        place = emulators.variables(store, "unused")
+    with demo.start("--store", store, environment=place) as process:
         output, complaints = process.communicate()
     assert (process.returncode, complaints) == (0, "")
     first, same, cosmetic, edited, new_rows = printed_builds(output)

@@ -159,7 +159,7 @@ class PrefixedGcsBacking(GcsBacking):
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Candidate:
     """A row of `BACKINGS`: the classes that a backing exercises, by which a store that has none is found."""
 
     name: str
@@ -167,15 +167,15 @@ class Tested:
     make: Callable[[Path, Emulators], Backing]
 
 
-BACKINGS: tuple[Tested, ...] = (
-    Tested("memory", (MemoryStore,), MemoryBacking),
-    Tested("local", (LocalStore,), LocalBacking),
-    Tested("s3", (RemoteStore, S3Bucket), S3Backing),
-    Tested("seaweedfs", (RemoteStore, S3Bucket), SeaweedBacking),
-    Tested("azure", (RemoteStore, AzureBucket), AzureBacking),
-    Tested("shaped as OneLake", (RemoteStore, AzureBucket), OneLakeBacking),
-    Tested("gcs", (RemoteStore, GcsBucket), GcsBacking),
-    Tested("gcs under a prefix", (RemoteStore, GcsBucket), PrefixedGcsBacking),
+BACKINGS: tuple[Candidate, ...] = (
+    Candidate("memory", (MemoryStore,), MemoryBacking),
+    Candidate("local", (LocalStore,), LocalBacking),
+    Candidate("s3", (RemoteStore, S3Bucket), S3Backing),
+    Candidate("seaweedfs", (RemoteStore, S3Bucket), SeaweedBacking),
+    Candidate("azure", (RemoteStore, AzureBucket), AzureBacking),
+    Candidate("shaped as OneLake", (RemoteStore, AzureBucket), OneLakeBacking),
+    Candidate("gcs", (RemoteStore, GcsBucket), GcsBacking),
+    Candidate("gcs under a prefix", (RemoteStore, GcsBucket), PrefixedGcsBacking),
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.emulators.running import Emulators
 from tests.emulators.s3 import CREDENTIALS
-from tests.stores.backings import BACKINGS, Backing, Tested
+from tests.stores.backings import BACKINGS, Backing, Candidate
 
 from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.stores.local import LocalStore
@@ -20,7 +20,7 @@ def backing(
 ) -> Backing:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
-    tested: Tested = request.param
+    tested: Candidate = request.param
     return tested.make(tmp_path / "state", emulators)
 
 
