@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.emulators import s3
+from tests.emulators.proxy import Proxy
 from tests.emulators.running import Emulators
 from tests.emulators.s3 import CREDENTIALS
 from tests.stores.backings import BACKINGS, Backing, Candidate
@@ -22,6 +24,24 @@ def backing(
         monkeypatch.setenv(name, value)
     tested: Candidate = request.param
     return tested.make(tmp_path / "state", emulators)
+
+
+@pytest.fixture
+def moto_bucket(emulators: Emulators, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A fresh bucket of moto, whose credentials stand in the environment."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    bucket = emulators.fresh_name()
+    s3.client(emulators.moto.endpoint).create_bucket(Bucket=bucket)
+    return bucket
+
+
+@pytest.fixture
+def moto_proxy(emulators: Emulators) -> Iterator[Proxy]:
+    """A way to moto that can be disturbed."""
+    proxy = Proxy(emulators.moto.endpoint)
+    yield proxy
+    proxy.stop()
 
 
 @pytest.fixture

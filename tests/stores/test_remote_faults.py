@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
-from tests.emulators import s3
 from tests.emulators.proxy import Fault, Proxy, Request
-from tests.emulators.running import Emulators
 from tests.emulators.s3_faults import LASTING, TRANSIENT, every, once
 from tests.stores.asking import add, listed, stored
 
@@ -20,22 +17,6 @@ from dbt_state_oss.stores.s3 import S3Bucket
 KEY = "org/namespace/0a1b"
 TIMEOUT_SECONDS = 0.5
 CONNECTIONS = 8
-
-
-@pytest.fixture
-def bucket(emulators: Emulators, monkeypatch: pytest.MonkeyPatch) -> str:
-    for name, value in s3.CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
-    name = emulators.fresh_name()
-    s3.client(emulators.moto.endpoint).create_bucket(Bucket=name)
-    return name
-
-
-@pytest.fixture
-def proxy(emulators: Emulators) -> Iterator[Proxy]:
-    proxy = Proxy(emulators.moto.endpoint)
-    yield proxy
-    proxy.stop()
 
 
 async def opened(endpoint: str, bucket: str, *, attempts: int = 5, timeout_seconds: float = 20.0) -> RemoteStore:
@@ -54,9 +35,9 @@ def deletes(request: Request) -> bool:
 
 
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=list(TRANSIENT))
-async def test_what_passes_is_not_seen(fault: Fault, proxy: Proxy, bucket: str) -> None:
-    store = await opened(proxy.endpoint, bucket, timeout_seconds=TIMEOUT_SECONDS)
-    with proxy.fault(fault, on=every(2)) as done:
+async def test_what_passes_is_not_seen(fault: Fault, moto_proxy: Proxy, moto_bucket: str) -> None:
+    store = await opened(moto_proxy.endpoint, moto_bucket, timeout_seconds=TIMEOUT_SECONDS)
+    with moto_proxy.fault(fault, on=every(2)) as done:
         first = await store.put(KEY, b"one", expected=None)
         second = await store.put(KEY, b"two", expected=first)
         assert await store.get(KEY, unless=first) == Document(b"two", second)
@@ -71,14 +52,14 @@ async def test_what_passes_is_not_seen(fault: Fault, proxy: Proxy, bucket: str) 
 
 
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=list(TRANSIENT))
-async def test_nothing_that_writers_add_is_lost(fault: Fault, proxy: Proxy, bucket: str) -> None:
-    stores = [await opened(proxy.endpoint, bucket, timeout_seconds=TIMEOUT_SECONDS) for _ in range(2)]
+async def test_nothing_that_writers_add_is_lost(fault: Fault, moto_proxy: Proxy, moto_bucket: str) -> None:
+    stores = [await opened(moto_proxy.endpoint, moto_bucket, timeout_seconds=TIMEOUT_SECONDS) for _ in range(2)]
 
     async def writer(store: RemoteStore, name: str) -> None:
         for number in range(5):
             await add(store, KEY, f"{name}{number}")
 
-    with proxy.fault(fault, on=every(5)) as done:
+    with moto_proxy.fault(fault, on=every(5)) as done:
         await asyncio.gather(*(writer(stores[number % 2], "abcd"[number]) for number in range(4)))
     lines = (await stored(stores[0], KEY)).data.decode().split()
     assert sorted(lines) == [f"{name}{number}" for name in "abcd" for number in range(5)]
@@ -89,16 +70,16 @@ async def test_nothing_that_writers_add_is_lost(fault: Fault, proxy: Proxy, buck
 
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=list(TRANSIENT))
 async def test_what_does_not_pass_is_told_as_a_store_that_does_not_answer(
-    fault: Fault, proxy: Proxy, bucket: str
+    fault: Fault, moto_proxy: Proxy, moto_bucket: str
 ) -> None:
-    store = await opened(proxy.endpoint, bucket, attempts=2, timeout_seconds=TIMEOUT_SECONDS)
+    store = await opened(moto_proxy.endpoint, moto_bucket, attempts=2, timeout_seconds=TIMEOUT_SECONDS)
     version = await store.put(KEY, b"one", expected=None)
-    with proxy.fault(fault):
-        with pytest.raises(StoreUnavailable, match=rf"s3://{bucket}"):
+    with moto_proxy.fault(fault):
+        with pytest.raises(StoreUnavailable, match=rf"s3://{moto_bucket}"):
             await store.get(KEY)
-        with pytest.raises(StoreUnavailable, match=rf"s3://{bucket}"):
+        with pytest.raises(StoreUnavailable, match=rf"s3://{moto_bucket}"):
             await store.delete("org/other", expected=version)
-        with pytest.raises(StoreUnavailable, match=rf"s3://{bucket}"):
+        with pytest.raises(StoreUnavailable, match=rf"s3://{moto_bucket}"):
             await listed(store, "org/")
     assert await store.get(KEY) == Document(b"one", version)
     await store.close()
@@ -114,11 +95,11 @@ async def test_what_does_not_pass_is_told_as_a_store_that_does_not_answer(
     ids=list(LASTING),
 )
 async def test_what_somebody_has_to_mend_is_told_at_once(
-    fault: Fault, words: str, refusal: type[Exception], proxy: Proxy, bucket: str
+    fault: Fault, words: str, refusal: type[Exception], moto_proxy: Proxy, moto_bucket: str
 ) -> None:
-    store = await opened(proxy.endpoint, bucket)
+    store = await opened(moto_proxy.endpoint, moto_bucket)
     version = await store.put(KEY, b"one", expected=None)
-    with proxy.fault(fault) as done:
+    with moto_proxy.fault(fault) as done:
         with pytest.raises(StoreUnavailable, match=words):
             await store.get(KEY)
         with pytest.raises(refusal, match=words):
@@ -128,10 +109,10 @@ async def test_what_somebody_has_to_mend_is_told_at_once(
     await store.close()
 
 
-async def test_an_update_whose_answer_is_lost_is_known_to_have_happened(proxy: Proxy, bucket: str) -> None:
-    store = await opened(proxy.endpoint, bucket)
+async def test_an_update_whose_answer_is_lost_is_known_to_have_happened(moto_proxy: Proxy, moto_bucket: str) -> None:
+    store = await opened(moto_proxy.endpoint, moto_bucket)
     version = await store.put(KEY, b"one", expected=None)
-    with proxy.fault(TRANSIENT["an answer that is lost"], on=once(puts)) as done:
+    with moto_proxy.fault(TRANSIENT["an answer that is lost"], on=once(puts)) as done:
         version = await store.put(KEY, b"two", expected=version)
     assert done == {"PUT": 1}
     assert await store.get(KEY) == Document(b"two", version)
@@ -139,9 +120,11 @@ async def test_an_update_whose_answer_is_lost_is_known_to_have_happened(proxy: P
     await store.close()
 
 
-async def test_an_update_whose_answer_is_lost_does_not_undo_what_came_after_it(proxy: Proxy, bucket: str) -> None:
-    store = await opened(proxy.endpoint, bucket)
-    other = await opened(proxy.endpoint, bucket)
+async def test_an_update_whose_answer_is_lost_does_not_undo_what_came_after_it(
+    moto_proxy: Proxy, moto_bucket: str
+) -> None:
+    store = await opened(moto_proxy.endpoint, moto_bucket)
+    other = await opened(moto_proxy.endpoint, moto_bucket)
     version = await store.put(KEY, b"one", expected=None)
     loop = asyncio.get_running_loop()
 
@@ -154,40 +137,40 @@ async def test_an_update_whose_answer_is_lost_does_not_undo_what_came_after_it(p
 
         asyncio.run_coroutine_threadsafe(overwrite(), loop).result(20)
 
-    with proxy.fault(overtaken, on=once(puts)), pytest.raises(Conflict):
+    with moto_proxy.fault(overtaken, on=once(puts)), pytest.raises(Conflict):
         await store.put(KEY, b"two", expected=version)
     assert (await stored(store, KEY)).data == b"of the other"
     for each in (store, other):
         await each.close()
 
 
-async def test_a_delete_whose_answer_is_lost_is_known_to_have_happened(proxy: Proxy, bucket: str) -> None:
-    store = await opened(proxy.endpoint, bucket)
+async def test_a_delete_whose_answer_is_lost_is_known_to_have_happened(moto_proxy: Proxy, moto_bucket: str) -> None:
+    store = await opened(moto_proxy.endpoint, moto_bucket)
     version = await store.put(KEY, b"one", expected=None)
-    with proxy.fault(TRANSIENT["an answer that is lost"], on=once(deletes)) as done:
+    with moto_proxy.fault(TRANSIENT["an answer that is lost"], on=once(deletes)) as done:
         await store.delete(KEY, expected=version)
     assert done == {"DELETE": 1}
     assert await store.get(KEY) is None
     await store.close()
 
 
-async def test_a_store_that_was_silent_is_asked_once_until_it_answers(proxy: Proxy, bucket: str) -> None:
-    store = await opened(proxy.endpoint, bucket, attempts=4)
-    with proxy.fault(TRANSIENT["throttled"]) as done:
+async def test_a_store_that_was_silent_is_asked_once_until_it_answers(moto_proxy: Proxy, moto_bucket: str) -> None:
+    store = await opened(moto_proxy.endpoint, moto_bucket, attempts=4)
+    with moto_proxy.fault(TRANSIENT["throttled"]) as done:
         for expected in (4, 5, 6):
             with pytest.raises(StoreUnavailable):
                 await store.get(KEY)
             assert done["GET"] == expected
     assert await store.get(KEY) is None
-    with proxy.fault(TRANSIENT["throttled"]) as done, pytest.raises(StoreUnavailable):
+    with moto_proxy.fault(TRANSIENT["throttled"]) as done, pytest.raises(StoreUnavailable):
         await store.get(KEY)
     assert done["GET"] == 4
     await store.close()
 
 
-async def test_a_caller_who_gives_up_does_not_wait_for_further_attempts(proxy: Proxy, bucket: str) -> None:
-    store = await opened(proxy.endpoint, bucket, attempts=20)
-    with proxy.fault(TRANSIENT["throttled"]) as done:
+async def test_a_caller_who_gives_up_does_not_wait_for_further_attempts(moto_proxy: Proxy, moto_bucket: str) -> None:
+    store = await opened(moto_proxy.endpoint, moto_bucket, attempts=20)
+    with moto_proxy.fault(TRANSIENT["throttled"]) as done:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await store.get(KEY)
@@ -197,21 +180,23 @@ async def test_a_caller_who_gives_up_does_not_wait_for_further_attempts(proxy: P
     assert done["GET"] <= asked + 1
 
 
-async def test_a_store_that_is_opened_through_faults_is_probed_to_the_end(proxy: Proxy, bucket: str) -> None:
-    with proxy.fault(TRANSIENT["an answer that is lost"], on=once(puts)):
-        store = await opened(proxy.endpoint, bucket)
+async def test_a_store_that_is_opened_through_faults_is_probed_to_the_end(moto_proxy: Proxy, moto_bucket: str) -> None:
+    with moto_proxy.fault(TRANSIENT["an answer that is lost"], on=once(puts)):
+        store = await opened(moto_proxy.endpoint, moto_bucket)
     await store.put(KEY, b"one", expected=None)
     await store.close()
 
 
-async def test_a_store_that_is_not_there_or_not_ours_is_refused_with_its_name(proxy: Proxy, bucket: str) -> None:
+async def test_a_store_that_is_not_there_or_not_ours_is_refused_with_its_name(
+    moto_proxy: Proxy, moto_bucket: str
+) -> None:
     with pytest.raises(StoreUnavailable, match="s3://no-such-bucket refuses: NoSuchBucket; there is no such bucket"):
-        await opened(proxy.endpoint, "no-such-bucket")
+        await opened(moto_proxy.endpoint, "no-such-bucket")
     with (
-        proxy.fault(LASTING["access that is denied"], on=puts),
-        pytest.raises(StoreReadOnly, match=f"s3://{bucket} takes no"),
+        moto_proxy.fault(LASTING["access that is denied"], on=puts),
+        pytest.raises(StoreReadOnly, match=f"s3://{moto_bucket} takes no"),
     ):
-        await opened(proxy.endpoint, bucket)
-    proxy.stop()
-    with pytest.raises(StoreUnavailable, match=f"s3://{bucket} did not answer"):
-        await opened(proxy.endpoint, bucket, attempts=1)
+        await opened(moto_proxy.endpoint, moto_bucket)
+    moto_proxy.stop()
+    with pytest.raises(StoreUnavailable, match=f"s3://{moto_bucket} did not answer"):
+        await opened(moto_proxy.endpoint, moto_bucket, attempts=1)

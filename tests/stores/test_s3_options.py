@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from tests.emulators import s3
 from tests.emulators.proxy import Proxy
@@ -15,22 +13,6 @@ from dbt_state_oss.stores.s3 import S3Bucket
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
-@pytest.fixture
-def name(emulators: Emulators, monkeypatch: pytest.MonkeyPatch) -> str:
-    for variable, value in s3.CREDENTIALS.items():
-        monkeypatch.setenv(variable, value)
-    name = emulators.fresh_name()
-    s3.client(emulators.moto.endpoint).create_bucket(Bucket=name)
-    return name
-
-
-@pytest.fixture
-def proxy(emulators: Emulators) -> Iterator[Proxy]:
-    proxy = Proxy(emulators.moto.endpoint)
-    yield proxy
-    proxy.stop()
-
-
 @pytest.mark.parametrize(
     ("encryption", "kms_key", "told"),
     [
@@ -39,10 +21,10 @@ def proxy(emulators: Emulators) -> Iterator[Proxy]:
     ],
 )
 def test_every_write_asks_for_the_encryption_that_is_set(
-    encryption: str, kms_key: str, told: dict[str, str], emulators: Emulators, name: str
+    encryption: str, kms_key: str, told: dict[str, str], emulators: Emulators, moto_bucket: str
 ) -> None:
     bucket = S3Bucket(
-        name,
+        moto_bucket,
         endpoint=emulators.moto.endpoint,
         path_style=True,
         encryption=encryption,
@@ -53,26 +35,26 @@ def test_every_write_asks_for_the_encryption_that_is_set(
     first = bucket.write("a/b", b"one", None)
     bucket.write("a/b", b"two", first)
     bucket.close()
-    found = s3.client(emulators.moto.endpoint).head_object(Bucket=name, Key="a/b")
+    found = s3.client(emulators.moto.endpoint).head_object(Bucket=moto_bucket, Key="a/b")
     assert {option: found[option] for option in told} == told
 
 
-def test_the_bucket_stands_in_the_path_where_that_is_set(proxy: Proxy, name: str) -> None:
-    bucket = S3Bucket(name, endpoint=proxy.endpoint, path_style=True, connections=1, timeout_seconds=20)
+def test_the_bucket_stands_in_the_path_where_that_is_set(moto_proxy: Proxy, moto_bucket: str) -> None:
+    bucket = S3Bucket(moto_bucket, endpoint=moto_proxy.endpoint, path_style=True, connections=1, timeout_seconds=20)
     assert bucket.read("a/b", None) is None
     bucket.close()
-    assert proxy.seen == [("GET", f"/{name}/a/b")]
+    assert moto_proxy.seen == [("GET", f"/{moto_bucket}/a/b")]
 
 
-def test_a_large_document_is_one_request(proxy: Proxy, name: str) -> None:
-    bucket = S3Bucket(name, endpoint=proxy.endpoint, path_style=True, connections=1, timeout_seconds=20)
+def test_a_large_document_is_one_request(moto_proxy: Proxy, moto_bucket: str) -> None:
+    bucket = S3Bucket(moto_bucket, endpoint=moto_proxy.endpoint, path_style=True, connections=1, timeout_seconds=20)
     bucket.write("large", bytes(65 << 20), None)
     bucket.close()
-    assert [method for method, _ in proxy.seen] == ["PUT"]
+    assert [method for method, _ in moto_proxy.seen] == ["PUT"]
 
 
 def test_without_credentials_that_is_what_is_told(
-    emulators: Emulators, name: str, monkeypatch: pytest.MonkeyPatch
+    emulators: Emulators, moto_bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in s3.CREDENTIALS:
         if variable.startswith("AWS_") and "REGION" not in variable:
@@ -80,7 +62,7 @@ def test_without_credentials_that_is_what_is_told(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
-    bucket = S3Bucket(name, endpoint=emulators.moto.endpoint, connections=1, timeout_seconds=20)
+    bucket = S3Bucket(moto_bucket, endpoint=emulators.moto.endpoint, connections=1, timeout_seconds=20)
     with pytest.raises(StoreUnavailable, match="there are no AWS credentials"):
         bucket.read("a/b", None)
     bucket.close()
