@@ -43,7 +43,7 @@ async def removes_conditionally(bucket: Bucket, prefix: str, ask: Ask) -> bool:
         try:
             return await _examined(bucket, f"{prefix}_server/probe-{secrets.token_hex(8)}", ask)
         except Conflict as error:  # a repeated write met what its first attempt, whose answer was lost, had written
-            _log.info("store_probed_again", place=bucket.place, cause=str(error))
+            _log.info("store_probed_again", store=bucket.place, cause=str(error))
     raise NoAnswer(f"the store {bucket.place} loses too many answers")
 
 
@@ -85,7 +85,7 @@ async def _refuses_stale_removal(bucket: Bucket, name: str, stale: str, ask: Ask
     except NoAnswer:
         raise
     except StoreError as error:
-        _log.info("store_removes_nothing", place=bucket.place, cause=str(error))
+        _log.info("store_removes_nothing", store=bucket.place, cause=str(error))
         return False
 
 

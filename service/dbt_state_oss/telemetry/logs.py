@@ -45,6 +45,7 @@ FIELDS: Mapping[str, str] = {
     "key": "name of a stored document",
     "aside": "name under which a broken document was set aside",
     "size": "bytes",
+    "attempts_left": "how often a request to the store may still be made",
     "left_out": "names of fields that were not logged, because this table lacks them",
 }
 """Every field of a log line, with its meaning."""
