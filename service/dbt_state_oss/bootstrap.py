@@ -37,7 +37,7 @@ from dbt_state_oss.protocol.client_validation import ClientValidationServicer
 from dbt_state_oss.protocol.clone import CloneServicer
 from dbt_state_oss.protocol.execution import ExecutionServicer
 from dbt_state_oss.protocol.explain import ExplainServicer
-from dbt_state_oss.protocol.health import follow_store
+from dbt_state_oss.protocol.health import PROBE_INTERVAL_SECONDS, follow_store
 from dbt_state_oss.protocol.selector import SelectorServicer
 from dbt_state_oss.protocol.server import Limits, Server
 from dbt_state_oss.protocol.sql import SqlServicer
@@ -49,6 +49,8 @@ _READ_TIMEOUT_SHARE = 1 / 3
 
 _REMOTE_PAUSE_SECONDS = 3.0
 """How long nodes gather for a put to an object store, which costs."""
+_REMOTE_PROBE_INTERVAL_SECONDS = 30.0
+"""How often an object store is asked whether it answers, which costs too."""
 
 _PROBE_KEY = "_server/probe"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -75,7 +77,9 @@ async def serve(settings: Settings, *, clock: Clock | None = None, ready: Callab
         server = await _assemble(settings, store, clock or SystemClock(), stack)
         port = await server.start(settings.listen.host, settings.listen.port)
         stack.push_async_callback(server.drain, 0)
-        health = asyncio.create_task(follow_store(server.health, lambda: store.get(_PROBE_KEY)), name="health")
+        interval = PROBE_INTERVAL_SECONDS if _is_local(settings) else _REMOTE_PROBE_INTERVAL_SECONDS
+        following = follow_store(server.health, lambda: store.get(_PROBE_KEY), interval_seconds=interval)
+        health = asyncio.create_task(following, name="health")
         stack.push_async_callback(_cancelled, health)
         _announce(settings, port)
         if ready is not None:
@@ -93,8 +97,8 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
     parsing = ParsingLimits(workers=settings.parsing.workers, parse_seconds=settings.parsing.timeout_seconds)
     fingerprinter = PooledFingerprinter(parsing)
     stack.push_async_callback(fingerprinter.close)
-    local = isinstance(settings.store.place, LocalPlace)
-    node_states = NodeStates(store, clock, pause_seconds=PAUSE_SECONDS if local else _REMOTE_PAUSE_SECONDS)
+    pause = PAUSE_SECONDS if _is_local(settings) else _REMOTE_PAUSE_SECONDS
+    node_states = NodeStates(store, clock, pause_seconds=pause)
     stack.push_async_callback(node_states.close)
     retention = Retention(store, clock, journal_days=settings.journal.days, store_sql=settings.journal.store_sql)
     journal = Journal(store, clock, retention=retention)
@@ -141,6 +145,10 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
             timeout_seconds=settings.listen.call_timeout_seconds,
         ),
     )
+
+
+def _is_local(settings: Settings) -> bool:
+    return isinstance(settings.store.place, LocalPlace)
 
 
 async def _key_ring(settings: TicketSettings, store: ObjectStore) -> KeyRing:
