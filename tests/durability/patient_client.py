@@ -15,7 +15,7 @@ from query_cache_protobuf.query_cache.services.sql_service_pb2_grpc import SQLSt
 from tests.durability.journal import Acknowledged
 from tests.durability.questions import Question, confirmation
 
-ATTEMPTS = 600
+ATTEMPTS = 2400
 PAUSE_SECONDS = 0.05
 CALL_SECONDS = 30.0
 
