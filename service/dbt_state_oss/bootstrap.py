@@ -16,6 +16,7 @@ from dbt_state_oss.application.confirm import Confirm
 from dbt_state_oss.application.explain import Explain
 from dbt_state_oss.application.gathering import Gathering
 from dbt_state_oss.application.journal import Journal
+from dbt_state_oss.application.keys import SERVER_PREFIX
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.node_states import PAUSE_SECONDS, NodeStates
 from dbt_state_oss.application.parsing import ParsingLimits, PooledFingerprinter
@@ -52,7 +53,7 @@ _REMOTE_PAUSE_SECONDS = 3.0
 _REMOTE_PROBE_INTERVAL_SECONDS = 30.0
 """How often an object store is asked whether it answers, which costs too."""
 
-_PROBE_KEY = "_server/probe"
+_PROBE_KEY = f"{SERVER_PREFIX}probe"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _log = structlog.get_logger(__name__)

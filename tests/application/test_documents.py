@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from tests.application.counting_store import CountingStore
 
 from dbt_state_oss.application.codec import BrokenDocument
 from dbt_state_oss.application.documents import DocumentCache
 from dbt_state_oss.application.keys import aside_key
-from dbt_state_oss.application.ports import Document, Unchanged, Version
+from dbt_state_oss.application.ports import Document
 from dbt_state_oss.errors import StoreUnavailable
 from dbt_state_oss.stores.memory import MemoryStore
 
 KEY = "org/targets/namespace/0a1b"
-
-
-class CountedStore(MemoryStore):
-    """Counts the requests that are made to it."""
-
-    def __init__(self, *, sharing: MemoryStore | None = None) -> None:
-        super().__init__(sharing=sharing)
-        self.asked: Counter[str] = Counter()
-
-    async def get(self, key: str, *, unless: Version | None = None) -> Document | Unchanged | None:
-        self.asked["get"] += 1
-        return await super().get(key, unless=unless)
-
-    async def put(self, key: str, data: bytes, *, expected: Version | None) -> Version:
-        self.asked["put"] += 1
-        return await super().put(key, data, expected=expected)
 
 
 def decode(data: bytes) -> frozenset[str]:
@@ -59,11 +43,11 @@ def adding(*words: str) -> Callable[[frozenset[str] | None], frozenset[str] | No
 
 
 @pytest.fixture
-def store() -> CountedStore:
-    return CountedStore()
+def store() -> CountingStore:
+    return CountingStore()
 
 
-async def test_an_update_of_what_was_read_is_one_put(store: CountedStore) -> None:
+async def test_an_update_of_what_was_read_is_one_put(store: CountingStore) -> None:
     documents = cache(store)
     assert await documents.read(KEY) is None
     await documents.update(KEY, adding("one"))
@@ -72,21 +56,21 @@ async def test_an_update_of_what_was_read_is_one_put(store: CountedStore) -> Non
     assert await documents.read(KEY) == frozenset({"one", "two"})
 
 
-async def test_an_update_of_what_was_never_read_reads_first(store: CountedStore) -> None:
+async def test_an_update_of_what_was_never_read_reads_first(store: CountingStore) -> None:
     await cache(store).update(KEY, adding("one"))
     await cache(store).update(KEY, adding("two"))
     assert store.asked == {"get": 2, "put": 2}
     assert await cache(store).read(KEY) == frozenset({"one", "two"})
 
 
-async def test_changes_that_come_together_are_written_together(store: CountedStore) -> None:
+async def test_changes_that_come_together_are_written_together(store: CountingStore) -> None:
     documents = cache(store)
     await asyncio.gather(*(documents.update(KEY, adding(str(number))) for number in range(50)))
     assert store.asked["put"] <= 2
     assert await documents.read(KEY) == frozenset({str(number) for number in range(50)})
 
 
-async def test_what_another_process_wrote_meanwhile_is_not_lost(store: CountedStore) -> None:
+async def test_what_another_process_wrote_meanwhile_is_not_lost(store: CountingStore) -> None:
     one, other = cache(store), cache(MemoryStore(sharing=store))
     await one.update(KEY, adding("one"))
     await other.update(KEY, adding("other"))
@@ -94,7 +78,7 @@ async def test_what_another_process_wrote_meanwhile_is_not_lost(store: CountedSt
     assert await other.read(KEY) == frozenset({"one", "other", "two"})
 
 
-async def test_what_another_process_deleted_is_made_anew(store: CountedStore) -> None:
+async def test_what_another_process_deleted_is_made_anew(store: CountingStore) -> None:
     one, other = cache(store), cache(MemoryStore(sharing=store))
     await one.update(KEY, adding("one"))
     assert await other.delete(KEY)
@@ -102,7 +86,7 @@ async def test_what_another_process_deleted_is_made_anew(store: CountedStore) ->
     assert await other.read(KEY) == frozenset({"two"})
 
 
-async def test_a_change_that_seems_to_be_none_is_held_against_what_is_there_now(store: CountedStore) -> None:
+async def test_a_change_that_seems_to_be_none_is_held_against_what_is_there_now(store: CountingStore) -> None:
     one, other = cache(store), cache(MemoryStore(sharing=store))
     await one.update(KEY, adding("one"))
     await other.update(KEY, lambda _: frozenset({"other"}))
@@ -113,7 +97,7 @@ async def test_a_change_that_seems_to_be_none_is_held_against_what_is_there_now(
     assert store.asked["put"] == puts
 
 
-async def test_many_processes_lose_no_change(store: CountedStore) -> None:
+async def test_many_processes_lose_no_change(store: CountingStore) -> None:
     processes = [cache(MemoryStore(sharing=store)) for _ in range(4)]
     await asyncio.gather(
         *(
@@ -126,7 +110,7 @@ async def test_many_processes_lose_no_change(store: CountedStore) -> None:
     assert frozenset().union(*(words or () for words in found)) == {f"{n}.{t}" for n in range(12) for t in range(5)}
 
 
-async def test_who_gives_up_does_not_disturb_those_beside_him(store: CountedStore) -> None:
+async def test_who_gives_up_does_not_disturb_those_beside_him(store: CountingStore) -> None:
     documents = cache(store)
     updates = [asyncio.create_task(documents.update(KEY, adding(str(number)))) for number in range(10)]
     await asyncio.sleep(0)
@@ -137,7 +121,7 @@ async def test_who_gives_up_does_not_disturb_those_beside_him(store: CountedStor
     assert (await documents.read(KEY) or frozenset()) >= {str(number) for number in range(10) if number not in (0, 5)}
 
 
-async def test_everybody_who_waits_hears_of_a_failure_and_the_next_change_is_made(store: CountedStore) -> None:
+async def test_everybody_who_waits_hears_of_a_failure_and_the_next_change_is_made(store: CountingStore) -> None:
     documents = cache(store)
     await documents.update(KEY, adding("one"))
     await store.close()
@@ -148,7 +132,7 @@ async def test_everybody_who_waits_hears_of_a_failure_and_the_next_change_is_mad
     assert len({id(outcome) for outcome in outcomes}) == 3
 
 
-async def test_a_broken_document_is_set_aside_before_it_is_replaced(store: CountedStore) -> None:
+async def test_a_broken_document_is_set_aside_before_it_is_replaced(store: CountingStore) -> None:
     await store.put(KEY, b"!broken", expected=None)
     documents = cache(store)
     assert await documents.read(KEY) is None
@@ -159,7 +143,7 @@ async def test_a_broken_document_is_set_aside_before_it_is_replaced(store: Count
     assert aside.data == b"!broken"
 
 
-async def test_a_cache_without_room_still_serves(store: CountedStore) -> None:
+async def test_a_cache_without_room_still_serves(store: CountingStore) -> None:
     documents = cache(store, cache_bytes=0)
     await documents.update(KEY, adding("one"))
     await documents.update(KEY, adding("two"))

@@ -6,12 +6,13 @@ import asyncio
 from dataclasses import replace
 
 from tests.application.conftest import HandClock
+from tests.application.counting_store import CountingStore
 from tests.domain.building import MART, MINUTE, SUBMISSION
 
 from dbt_state_oss.application.codec import NodeEntry, decode_shard
 from dbt_state_oss.application.keys import node_shard_key, nodes_prefix
 from dbt_state_oss.application.node_states import NodeStates
-from dbt_state_oss.application.ports import Document, Unchanged, Version
+from dbt_state_oss.application.ports import Document
 from dbt_state_oss.domain.submission import Submission
 from dbt_state_oss.stores.memory import MemoryStore
 
@@ -56,30 +57,20 @@ async def test_an_older_look_that_is_written_late_does_not_win(store: MemoryStor
     assert entry.body == "b2"
 
 
-class CountingStore(MemoryStore):
-    """Counts reads."""
-
-    reads = 0
-
-    async def get(self, key: str, *, unless: Version | None = None) -> Document | Unchanged | None:
-        self.reads += 1
-        return await super().get(key, unless=unless)
-
-
 async def test_the_store_is_not_asked_for_each_node_that_looks_as_it_did(clock: HandClock) -> None:
     store = CountingStore()
     states = NodeStates(store, clock, pause_seconds=0)
     states.note("default", looking())
     await states.all_nodes(PREFIX)
-    reads = store.reads
+    reads = store.asked["get"]
     for _ in range(100):
         states.note("default", looking())
         await asyncio.sleep(0)
-    assert store.reads == reads
+    assert store.asked["get"] == reads
     states.note("default", looking(body="b2"))
     for _ in range(100):
         await asyncio.sleep(0)
-    assert store.reads > reads
+    assert store.asked["get"] > reads
     await states.close()
 
 

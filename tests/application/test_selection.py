@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 from tests.application.conftest import HandClock, Inside
+from tests.application.counting_store import CountingStore
 from tests.domain.building import HASHES, SUBMISSION
 
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.keys import NODE_SHARDS
-from dbt_state_oss.application.ports import Document, Unchanged, Version
+from dbt_state_oss.application.ports import Version
 from dbt_state_oss.application.select_nodes import Selection, SelectNodes
 from dbt_state_oss.domain.selection import Criterion, NodeLook
 from dbt_state_oss.domain.submission import Submission
@@ -59,20 +60,6 @@ async def test_what_another_replica_wrote_is_seen(
     await other.node_states.close()
 
 
-class CountingStore(MemoryStore):
-    """Counts reads and writes."""
-
-    reads = writes = 0
-
-    async def get(self, key: str, *, unless: Version | None = None) -> Document | Unchanged | None:
-        self.reads += 1
-        return await super().get(key, unless=unless)
-
-    async def put(self, key: str, data: bytes, *, expected: Version | None) -> Version:
-        self.writes += 1
-        return await super().put(key, data, expected=expected)
-
-
 async def test_ten_thousand_nodes_cost_a_read_for_each_shard_and_unchanged_ones_no_write(
     clock: HandClock, caller: Caller
 ) -> None:
@@ -84,14 +71,14 @@ async def test_ten_thousand_nodes_cost_a_read_for_each_shard_and_unchanged_ones_
         inside.node_states.note("default", of_node(name, body="b2"))
     assert await select(caller, asking(Criterion.MODIFIED, *names)) == names
 
-    store.reads = store.writes = 0
+    store.asked.clear()
     assert await select(caller, asking(Criterion.OLD, *names)) == names
-    assert store.reads == NODE_SHARDS
+    assert store.asked["get"] == NODE_SHARDS
     clock.time += 1000
     for name in names:
         inside.node_states.note("default", of_node(name, body="b2"))
     await inside.node_states.close()
-    assert store.writes == 0
+    assert store.asked["put"] == 0
 
 
 @pytest.mark.parametrize("criterion", Criterion)

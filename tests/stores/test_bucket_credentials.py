@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from tests.emulators.ports import free_port
+from tests.ports import free_port
 
 from dbt_state_oss.errors import StoreUnavailable
 from dbt_state_oss.stores.azure import AzureBucket

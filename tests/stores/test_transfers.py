@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from tests.emulators.running import Emulators
-from tests.emulators.s3 import CREDENTIALS
 from tests.stores.backings import BACKINGS, Candidate
 
 from dbt_state_oss.application.ownership.archive import ArchiveWriter, Header, Record, records_of
@@ -42,12 +41,9 @@ def told(_: Tally) -> None:
     """Nobody looks on."""
 
 
+@pytest.mark.usefixtures("_s3_credentials")
 @pytest.mark.parametrize("source", BACKINGS, ids=lambda tested: tested.name)
-async def test_a_state_is_the_same_in_every_store(
-    source: Candidate, emulators: Emulators, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in CREDENTIALS.items():
-        monkeypatch.setenv(name, value)
+async def test_a_state_is_the_same_in_every_store(source: Candidate, emulators: Emulators, tmp_path: Path) -> None:
     numbers = itertools.count()
     store = await source.make(tmp_path / f"state{next(numbers)}", emulators).open()
     for key, data in STATE.items():

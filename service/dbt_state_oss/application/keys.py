@@ -13,7 +13,7 @@ from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.domain.submission import TargetKey
 
 SERVER_PREFIX = "_server/"
-"""What belongs to no organization: the servers' secrets."""
+"""What belongs to no organization: the servers' secrets, and what they try a store with."""
 
 TICKET_KEYS = f"{SERVER_PREFIX}ticket-keys"
 """The key ring's document, shared by every replica on one store."""

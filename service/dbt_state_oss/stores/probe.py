@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from dbt_state_oss.application.keys import SERVER_PREFIX
 from dbt_state_oss.application.ports import UNCHANGED
 from dbt_state_oss.errors import Conflict, StoreError, StoreUnavailable
 from dbt_state_oss.stores.bucket import Blob, Bucket, NoAnswer
@@ -41,7 +42,7 @@ async def removes_conditionally(bucket: Bucket, prefix: str, ask: Ask) -> bool:
     """
     for _ in range(_ATTEMPTS):
         try:
-            return await _examined(bucket, f"{prefix}_server/probe-{secrets.token_hex(8)}", ask)
+            return await _examined(bucket, f"{prefix}{SERVER_PREFIX}probe-{secrets.token_hex(8)}", ask)
         except Conflict as error:  # a repeated write met what its first attempt, whose answer was lost, had written
             _log.info("store_probed_again", store=bucket.place, cause=str(error))
     raise NoAnswer(f"the store {bucket.place} loses too many answers")
