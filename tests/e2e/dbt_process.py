@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -126,12 +127,12 @@ _NOWHERE = "http://127.0.0.1:9"
 
 
 def _project(directory: Path) -> Path:
-    """An empty dbt project to be parsed once."""
+    """A dbt project with a node of each kind, to be parsed."""
     project = directory / "project"
-    project.mkdir()
-    (project / "dbt_project.yml").write_text("name: empty\nprofile: empty\n")
+    for part in ("project", "warming"):
+        shutil.copytree(Path(__file__).with_name(part), project, dirs_exist_ok=True)
     connection = "{type: postgres, host: nowhere, port: 1, user: x, password: x, dbname: x, schema: x}"
-    (project / "profiles.yml").write_text(f"empty: {{target: x, outputs: {{x: {connection}}}}}\n")
+    (project / "profiles.yml").write_text(f"shop: {{target: x, outputs: {{x: {connection}}}}}\n")
     return project
 
 

@@ -1,0 +1,1 @@
+select id from {{ ref("order_log") }} where amount < 0
