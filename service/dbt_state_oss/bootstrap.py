@@ -72,10 +72,11 @@ async def serve(settings: Settings, *, clock: Clock | None = None, ready: Callab
     A second signal ends the process at once. Raises InvalidSettings, CannotListen and StoreError from the start alone.
     """
     stop = _stop_signal()
+    clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        store = await open_store(settings.store)
+        store = await open_store(settings.store, clock=clock)
         stack.push_async_callback(store.close)
-        server = await _assemble(settings, store, clock or SystemClock(), stack)
+        server = await _assemble(settings, store, clock, stack)
         port = await server.start(settings.listen.host, settings.listen.port)
         stack.push_async_callback(server.drain, 0)
         interval = PROBE_INTERVAL_SECONDS if _is_local(settings) else _REMOTE_PROBE_INTERVAL_SECONDS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from dbt_state_oss.application.ports import ObjectStore
+from dbt_state_oss.application.ports import Clock, ObjectStore
 from dbt_state_oss.errors import StoreUnavailable
 from dbt_state_oss.settings import StoreSettings
 from dbt_state_oss.settings.places import AzurePlace, GcsPlace, LocalPlace, OneLakePlace, S3Place
@@ -13,8 +13,12 @@ from dbt_state_oss.stores.local import LocalStore
 from dbt_state_oss.stores.remote import RemoteStore
 
 
-async def open_store(settings: StoreSettings, *, read_only: bool = False, make: bool = True) -> ObjectStore:
+async def open_store(
+    settings: StoreSettings, *, read_only: bool = False, make: bool = True, clock: Clock | None = None
+) -> ObjectStore:
     """The store that the settings name; a `read_only` one of others takes no writes, and needs no right to write.
+
+    A `clock` that differs from that of somebody else's store is warned of in the log.
 
     Raises StoreError where it cannot be opened, also where a local one is not there and is not to be made.
     """
@@ -30,6 +34,7 @@ async def open_store(settings: StoreSettings, *, read_only: bool = False, make: 
         attempts=settings.attempts,
         connections=settings.connections,
         read_only=read_only,
+        clock=clock,
     )
 
 

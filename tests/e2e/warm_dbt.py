@@ -3,7 +3,9 @@
 Started as `python -P warm_dbt.py SOCKET PROJECT` by the interpreter of the environment under test. It stands alone, since that
 environment holds nothing of this project; `-P` keeps this folder off the path, where dbt would take `dbt_process` for a plugin.
 Parses the dbt project PROJECT twice, the second time from what the first one saved and with an edit, so that dbt has built what
-it builds lazily (schemas, serializers, its adapter). Parsing opens no gRPC channel: every child makes its own, as a fresh dbt would.
+it builds lazily (schemas, serializers, its adapter). Parsing opens no gRPC channel: every child makes its own, as a fresh dbt
+would. The static parser stays out of it, as do the parts of a project that dbt reads by it alone: it has threads, which a fork
+would lose.
 
 One connection is one run. The caller sends one JSON line with `arguments` (after the word dbt), `directory`, `environment` (the
 whole of it) and `output` (the file that takes stdout and stderr). The answer is two lines: the run's process id when it starts,

@@ -19,7 +19,7 @@ from dbt_state_oss import __version__
 from dbt_state_oss.application.ports import UNCHANGED, Unchanged
 from dbt_state_oss.errors import StoreUnavailable
 from dbt_state_oss.stores.azure_errors import cause_of, explained, impostor, is_absent, status_of
-from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page
+from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page, milliseconds
 
 _API_VERSION = "2023-11-03"
 """An older one, which everything that speaks as Azure does knows; and a newer SDK changes nothing."""
@@ -133,6 +133,14 @@ class AzureBucket:
             self._client.delete_blob(name, **_only(expected))
         except AzureError as error:
             raise explained(error, self._place, changing=name, expected=expected) from cause_of(error)
+
+    def written_at(self, name: str) -> int:
+        try:
+            return milliseconds(self._client.get_blob_client(name).get_blob_properties().last_modified)
+        except AzureError as error:
+            raise explained(error, self._place) from cause_of(error)
+        except _STUMBLES as error:
+            raise impostor(self._place) from error
 
     def page(self, prefix: str, following: str | None) -> Page:
         """A page of the folder that `prefix` is in, since not every namespace with folders can be asked for less.

@@ -1,4 +1,4 @@
-"""What an object store's SDK has to do for `remote`: six blocking calls, each one request, told apart by what they raise.
+"""What an object store's SDK has to do for `remote`: seven blocking calls, each one request, told apart by what they raise.
 
 A bucket retries nothing, waits for nothing and knows nothing of keys: names are whole, and versions are the store's own.
 """
@@ -6,6 +6,7 @@ A bucket retries nothing, waits for nothing and knows nothing of keys: names are
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from dbt_state_oss.application.ports import Unchanged
@@ -35,6 +36,11 @@ class Page:
     following: str | None
 
 
+def milliseconds(moment: datetime) -> int:
+    """Unix milliseconds of an aware time."""
+    return int(moment.timestamp() * 1000)
+
+
 class Bucket(Protocol):
     """One bucket or container. Every call may be made from many threads at once, and ends within the bucket's time-out.
 
@@ -54,6 +60,9 @@ class Bucket(Protocol):
 
     def remove(self, name: str, expected: str) -> None:
         """Delete the object if its version is `expected`."""
+
+    def written_at(self, name: str) -> int:
+        """When the object was written, in Unix milliseconds by the store's clock, which may leave out parts of a second."""
 
     def page(self, prefix: str, following: str | None) -> Page:
         """Names that start with `prefix`: the first ones, or those that a page said to ask for."""

@@ -23,7 +23,7 @@ from urllib3.exceptions import HTTPError
 from dbt_state_oss import __version__
 from dbt_state_oss.application.ports import UNCHANGED, Unchanged
 from dbt_state_oss.errors import Conflict, StoreUnavailable
-from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page
+from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page, milliseconds
 from dbt_state_oss.stores.gcs_errors import Absent, explained, impostor, not_signed_in, unanswered
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -109,6 +109,14 @@ class GcsBucket:
     def remove(self, name: str, expected: str) -> None:
         with self._explaining(changing=name, expected=expected):
             self._bucket.blob(name).delete(if_generation_match=int(expected), **self._call)
+
+    def written_at(self, name: str) -> int:
+        blob = self._bucket.blob(name)
+        with self._explaining():
+            blob.reload(**self._call)
+        if blob.updated is None:
+            raise impostor(self.place)
+        return milliseconds(blob.updated)
 
     def page(self, prefix: str, following: str | None) -> Page:
         listing = self._bucket.list_blobs(

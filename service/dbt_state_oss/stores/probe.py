@@ -15,11 +15,14 @@ from typing import Protocol, TypeVar
 import structlog
 
 from dbt_state_oss.application.keys import SERVER_PREFIX
-from dbt_state_oss.application.ports import UNCHANGED
+from dbt_state_oss.application.ports import UNCHANGED, Clock
 from dbt_state_oss.errors import Conflict, StoreError, StoreUnavailable
 from dbt_state_oss.stores.bucket import Blob, Bucket, NoAnswer
 
 _ATTEMPTS = 3
+_PART_OF_A_SECOND_MS = 1000
+"""What a store's time may leave out."""
+_HARMLESS_DIFFERENCE_MS = 1000
 _OVERWRITES = (
     "ignores the condition {} of a write: servers would overwrite each other's records there, so it cannot be used"
 )
@@ -42,10 +45,36 @@ async def removes_conditionally(bucket: Bucket, prefix: str, ask: Ask) -> bool:
     """
     for _ in range(_ATTEMPTS):
         try:
-            return await _examined(bucket, f"{prefix}{SERVER_PREFIX}probe-{secrets.token_hex(8)}", ask)
+            return await _examined(bucket, _fresh_name(prefix), ask)
         except Conflict as error:  # a repeated write met what its first attempt, whose answer was lost, had written
             _log.info("store_probed_again", store=bucket.place, cause=str(error))
     raise NoAnswer(f"the store {bucket.place} loses too many answers")
+
+
+async def compare_clocks(bucket: Bucket, prefix: str, ask: Ask, clock: Clock) -> None:
+    """Warn in the log if `clock` and the store's differ: then those of servers that share the store may differ, too.
+
+    Which of two builds came first is told by the clocks of the servers that answered.
+    """
+    name = _fresh_name(prefix)
+    before = clock.now()
+    try:
+        await ask(partial(bucket.write, name, b"clock", None))
+        after = clock.now()
+        written = await ask(partial(bucket.written_at, name))
+    except StoreError as error:
+        _log.info("store_clock_unknown", store=bucket.place, cause=str(error))
+        return
+    finally:
+        with suppress(StoreError):
+            await _clean_up(bucket, name, ask)
+    ahead_ms = max(0, before - written - _PART_OF_A_SECOND_MS) - max(0, written - after)
+    if abs(ahead_ms) > _HARMLESS_DIFFERENCE_MS:
+        _log.warning("clock_differs_from_store", store=bucket.place, seconds_ahead=round(ahead_ms / 1000, 1))
+
+
+def _fresh_name(prefix: str) -> str:
+    return f"{prefix}{SERVER_PREFIX}probe-{secrets.token_hex(8)}"
 
 
 async def _examined(bucket: Bucket, name: str, ask: Ask) -> bool:

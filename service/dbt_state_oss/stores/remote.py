@@ -21,11 +21,11 @@ from typing import TypeVar
 
 import structlog
 
-from dbt_state_oss.application.ports import Document, Unchanged, Version
+from dbt_state_oss.application.ports import Clock, Document, Unchanged, Version
 from dbt_state_oss.errors import Conflict, StoreReadOnly, StoreUnavailable
 from dbt_state_oss.stores.bucket import Blob, Bucket, NoAnswer
 from dbt_state_oss.stores.keys import check_key, check_prefix
-from dbt_state_oss.stores.probe import removes_conditionally
+from dbt_state_oss.stores.probe import compare_clocks, removes_conditionally
 
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -54,19 +54,29 @@ class RemoteStore:
 
     @classmethod
     async def open(
-        cls, bucket: Bucket, *, prefix: str, attempts: int, connections: int, read_only: bool = False
+        cls,
+        bucket: Bucket,
+        *,
+        prefix: str,
+        attempts: int,
+        connections: int,
+        read_only: bool = False,
+        clock: Clock | None = None,
     ) -> RemoteStore:
         """The store, once it was seen to do what the port promises (`probe`); a `read_only` one is not asked to.
 
         `prefix` stands before every key, without a slash at its ends; `connections` bounds the calls that run at once, `attempts`
-        how often each is made. The bucket is closed with the store, and where this raises: `StoreUnavailable` where the bucket
-        does not answer, refuses this process or ignores conditions, `StoreReadOnly` where it takes no writes.
+        how often each is made. A `clock` that differs from the store's is warned of in the log. The bucket is closed with the
+        store, and where this raises: `StoreUnavailable` where the bucket does not answer, refuses this process or ignores
+        conditions, `StoreReadOnly` where it takes no writes.
         """
         store = cls(bucket, prefix=prefix, attempts=attempts, connections=connections)
         if read_only:
             return store
         try:
             store._removes = await removes_conditionally(bucket, store._prefix, store._ask)
+            if clock is not None:
+                await compare_clocks(bucket, store._prefix, store._ask, clock)
         except BaseException:
             await store.close()
             raise

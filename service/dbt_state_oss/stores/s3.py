@@ -24,7 +24,7 @@ from botocore.exceptions import (
 from dbt_state_oss import __version__
 from dbt_state_oss.application.ports import UNCHANGED, Unchanged
 from dbt_state_oss.errors import Conflict, StoreError, StoreReadOnly, StoreUnavailable
-from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page
+from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page, milliseconds
 
 _NO_CONTENT = 204
 _NOT_MODIFIED = 304
@@ -135,6 +135,15 @@ class S3Bucket:
             raise self._explained(error, changing=name) from error
         if answer["ResponseMetadata"]["HTTPStatusCode"] != _NO_CONTENT:
             raise self._impostor()
+
+    def written_at(self, name: str) -> int:
+        try:
+            answer = self._client.head_object(Bucket=self._bucket, Key=name)
+        except (ClientError, BotoCoreError) as error:
+            raise self._explained(error) from error
+        if "LastModified" not in answer:
+            raise self._impostor()
+        return milliseconds(answer["LastModified"])
 
     def page(self, prefix: str, following: str | None) -> Page:
         place = {"ContinuationToken": following} if following else {}
