@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 
 import pytest
 from structlog.testing import capture_logs
@@ -25,8 +26,10 @@ class ShiftedClock:
         return time.time_ns() // 1_000_000 + self._seconds * 1000
 
 
-async def warnings_of(variables: dict[str, str], clock: ShiftedClock, monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What opening the store that `variables` lead to warns of, less the store's name: (event, seconds)."""
+async def warnings_of(
+    variables: Mapping[str, str], clock: ShiftedClock, monkeypatch: pytest.MonkeyPatch
+) -> list[tuple[str, float | None]]:
+    """What opening the store that `variables` lead to warns of: the events, each with how far the clock is ahead, in seconds."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with capture_logs() as logs:
@@ -40,7 +43,7 @@ async def warnings_of(variables: dict[str, str], clock: ShiftedClock, monkeypatc
 async def test_a_clock_that_differs_is_told(
     kind: str, ahead: int, emulators: Emulators, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    variables = dict(emulators.variables(kind, emulators.fresh_name()))
+    variables = emulators.variables(kind, emulators.fresh_name())
     [(event, seconds)] = await warnings_of(variables, ShiftedClock(ahead), monkeypatch)
     assert event == "clock_differs_from_store"
     assert seconds == pytest.approx(ahead, abs=10)
@@ -48,7 +51,7 @@ async def test_a_clock_that_differs_is_told(
 
 @pytest.mark.parametrize("kind", REMOTE_STORES)
 async def test_the_same_clock_is_no_matter(kind: str, emulators: Emulators, monkeypatch: pytest.MonkeyPatch) -> None:
-    variables = dict(emulators.variables(kind, emulators.fresh_name()))
+    variables = emulators.variables(kind, emulators.fresh_name())
     assert await warnings_of(variables, ShiftedClock(0), monkeypatch) == []
 
 
@@ -58,6 +61,6 @@ async def test_a_store_that_does_not_tell_its_time_is_used_all_the_same(
     proxy = Proxy(emulators.seaweedfs.endpoint)
     variables = s3_variables(proxy.endpoint, SHARED_BUCKET, emulators.fresh_name())
     with proxy.fault(LASTING["access that is denied"], on=lambda request: request.method == "HEAD") as done:
-        assert await warnings_of(dict(variables), ShiftedClock(3600), monkeypatch) == []
+        assert await warnings_of(variables, ShiftedClock(3600), monkeypatch) == []
     assert done.total() > 0
     proxy.stop()
