@@ -46,6 +46,7 @@ FIELDS: Mapping[str, str] = {
     "aside": "name under which a broken document was set aside",
     "size": "bytes",
     "attempts_left": "how often a request to the store may still be made",
+    "seconds_ahead": "by how much this machine's clock is ahead of the store's; negative where it is behind",
     "left_out": "names of fields that were not logged, because this table lacks them",
 }
 """Every field of a log line, with its meaning."""
