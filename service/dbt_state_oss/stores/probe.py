@@ -38,54 +38,33 @@ class Ask(Protocol):
     def __call__(self, call: Callable[[], T], /) -> Awaitable[T]: ...
 
 
-async def removes_conditionally(bucket: Bucket, prefix: str, ask: Ask) -> bool:
+async def removes_conditionally(bucket: Bucket, prefix: str, ask: Ask, clock: Clock | None) -> bool:
     """Whether objects can be removed on a condition, once all else was seen to hold with an object of its own under `prefix`.
 
-    Raises `StoreUnavailable` where something else does not hold, and what the bucket raises.
+    A `clock` that differs from the store's is warned of in the log: then those of servers that share the store may differ,
+    too, and they tell which of two builds came first. Raises `StoreUnavailable` where something else does not hold, and what
+    the bucket raises.
     """
     for _ in range(_ATTEMPTS):
         try:
-            return await _examined(bucket, _fresh_name(prefix), ask)
+            return await _examined(bucket, f"{prefix}{SERVER_PREFIX}probe-{secrets.token_hex(8)}", ask, clock)
         except Conflict as error:  # a repeated write met what its first attempt, whose answer was lost, had written
             _log.info("store_probed_again", store=bucket.place, cause=str(error))
     raise NoAnswer(f"the store {bucket.place} loses too many answers")
 
 
-async def compare_clocks(bucket: Bucket, prefix: str, ask: Ask, clock: Clock) -> None:
-    """Warn in the log if `clock` and the store's differ: then those of servers that share the store may differ, too.
-
-    Which of two builds came first is told by the clocks of the servers that answered.
-    """
-    name = _fresh_name(prefix)
-    before = clock.now()
-    try:
-        await ask(partial(bucket.write, name, b"clock", None))
-        after = clock.now()
-        written = await ask(partial(bucket.written_at, name))
-    except StoreError as error:
-        _log.info("store_clock_unknown", store=bucket.place, cause=str(error))
-        return
-    finally:
-        with suppress(StoreError):
-            await _clean_up(bucket, name, ask)
-    ahead_ms = max(0, before - written - _PART_OF_A_SECOND_MS) - max(0, written - after)
-    if abs(ahead_ms) > _HARMLESS_DIFFERENCE_MS:
-        _log.warning("clock_differs_from_store", store=bucket.place, seconds_ahead=round(ahead_ms / 1000, 1))
-
-
-def _fresh_name(prefix: str) -> str:
-    return f"{prefix}{SERVER_PREFIX}probe-{secrets.token_hex(8)}"
-
-
-async def _examined(bucket: Bucket, name: str, ask: Ask) -> bool:
+async def _examined(bucket: Bucket, name: str, ask: Ask, clock: Clock | None) -> bool:
     def expect(holds: bool, otherwise: str) -> None:
         if not holds:
             raise StoreUnavailable(f"the store {bucket.place} {otherwise}")
 
     # Where rights lack, some stores hide that nothing is there: without this, no document could be made that is new.
     expect(await ask(partial(bucket.read, name, None)) is None, "shows an object that was never written")
+    before = clock.now() if clock is not None else 0
     first = await ask(partial(bucket.write, name, b"first", None))
     try:
+        if clock is not None:
+            await _compare_clocks(bucket, name, ask, before, clock.now())
         found = await ask(partial(bucket.read, name, None))
         expect(found == Blob(b"first", first), "does not show an object as it was just written")
         expect(await _conflicts(ask, partial(bucket.write, name, b"again", None)), _OVERWRITES.format("If-None-Match"))
@@ -99,6 +78,18 @@ async def _examined(bucket: Bucket, name: str, ask: Ask) -> bool:
     finally:
         with suppress(StoreError):
             await _clean_up(bucket, name, ask)
+
+
+async def _compare_clocks(bucket: Bucket, name: str, ask: Ask, before: int, after: int) -> None:
+    """Warn if the store says that it wrote the object outside of these Unix milliseconds, between which it did."""
+    try:
+        written = await ask(partial(bucket.written_at, name))
+    except StoreError as error:
+        _log.info("store_clock_unknown", store=bucket.place, cause=str(error))
+        return
+    ahead_ms = max(0, before - written - _PART_OF_A_SECOND_MS) - max(0, written - after)
+    if abs(ahead_ms) > _HARMLESS_DIFFERENCE_MS:
+        _log.warning("clock_differs_from_store", store=bucket.place, seconds_ahead=round(ahead_ms / 1000, 1))
 
 
 async def _conflicts(ask: Ask, call: Callable[[], object]) -> bool:

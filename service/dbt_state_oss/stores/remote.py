@@ -25,7 +25,7 @@ from dbt_state_oss.application.ports import Clock, Document, Unchanged, Version
 from dbt_state_oss.errors import Conflict, StoreReadOnly, StoreUnavailable
 from dbt_state_oss.stores.bucket import Blob, Bucket, NoAnswer
 from dbt_state_oss.stores.keys import check_key, check_prefix
-from dbt_state_oss.stores.probe import compare_clocks, removes_conditionally
+from dbt_state_oss.stores.probe import removes_conditionally
 
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
@@ -74,9 +74,7 @@ class RemoteStore:
         if read_only:
             return store
         try:
-            store._removes = await removes_conditionally(bucket, store._prefix, store._ask)
-            if clock is not None:
-                await compare_clocks(bucket, store._prefix, store._ask, clock)
+            store._removes = await removes_conditionally(bucket, store._prefix, store._ask, clock)
         except BaseException:
             await store.close()
             raise
