@@ -100,6 +100,42 @@ async def test_a_build_that_was_asked_about_before_is_not_recorded_after(inside:
     )
 
 
+async def test_what_was_forgotten_can_be_forgotten_again(inside: Inside, caller: Caller) -> None:
+    """A build that was asked about in between may have read what was there before the second time."""
+    own = await build(inside, caller, table())
+    await forget(inside)
+    asked = await inside.submit(replace(caller, request_id="b" * 32), table(own_epoch=own))
+    await forget(inside)
+    own = await confirm(inside, caller, asked)
+
+    assert await latest(inside) is None
+    assert isinstance((await inside.submit(caller, table(own_epoch=own))).decision, Build)
+
+
+async def test_what_a_forgotten_target_read_last_is_still_known(inside: Inside, caller: Caller) -> None:
+    first = await build(inside, caller, table())
+    await build(inside, replace(caller, request_id="b" * 32), replace(table(own_epoch=first), inputs={DEV: T0}))
+    for _ in range(2):
+        await forget(inside)
+        (account,) = [one async for one in inside.ledger.accounts("default")]
+        assert (set(account.inputs), account.node_id) == ({DEV, ORDERS}, SUBMISSION.node.unique_id)
+
+
+async def test_a_build_of_which_nobody_knows_when_it_began_proves_nothing_for_a_day(
+    inside: Inside, caller: Caller
+) -> None:
+    """In write-only mode the client tells no runtime."""
+    await build(inside, caller, table())
+    await forget(inside)
+    for wait, decision in ((0, Build), (25 * 60 * MINUTE, Skip)):
+        inside.clock.time += wait
+        recorded = table(own_epoch=inside.clock.time)
+        told = Recorded(recorded, Outcome(inside.clock.time, runtime_ms=0))
+        await inside.record(replace(caller, request_id=f"{wait:032d}"), [told])
+        asked = await inside.submit(replace(caller, request_id="d" * 32), recorded)
+        assert isinstance(asked.decision, decision)
+
+
 @pytest.mark.parametrize(
     ("runtime_ms", "recorded"), [(MINUTE // 2, True), (2 * MINUTE, False)], ids=["after", "before"]
 )

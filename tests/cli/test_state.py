@@ -163,8 +163,20 @@ def test_invalidate_asks_and_forgets_only_when_told_so(directory: Path) -> None:
 
 def test_invalidate_without_anybody_to_answer_forgets_nothing(directory: Path) -> None:
     result = run("state", "invalidate", "*", "--dir", str(directory))
-    assert "nothing was forgotten" in result.stdout
+    assert result.returncode == 2
+    assert "nothing was done; --yes does it without asking" in result.stderr
     assert names(directory) == [MART, DATA_TEST]
+
+
+def test_what_was_forgotten_can_be_forgotten_again_with_all_that_was_built_from_it(directory: Path) -> None:
+    """A build of it may be under way once more, and what stands downstream of it still does."""
+    for nth in ("first", "again"):
+        dry = run("state", "invalidate", "raw.orders", "--downstream", "--dry-run", "--dir", str(directory))
+        assert dry.returncode == 1, nth
+        told = run("state", "invalidate", "model.shop.mart", "--yes", "--dir", str(directory))
+        assert told.returncode == 0
+    assert f"nothing was on record of {MART}; a build of it that is under way is not recorded" in told.stdout
+    assert names(directory) == [DATA_TEST]
 
 
 def test_a_dry_run_only_tells(directory: Path) -> None:

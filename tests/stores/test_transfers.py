@@ -58,7 +58,7 @@ async def test_a_state_is_the_same_in_every_store(source: Candidate, emulators: 
 
     for target in BACKINGS:
         other = await target.make(tmp_path / f"state{next(numbers)}", emulators).open()
-        tally = await write(records, other, told, replace=False)
+        tally = await write(records, other, told, overwrite=False)
         assert (tally.counts[Fate.CREATED], tally.total) == (len(STATE), len(STATE)), target.name
         found = {record.key: record.data for record in records_of(await archive_of(other))}
         await other.close()

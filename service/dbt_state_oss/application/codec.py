@@ -35,6 +35,10 @@ class TargetDocument:
     executions: tuple[Execution, ...]
     forgotten_at: int | None = None
     """Unix milliseconds; see `History`."""
+    forgotten_node_id: str = ""
+    """Of the execution that was the latest when the target was forgotten."""
+    forgotten_inputs: tuple[Relation, ...] = ()
+    """What that execution read."""
     format: Literal["target/1"] = "target/1"
 
 

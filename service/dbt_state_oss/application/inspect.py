@@ -22,21 +22,20 @@ Told = tuple[str, JournalEntry]
 
 
 async def targets(ledger: Ledger, organization: str, pattern: str = "*") -> AsyncIterator[TargetAccount]:
-    """The targets that a shell-style pattern matches.
+    """The targets with something on record that a shell-style pattern matches.
 
     A pattern is held against the name as stored (`"db"."schema"."name"`), the same without quotes, a relation's last part
     alone, and the id of the node that was built last; letter case counts.
     """
     async with aclosing(ledger.accounts(organization)) as accounts:
         async for account in accounts:
-            if is_meant(account, pattern):
+            if account.history.executions and is_meant(account, pattern):
                 yield account
 
 
 def is_meant(account: TargetAccount, pattern: str) -> bool:
     """Whether a pattern, as for `targets`, matches."""
-    latest = account.history.latest
-    return _means(pattern, account.target, "" if latest is None else latest.node_id)
+    return _means(pattern, account.target, account.node_id)
 
 
 async def standing(ledger: Ledger, organization: str, account: TargetAccount, *, now: int) -> Standing:

@@ -27,6 +27,10 @@ class TargetAccount:
     key: str
     target: TargetKey
     history: History
+    node_id: str
+    """Of its latest execution, or of that which was forgotten; empty where neither is known."""
+    inputs: tuple[Relation, ...]
+    """What that execution read."""
 
 
 class Ledger:
@@ -68,7 +72,7 @@ class Ledger:
             return None
         async with self._in_time():
             document = await self._documents.read(key)
-        return None if document is None else TargetAccount(key, document.target, _history_of(document))
+        return None if document is None else _account_of(key, document)
 
     async def _history(self, organization: str, target: TargetKey) -> History:
         document = await self._documents.read(target_key(organization, target))
@@ -129,33 +133,50 @@ class Ledger:
         return raised
 
     async def accounts(self, organization: str) -> AsyncGenerator[TargetAccount, None]:
-        """Every readable target of an organization that has executions."""
+        """Every readable target of an organization, also those of which nothing is recorded since they were forgotten."""
         keys = (key async for key in self._store.list(target_prefix(organization)) if not is_aside(key))
         async with aclosing(side_by_side(keys, self._keyed)) as found:
             async for key, document in found:
-                if document is not None and document.executions:
-                    yield TargetAccount(key, document.target, _history_of(document))
+                if document is not None:
+                    yield _account_of(key, document)
 
     async def _keyed(self, key: str) -> tuple[str, TargetDocument | None]:
         return key, await self._documents.read(key)
 
     async def forget(self, account: TargetAccount, *, at: int) -> bool:
-        """Empty a target's history and delete its texts, so that its next run builds; false where it was gone already.
+        """Empty a target's history and delete its texts, so that its next run builds; false where it was empty already.
 
-        `at` (Unix milliseconds) stays behind: what began before it is not recorded any more, and what is built after it is
-        not taken for what was there (rule I5).
+        `at` (Unix milliseconds) stays behind in either case: what began before it is not recorded any more, and what is built
+        after it is not taken for what was there (rule I5).
         """
         forgotten = False
 
         def emptied(document: TargetDocument | None) -> TargetDocument | None:
             nonlocal forgotten
             forgotten = document is not None and bool(document.executions)
-            return replace(document, executions=(), forgotten_at=at) if document is not None and forgotten else None
+            if document is None:
+                return None
+            known = _account_of(account.key, document)
+            return replace(
+                document,
+                executions=(),
+                forgotten_at=max(at, document.forgotten_at or 0),
+                forgotten_node_id=known.node_id,
+                forgotten_inputs=known.inputs,
+            )
 
         for key in texts_keys_beside(account.key):
             await self._documents.delete(key)
         await self._documents.update(account.key, emptied)
         return forgotten
+
+
+def _account_of(key: str, document: TargetDocument) -> TargetAccount:
+    history = _history_of(document)
+    latest = history.latest
+    if latest is None:
+        return TargetAccount(key, document.target, history, document.forgotten_node_id, document.forgotten_inputs)
+    return TargetAccount(key, document.target, history, latest.node_id, tuple(latest.inputs))
 
 
 def _history_of(document: TargetDocument) -> History:

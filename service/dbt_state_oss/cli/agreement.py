@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dbt_state_oss.errors import InvalidSettings
+
 
 def agreed(question: str) -> bool:
-    """Whether the user says yes; nobody to answer means no.
+    """Whether the user says yes. Raises InvalidSettings where nobody is there to answer.
 
     To be asked outside of any event loop, which would keep Ctrl-C from the question.
     """
@@ -12,5 +14,5 @@ def agreed(question: str) -> bool:
         answer = input(f"{question} [y/N] ")
     except EOFError:
         print()
-        return False
+        raise InvalidSettings("nobody is there to answer, so nothing was done; --yes does it without asking") from None
     return answer.strip().lower() in ("y", "yes")

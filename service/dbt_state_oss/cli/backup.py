@@ -55,7 +55,9 @@ def add_parsers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "import", help="fill a store from such a file", description=_IMPORT, formatter_class=raw, allow_abbrev=False
     )
     importing.add_argument("file", metavar="FILE", help="the file that `state export` wrote; - is standard input")
-    importing.add_argument("--overwrite", action="store_true", help="replace documents that differ")
+    importing.add_argument(
+        "--overwrite", action="store_true", help="bring in what differs, too; nothing recorded of a target is lost"
+    )
     importing.set_defaults(act=import_state)
     for parser in (exporting, importing):
         add_settings(parser, STORE_SETTINGS)
@@ -111,4 +113,4 @@ async def _import(settings: StoreSettings, file: BinaryIO, *, overwrite: bool) -
         if not overwrite:
             expect_no_difference(expected)
         with Progress("imported") as progress:
-            return await write(records, store, lambda tally: progress.tell(tally.total), replace=overwrite)
+            return await write(records, store, lambda tally: progress.tell(tally.total), overwrite=overwrite)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import time
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
 from dbt_state_oss.application.inspect import is_meant
@@ -61,14 +60,20 @@ async def _found(settings: StoreSettings, pattern: str, *, downstream: bool) -> 
 
 
 async def _forget(settings: StoreSettings, accounts: list[TargetAccount]) -> int:
-    """Forget the accounts, telling each; how many were still there."""
-    forgotten, now = 0, time.time_ns() // 1_000_000
-    async with opened(settings, make=False) as store:
-        ledger = Ledger(store, cache_bytes=0)
+    """Forget the accounts, telling each; how many had something on record."""
+    from dbt_state_oss.bootstrap import SystemClock  # late, so that --help does not wait for gRPC to load
+
+    forgotten, clock = 0, SystemClock()
+    async with opened(settings, make=False, clock=clock) as store:
+        ledger, now = Ledger(store, cache_bytes=0), clock.now()
         for account in accounts:
             if await ledger.forget(account, at=now):
                 forgotten += 1
                 print(f"forgot {account.target.name}")
+            else:
+                print(
+                    f"nothing was on record of {account.target.name}; a build of it that is under way is not recorded"
+                )
     return forgotten
 
 

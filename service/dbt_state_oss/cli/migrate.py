@@ -64,7 +64,7 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace documents that differ, as in a second pass; else nothing is written",
+        help="bring in what differs, as in a second pass; else nothing is written",
     )
     parser.set_defaults(act=migrate)
 
@@ -107,7 +107,7 @@ async def _migrated(source: ObjectStore, destination: ObjectStore, *, overwrite:
     if not overwrite:
         expect_no_difference(expected)
     with Progress("copied") as progress:
-        written = await write(records, destination, lambda tally: progress.tell(tally.total), replace=overwrite)
+        written = await write(records, destination, lambda tally: progress.tell(tally.total), overwrite=overwrite)
     with Progress("checked") as progress:
         checked = await compare(records, destination, lambda tally: progress.tell(tally.total))
     return _Migrated(written, checked)

@@ -12,7 +12,7 @@ def expect_no_difference(tally: Tally) -> None:
     if differing:
         raise InvalidRequest(
             f"{differing} of {tally.total} documents differ from those that are there: nothing was written. "
-            f"--overwrite replaces them:\n{_examples(tally, Fate.REPLACED)}"
+            f"--overwrite brings them in:\n{_examples(tally, Fate.REPLACED)}"
         )
 
 

@@ -18,6 +18,11 @@ from dbt_state_oss.domain.submission import ExecutionType, NodeHashes
 UNKNOWN_LINEAGE = "unknown"
 """The lineage of what no record of ours accounts for. Equal to no lineage, not even itself."""
 
+LONGEST_BUILD_MS = 24 * 60 * 60 * 1000
+"""A build of which it is not known when it began is not expected to have begun earlier before its end."""
+
+_UNSEEN_BEGINNING = "it was recorded without a question, and may have begun before its target was invalidated"
+
 HISTORY_LENGTH = 8
 """Executions kept for a target. Only the latest can justify a skip; the others tell A→B→A and full refreshes."""
 
@@ -237,14 +242,23 @@ class History:
         for other in others:
             if self.forgotten_at is not None and other.began_at <= self.forgotten_at:
                 continue
+            told = self._less_what_may_be_forgotten(other)
             known = by_id.get(other.id)
-            by_id[other.id] = other if known is None else _joined(known, other)
+            by_id[other.id] = told if known is None else _joined(known, told)
         for execution in list(by_id.values()):
             if execution.voids is not None and execution.voids in by_id:
                 voided = by_id[execution.voids]
                 by_id[voided.id] = replace(voided, data_identity=None, lineage=UNKNOWN_LINEAGE)
         newest = sorted(by_id.values(), key=_age_order, reverse=True)
         return replace(self, executions=tuple(newest[:HISTORY_LENGTH]))
+
+    def _less_what_may_be_forgotten(self, execution: Execution) -> Execution:
+        """The execution; it proves nothing if it may have begun before the history was forgotten: in write-only mode the client
+        tells neither when a build began nor how long it took."""
+        known = execution.decided_at is not None or execution.runtime_ms > 0
+        if known or self.forgotten_at is None or execution.confirmed_at - self.forgotten_at > LONGEST_BUILD_MS:
+            return execution
+        return replace(execution, unproven=_UNSEEN_BEGINNING, data_identity=None, lineage=UNKNOWN_LINEAGE)
 
 
 def _may_precede(beginning: int | None, end: int) -> bool:

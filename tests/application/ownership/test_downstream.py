@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from tests.domain.building import execution
-
 from dbt_state_oss.application.keys import target_key
 from dbt_state_oss.application.ledger import TargetAccount
 from dbt_state_oss.application.ownership.downstream import with_downstream
-from dbt_state_oss.domain.history import History, Input
+from dbt_state_oss.domain.history import History
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import TargetKey
 
-BUILD = execution()
 
-
-def account(name: str, *reads: str, namespace: str = "ns", before: tuple[str, ...] = ()) -> TargetAccount:
-    """A target that was built from `reads`, and at an earlier time from `before`."""
+def account(name: str, *reads: str, namespace: str = "ns") -> TargetAccount:
+    """A target that was built from `reads`."""
     key = TargetKey(namespace, name)
-    builds = [
-        replace(BUILD, id=f"ns.t.{name}.{age}", inputs={Relation(one): Input(1, None) for one in inputs})
-        for age, inputs in enumerate((reads, before))
-    ]
-    return TargetAccount(target_key("default", key), key, History(tuple(builds)))
+    return TargetAccount(target_key("default", key), key, History(), "", tuple(Relation(one) for one in reads))
 
 
 def told(roots: list[TargetAccount], everyone: list[TargetAccount]) -> list[tuple[str, str | None, int]]:
@@ -46,11 +36,6 @@ def test_what_is_reached_in_several_ways_stands_once_under_the_nearest() -> None
 def test_roots_stay_roots_though_one_reads_the_other() -> None:
     a, b, c = account("a"), account("b", "a"), account("c", "b")
     assert told([a, b], [a, b, c]) == [("a", None, 0), ("b", None, 0), ("c", "b", 1)]
-
-
-def test_only_the_newest_execution_tells_what_is_read() -> None:
-    a, b = account("a"), account("b", "raw", before=("a",))
-    assert told([a], [a, b]) == [("a", None, 0)]
 
 
 def test_equal_names_in_other_namespaces_are_others() -> None:

@@ -73,7 +73,7 @@ async def copied(store: ObjectStore) -> MemoryStore:
             yield record
 
     restored = MemoryStore()
-    await write(records, restored, told, replace=False)
+    await write(records, restored, told, overwrite=False)
     return restored
 
 

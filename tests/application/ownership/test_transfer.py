@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from tests.domain.building import BUILT, MART, MINUTE, execution
 
-from dbt_state_oss.application.codec import TargetDocument, decode_target, encode
+from dbt_state_oss.application.codec import NodeEntry, NodeShard, TargetDocument, decode_shard, decode_target, encode
 from dbt_state_oss.application.keys import TICKET_KEYS, target_key
 from dbt_state_oss.application.ownership.archive import Record
 from dbt_state_oss.application.ownership.transfer import EXAMPLES, Fate, Records, Tally, compare, documents_of, write
@@ -78,16 +78,16 @@ async def test_comparing_tells_what_writing_does_and_writes_nothing() -> None:
     assert expected.examples[Fate.REPLACED] == ["other"]
     assert await content(store) == before
 
-    done = await write(given(equal=b"1", other=b"X", absent=b"4"), store, told, replace=True)
+    done = await write(given(equal=b"1", other=b"X", absent=b"4"), store, told, overwrite=True)
     assert fates(done) == fates(expected)
     assert await content(store) == {"absent": b"4", "equal": b"1", "other": b"X", "untouched": b"3"}
-    again = await write(given(equal=b"1", other=b"X", absent=b"4"), store, told, replace=True)
+    again = await write(given(equal=b"1", other=b"X", absent=b"4"), store, told, overwrite=True)
     assert fates(again) == {Fate.EQUAL: 3}
 
 
 async def test_what_was_written_since_the_comparison_is_left_and_told() -> None:
     store = await filled(other=b"theirs")
-    done = await write(given(other=b"ours"), store, told, replace=False)
+    done = await write(given(other=b"ours"), store, told, overwrite=False)
     assert fates(done) == {Fate.OVERTAKEN: 1}
     assert await content(store) == {"other": b"theirs"}
 
@@ -102,7 +102,7 @@ class Racing(MemoryStore):
 
 async def test_a_lost_race_leaves_the_other_ones_document() -> None:
     store = Racing()
-    done = await write(given(new=b"ours"), store, told, replace=True)
+    done = await write(given(new=b"ours"), store, told, overwrite=True)
     assert fates(done) == {Fate.OVERTAKEN: 1}
     assert await content(store) == {"new": b"theirs"}
 
@@ -126,7 +126,7 @@ def target(*builds: object, forgotten_at: int | None = None) -> bytes:
 async def test_what_was_forgotten_later_stays_forgotten(  # rule I5
 ) -> None:
     store = await filled(**{KEY: target(forgotten_at=BUILT + MINUTE)})
-    done = await write(given(**{KEY: target(BUILD)}), store, told, replace=True)
+    done = await write(given(**{KEY: target(BUILD)}), store, told, overwrite=True)
     assert fates(done) == {Fate.EQUAL: 1}
     assert (await content(store))[KEY] == target(forgotten_at=BUILT + MINUTE)
 
@@ -134,16 +134,37 @@ async def test_what_was_forgotten_later_stays_forgotten(  # rule I5
 async def test_what_was_built_after_it_was_forgotten_comes_back_with_the_time_of_that() -> None:
     later = replace(BUILD, id="ns.t.2", decided_at=BUILT + 2 * MINUTE, confirmed_at=BUILT + 3 * MINUTE)
     store = await filled(**{KEY: target(forgotten_at=BUILT + MINUTE)})
-    await write(given(**{KEY: target(later, BUILD)}), store, told, replace=True)
+    await write(given(**{KEY: target(later, BUILD)}), store, told, overwrite=True)
     found = await store.get(KEY)
     assert isinstance(found, Document)
     document = decode_target(found.data)
     assert ([one.id for one in document.executions], document.forgotten_at) == (["ns.t.2"], BUILT + MINUTE)
 
 
+async def test_what_was_recorded_since_in_the_store_stays_beside_what_comes() -> None:
+    """The second pass of a migration, or an older archive over a store in use."""
+    newer = replace(BUILD, id="ns.t.2", epoch=BUILT + MINUTE)
+    store = await filled(**{KEY: target(newer)})
+    await write(given(**{KEY: target(BUILD)}), store, told, overwrite=True)
+    assert (await content(store))[KEY] == target(newer, BUILD)
+
+
+async def test_of_two_accounts_of_a_node_the_younger_stays() -> None:
+    def shard(**seen_at: int) -> bytes:
+        nodes = {
+            name: NodeEntry(at, "model", f"{at}", None, None, None, None, None, None, None, "ns", "shop")
+            for name, at in seen_at.items()
+        }
+        return encode(NodeShard(nodes))
+
+    store = await filled(**{"default/nodes": shard(a=2, b=1, c=1)})
+    await write(given(**{"default/nodes": shard(a=1, b=2, d=1)}), store, told, overwrite=True)
+    assert decode_shard((await content(store))["default/nodes"]) == decode_shard(shard(a=2, b=2, c=1, d=1))
+
+
 @pytest.mark.parametrize("there", [b"broken", target(forgotten_at=BUILT - MINUTE)], ids=["unreadable", "earlier"])
 async def test_otherwise_the_record_replaces_what_is_there_byte_for_byte(there: bytes) -> None:
     store = await filled(**{KEY: there})
     newer = target(BUILD, forgotten_at=BUILT)
-    await write(given(**{KEY: newer}), store, told, replace=True)
+    await write(given(**{KEY: newer}), store, told, overwrite=True)
     assert (await content(store))[KEY] == newer

@@ -130,6 +130,14 @@ class Arena:
                     f"create table {target} (like {source} including all); insert into {target} table {source}"
                 )
 
+    def copy_into_twin(self, nodes: Collection[Node]) -> None:
+        """Bring the rows of production's tables into its twin's, where both have the table."""
+        for node in nodes:
+            source, target = (relation(name, node) for name in (PRODUCTION, twin_of(PRODUCTION)))
+            kinds = "select array_agg(relkind::text) from pg_class where oid in (to_regclass(%s), to_regclass(%s))"
+            if self.database.sql(kinds, source, target) == [(["r", "r"],)]:
+                self.database.sql(f"truncate {target}; insert into {target} table {source}")
+
     def drop_view(self, target: str, where: str) -> None:
         """Drop a relation that `contents` names so, if it is a view."""
         schema, _, name = f"{target}_{where}".rpartition(".") if "." in where else (target, "", where)

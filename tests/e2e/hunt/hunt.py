@@ -87,7 +87,7 @@ class Hunt:
                 self._course.say("  (it was over before)")
             running.run.wait()
         self._course.evidence.forget()
-        self._run(MENDING)
+        self._run(MENDING, after_disorder=True)
 
     def _overlapping_runs(self, random: Random) -> None:
         """Two versions of one table are built at once from two checkouts; then a build of everything sets it right."""
@@ -95,7 +95,7 @@ class Hunt:
         if node is not None:
             self._build_two_versions(random, node)
             self._course.evidence.forget()
-        self._run(MENDING)
+        self._run(MENDING, after_disorder=True)
 
     def _build_two_versions(self, random: Random, node: Node) -> None:
         versions = [self._course.project, self._course.project.with_node(replace(node, addend=node.addend + 7))]
@@ -105,11 +105,11 @@ class Hunt:
         with ClosedGate(self._arena.database) as gate:
             self._arena.lay_out(versions[0])
             one = self._arena.shop.start(*command, target=PRODUCTION)
-            self._stands_still(one)
+            there = self._stands_still(one)
             self._arena.lay_out(versions[1])
             with self._arena.colleague() as colleague:
                 two = colleague.start(*command, target=PRODUCTION)
-                self._stands_still(two, of=2)
+                self._stands_still(two, of=2 if there else 1)
                 gate.open()
                 for running in (one, two):
                     running.wait()
@@ -128,8 +128,11 @@ class Hunt:
             assert time.monotonic() < deadline, "a run neither came to the gate nor ended"
         return True
 
-    def _run(self, command: Command, *, interrupted: bool = False) -> None:
-        """One run with the client and the same by plain dbt, and what they show."""
+    def _run(self, command: Command, *, interrupted: bool = False, after_disorder: bool = False) -> None:
+        """One run with the client and the same by plain dbt, and what they show.
+
+        `after_disorder` plain dbt's production takes over what this run could not set right, since something upstream failed.
+        """
         self._arena.lay_out(self._course.project)
         self._course.say(f"  {command.said}")
         before = self._arena.everything()
@@ -137,6 +140,8 @@ class Hunt:
         if command.target == DEVELOPMENT and not command.full_refresh:
             self._arena.copy_into_development(self._copied_before_run(ours))
         theirs = self._arena.plain_dbt(command.target, *command.arguments)
+        if after_disorder:
+            self._arena.copy_into_twin(self._not_reached(ours))
         self._judge(command, ours, theirs, before, self._arena.everything(), interrupted=interrupted)
 
     def _with_client(self, command: Command, *, interrupted: bool) -> Build:
@@ -150,6 +155,11 @@ class Hunt:
             self._arena.server.start()
             gate.open()
             return running.wait()
+
+    def _not_reached(self, ours: Build) -> list[Node]:
+        """The nodes that dbt left out because something upstream failed."""
+        left_out = {name for name, result in ours.results.items() if result.decision is Decision.SKIPPED}
+        return [node for name, node in self._course.project.nodes.items() if name in left_out]
 
     def _copied_before_run(self, ours: Build) -> list[Node]:
         """The nodes that the client would have copied from production if development had none."""

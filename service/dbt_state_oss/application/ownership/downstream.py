@@ -1,4 +1,4 @@
-"""What was built from what: everything that hangs on some targets, by the inputs of their newest executions. Pure."""
+"""What was built from what: everything that hangs on some targets, by what their newest executions read. Pure."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ def with_downstream(roots: Sequence[TargetAccount], everyone: Iterable[TargetAcc
     """
     readers: defaultdict[TargetKey, list[TargetAccount]] = defaultdict(list)
     for account in sorted(everyone, key=lambda one: (one.target.name, one.target.namespace)):
-        latest = account.history.latest
-        for relation in () if latest is None else latest.inputs:
+        for relation in account.inputs:
             readers[TargetKey(account.target.namespace, relation)].append(account)
     reached = {account.target: Reached(account) for account in roots}
     under: defaultdict[TargetKey | None, list[Reached]] = defaultdict(list, {None: list(reached.values())})

@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from dbt_state_oss.application.codec import BrokenDocument, TargetDocument, decode_target, encode
+from dbt_state_oss.application.codec import (
+    BrokenDocument,
+    NodeShard,
+    TargetDocument,
+    decode_shard,
+    decode_target,
+    encode,
+)
 from dbt_state_oss.application.keys import SERVER_PREFIX, TICKET_KEYS, is_target_key
 from dbt_state_oss.application.ownership.archive import Record
 from dbt_state_oss.application.ports import Document, ObjectStore, Unchanged
@@ -77,8 +84,8 @@ async def compare(records: Records, store: ObjectStore, told: Told) -> Tally:
     return await _tallied(records, fate, told)
 
 
-async def write(records: Records, store: ObjectStore, told: Told, *, replace: bool) -> Tally:
-    """Create what is absent, and with `replace` replace what differs.
+async def write(records: Records, store: ObjectStore, told: Told, *, overwrite: bool) -> Tally:
+    """Create what is absent, and with `overwrite` bring what differs into what is there.
 
     What somebody writes at the same time is theirs and is left, to be told of as `Fate.OVERTAKEN`.
     """
@@ -89,7 +96,7 @@ async def write(records: Records, store: ObjectStore, told: Told, *, replace: bo
         to_be = _fate(record, there)
         if to_be is Fate.EQUAL:
             return record.key, to_be
-        if to_be is Fate.REPLACED and not replace:
+        if to_be is Fate.REPLACED and not overwrite:
             return record.key, Fate.OVERTAKEN
         try:
             await store.put(record.key, _merged(record, there), expected=None if there is None else there.version)
@@ -118,15 +125,33 @@ def _fate(record: Record, there: Document | Unchanged | None) -> Fate:
 def _merged(record: Record, there: Document | None) -> bytes:
     """What is written of `record` over what is there.
 
-    What was forgotten there later than in the record stays forgotten (rule I5): an older account never undoes that.
+    Both accounts of a target, and the younger one of each node: an older state never takes away what has been recorded since,
+    nor what was forgotten (rule I5). Everything else is replaced whole, as is what cannot be read.
     """
-    if there is None or not is_target_key(record.key):
+    if there is None:
         return record.data
     try:
-        mine, theirs = decode_target(record.data), decode_target(there.data)
+        if is_target_key(record.key):
+            target = _joined_targets(decode_target(record.data), decode_target(there.data))
+            return record.data if target is None else encode(target)
+        return encode(_joined_shards(decode_shard(record.data), decode_shard(there.data)))
     except BrokenDocument:
         return record.data
-    if theirs.forgotten_at is None or (mine.forgotten_at or 0) >= theirs.forgotten_at or mine.target != theirs.target:
-        return record.data
-    kept = History((), theirs.forgotten_at).merged(mine.executions)
-    return encode(TargetDocument(mine.organization, mine.target, kept.executions, theirs.forgotten_at))
+
+
+def _joined_targets(mine: TargetDocument, theirs: TargetDocument) -> TargetDocument | None:
+    """Both histories, by the later time of forgetting; None where it is all in `mine`."""
+    if mine.target != theirs.target:
+        return None
+    kept, other = (mine, theirs) if (mine.forgotten_at or 0) >= (theirs.forgotten_at or 0) else (theirs, mine)
+    history = History(kept.executions, kept.forgotten_at).merged(other.executions)
+    joined = replace(kept, executions=history.executions)
+    return None if joined == mine else joined
+
+
+def _joined_shards(mine: NodeShard, theirs: NodeShard) -> NodeShard:
+    nodes = dict(theirs.nodes)
+    for name, entry in mine.nodes.items():
+        if name not in nodes or nodes[name].seen_at <= entry.seen_at:
+            nodes[name] = entry
+    return NodeShard(nodes)
