@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 
 import structlog
@@ -46,7 +46,11 @@ from dbt_state_oss.settings import Settings, TicketSettings
 from dbt_state_oss.settings.places import LocalPlace
 
 _READ_TIMEOUT_SHARE = 1 / 3
-"""Of a call's time for reading the state: enough is left to answer without it (rule X1)."""
+"""Of a call's time for one reading of the state: enough is left to answer without it (rule X1)."""
+_DECISION_SHARE = 1 / 2
+"""Of a call's time for all that a decision reads and parses; what is left is enough to parse once more (rule X1)."""
+_LAST_WRITES_SECONDS = 5.0
+"""For what waits to be written at the end: how nodes looked, decisions and texts, which explain and select but decide nothing."""
 
 _REMOTE_PAUSE_SECONDS = 3.0
 """How long nodes gather for a put to an object store, which costs."""
@@ -101,12 +105,10 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
     stack.push_async_callback(fingerprinter.close)
     pause = PAUSE_SECONDS if _is_local(settings) else _REMOTE_PAUSE_SECONDS
     node_states = NodeStates(store, clock, pause_seconds=pause)
-    stack.push_async_callback(node_states.close)
     retention = Retention(store, clock, journal_days=settings.journal.days, store_sql=settings.journal.store_sql)
     journal = Journal(store, clock, retention=retention)
-    stack.push_async_callback(journal.close)
     texts = SqlTexts(store, fingerprinter, keep=settings.journal.store_sql)
-    stack.push_async_callback(texts.close)
+    stack.push_async_callback(_write_what_waits, node_states.close, journal.close, texts.close)
     ledger = Ledger(
         store,
         cache_bytes=settings.store.cache_bytes,
@@ -124,6 +126,7 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
         journal=journal,
         texts=texts,
         clock=clock,
+        decide_within_seconds=settings.listen.call_timeout_seconds * _DECISION_SHARE,
     )
     explain = ExplainServicer(Explain(journal=journal, texts=texts), UpstreamChanges(ledger=ledger, clock=clock))
     execution = ExecutionServicer(
@@ -147,6 +150,15 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
             timeout_seconds=settings.listen.call_timeout_seconds,
         ),
     )
+
+
+async def _write_what_waits(*closes: Callable[[], Awaitable[None]]) -> None:
+    """Let each write what it has and end; a store that does not take it in time does not hold up the end."""
+    try:
+        async with asyncio.timeout(_LAST_WRITES_SECONDS):
+            await asyncio.gather(*(close() for close in closes))
+    except TimeoutError:
+        _log.warning("not_all_written", seconds=_LAST_WRITES_SECONDS)
 
 
 def _is_local(settings: Settings) -> bool:

@@ -104,6 +104,7 @@ class Inside:
             journal=self.journal,
             texts=self.texts,
             clock=clock,
+            decide_within_seconds=1.5 * read_timeout_seconds,
         )
         self.confirm = Confirm(ledger=self.ledger, candidates=self.candidates, tickets=self.tickets, clock=clock)
         self.record = Record(gathering=gathering, candidates=self.candidates, node_states=self.node_states, clock=clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.candidates import MOST_CANDIDATES
 from dbt_state_oss.application.codec import decode_candidates
 from dbt_state_oss.application.confirm import Outcome
+from dbt_state_oss.application.ports import Document, Unchanged, Version
 from dbt_state_oss.application.submit import Answer
 from dbt_state_oss.domain.cloning import CloneTargets
 from dbt_state_oss.domain.decision import Build, Clone, Skip
@@ -39,6 +41,30 @@ def table(relation: Relation, own_epoch: int | None = None, *, orders: int = T0,
         clone_terms=CloneTerms(into_defer_target=relation == MART),
     )
     return replace(submission, **changes)
+
+
+class Deaf(MemoryStore):
+    """From some moment on, no answer comes to who reads one kind of documents."""
+
+    deaf_to = ""
+
+    async def get(self, key: str, *, unless: Version | None = None) -> Document | Unchanged | None:
+        if self.deaf_to and self.deaf_to in key:
+            await asyncio.Event().wait()
+        return await super().get(key, unless=unless)
+
+
+async def test_a_search_for_copies_that_takes_too_long_is_answered_by_a_build(clock: HandClock) -> None:  # rule X1
+    store = Deaf()
+    inside = Inside(store, clock, read_timeout_seconds=0.2)
+    runs = Runs(inside)
+    await runs.build(table(MART), epoch=BUILT)
+    store.deaf_to = "/candidates/"
+    asked = await runs.ask(table(DEV))
+    store.deaf_to = ""
+    assert isinstance(asked.decision, Build)
+    assert "did not answer in time" in asked.decision.description
+    await inside.close()
 
 
 class Runs:

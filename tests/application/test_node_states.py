@@ -32,7 +32,7 @@ async def stored(store: MemoryStore, unique_id: str = SUBMISSION.node.unique_id)
 async def noted(store: MemoryStore, clock: HandClock, *submissions: Submission) -> None:
     states = NodeStates(store, clock)
     for submission in submissions:
-        states.note("default", submission)
+        states.note("default", submission, reused=False)
     await states.close()
     await states.close()
 
@@ -60,14 +60,14 @@ async def test_an_older_look_that_is_written_late_does_not_win(store: MemoryStor
 async def test_the_store_is_not_asked_for_each_node_that_looks_as_it_did(clock: HandClock) -> None:
     store = CountingStore()
     states = NodeStates(store, clock, pause_seconds=0)
-    states.note("default", looking())
+    states.note("default", looking(), reused=True)
     await states.all_nodes(PREFIX)
     reads = store.asked["get"]
     for _ in range(100):
-        states.note("default", looking())
+        states.note("default", looking(), reused=True)
         await asyncio.sleep(0)
     assert store.asked["get"] == reads
-    states.note("default", looking(body="b2"))
+    states.note("default", looking(body="b2"), reused=True)
     for _ in range(100):
         await asyncio.sleep(0)
     assert store.asked["get"] > reads
@@ -77,13 +77,31 @@ async def test_the_store_is_not_asked_for_each_node_that_looks_as_it_did(clock: 
 async def test_a_node_that_seems_unchanged_is_written_if_another_process_saw_it_differently(clock: HandClock) -> None:
     store = MemoryStore()
     states = NodeStates(store, clock)
-    states.note("default", looking())
+    states.note("default", looking(), reused=True)
     await states.all_nodes(PREFIX)
     clock.time += MINUTE
     await noted(store, clock, looking(body="b2"))
     clock.time += MINUTE
-    states.note("default", looking())
+    states.note("default", looking(), reused=True)
     assert (await states.all_nodes(PREFIX))[SUBMISSION.node.unique_id].body == SUBMISSION.node.hashes.body
+    await states.close()
+
+
+async def test_a_node_that_was_built_is_written_soon_though_this_process_knows_it_so(clock: HandClock) -> None:
+    """Another process has written something else since; nobody asks this one to finish its notes."""
+    store = MemoryStore()
+    states = NodeStates(store, clock, pause_seconds=0)
+    states.note("default", looking(), reused=False)
+    await states.all_nodes(PREFIX)
+    clock.time += MINUTE
+    await noted(store, clock, looking(body="b2"))
+    clock.time += MINUTE
+    states.note("default", looking(), reused=False)
+    for _ in range(1000):
+        await asyncio.sleep(0)
+    entry = await stored(store)
+    assert entry is not None
+    assert entry.body == SUBMISSION.node.hashes.body
     await states.close()
 
 
@@ -116,6 +134,6 @@ async def test_what_could_not_be_written_is_written_later(clock: HandClock) -> N
     gone = MemoryStore()
     await gone.close()
     states = NodeStates(gone, clock)
-    states.note("default", looking())
+    states.note("default", looking(), reused=True)
 
     await states.close()  # gives up in peace: the node is noted again at its next submission

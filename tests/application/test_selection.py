@@ -54,7 +54,7 @@ async def test_what_another_replica_wrote_is_seen(
     for body, modified in (("b1", []), ("b2", [MART]), ("b1", [])):
         clock.time += 1000
         replica = other if body == "b2" else inside
-        replica.node_states.note("default", of_node(body=body))
+        replica.node_states.note("default", of_node(body=body), reused=False)
         assert await SelectNodes(node_states=replica.node_states)(caller, asking(Criterion.BODY)) == modified
         assert await select(caller, asking(Criterion.BODY)) == modified
     await other.node_states.close()
@@ -68,7 +68,7 @@ async def test_ten_thousand_nodes_cost_a_read_for_each_shard_and_unchanged_ones_
     names = [f"model.shop.m{number}" for number in range(10_000)]
     select = SelectNodes(node_states=inside.node_states)
     for name in names:
-        inside.node_states.note("default", of_node(name, body="b2"))
+        inside.node_states.note("default", of_node(name, body="b2"), reused=False)
     assert await select(caller, asking(Criterion.MODIFIED, *names)) == names
 
     store.asked.clear()
@@ -76,7 +76,7 @@ async def test_ten_thousand_nodes_cost_a_read_for_each_shard_and_unchanged_ones_
     assert store.asked["get"] == NODE_SHARDS
     clock.time += 1000
     for name in names:
-        inside.node_states.note("default", of_node(name, body="b2"))
+        inside.node_states.note("default", of_node(name, body="b2"), reused=False)
     await inside.node_states.close()
     assert store.asked["put"] == 0
 
@@ -85,7 +85,7 @@ async def test_ten_thousand_nodes_cost_a_read_for_each_shard_and_unchanged_ones_
 async def test_without_any_record_everything_is_new_and_the_rest_is_an_error(
     inside: Inside, select: SelectNodes, caller: Caller, criterion: Criterion
 ) -> None:
-    inside.node_states.note("default", of_node())
+    inside.node_states.note("default", of_node(), reused=False)
     for unknown in (asking(criterion, project="42"), asking(criterion, target="staging")):
         if criterion in (Criterion.NEW, Criterion.MODIFIED):
             assert await select(caller, unknown) == [MART]
@@ -97,9 +97,9 @@ async def test_without_any_record_everything_is_new_and_the_rest_is_an_error(
 async def test_projects_that_differ_in_their_id_alone_share_nothing(
     inside: Inside, select: SelectNodes, caller: Caller
 ) -> None:
-    inside.node_states.note("default", of_node(project="1"))
-    inside.node_states.note("default", of_node(project="2", body="b2"))
-    inside.node_states.note("default", of_node(project="", body="b3"))
+    inside.node_states.note("default", of_node(project="1"), reused=False)
+    inside.node_states.note("default", of_node(project="2", body="b2"), reused=False)
+    inside.node_states.note("default", of_node(project="", body="b3"), reused=False)
     assert await select(caller, asking(Criterion.MODIFIED, project="1")) == []
     assert await select(caller, asking(Criterion.MODIFIED, project="2")) == [MART]
     assert await select(caller, asking(Criterion.NEW, project="shop")) == [MART]  # a name is no id
@@ -111,7 +111,7 @@ async def test_a_project_without_an_id_cannot_be_asked_about(select: SelectNodes
 
 
 async def test_organizations_share_no_nodes(inside: Inside, select: SelectNodes, caller: Caller) -> None:
-    inside.node_states.note("another", of_node())
+    inside.node_states.note("another", of_node(), reused=False)
     assert await select(caller, asking(Criterion.NEW)) == [MART]
 
 
@@ -124,7 +124,7 @@ class FullStore(MemoryStore):
 
 async def test_a_selection_fails_where_the_last_build_could_not_be_written(clock: HandClock, caller: Caller) -> None:
     inside = Inside(FullStore(), clock)
-    inside.node_states.note("default", of_node())
+    inside.node_states.note("default", of_node(), reused=False)
     with pytest.raises(StoreError):
         await SelectNodes(node_states=inside.node_states)(caller, asking(Criterion.MODIFIED))
     await inside.node_states.close()
@@ -150,7 +150,7 @@ async def test_who_asks_while_notes_are_being_written_waits_for_them_whoever_giv
     store = GatedStore()
     inside = Inside(store, clock)
     select = SelectNodes(node_states=inside.node_states)
-    inside.node_states.note("default", of_node())
+    inside.node_states.note("default", of_node(), reused=False)
     first = asyncio.ensure_future(select(caller, asking(Criterion.MODIFIED)))
     await store.at_gate.wait()
     second = asyncio.ensure_future(select(caller, asking(Criterion.MODIFIED)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import pytest
 from query_cache_protobuf.query_cache.services.sql_service_pb2_grpc import SQLStub
 from tests.cli.commands import run, serving
 from tests.cli.questions import BUILT_AT, build, table_model
+from tests.emulators import s3
 from tests.emulators.azure import Azurite
 from tests.emulators.careless import BUCKET, S3RVER_CREDENTIALS, gcp_storage_emulator, s3rver
 from tests.emulators.gcs import FakeGcsServer
 from tests.emulators.process import EmulatorProcess
+from tests.emulators.running import s3_variables
 
 Start = Callable[[Callable[[Path], EmulatorProcess]], EmulatorProcess]
 
@@ -65,6 +68,21 @@ def test_the_state_outlives_the_process(
     assert answer.WhichOneof("response") == "skip_execution"
     listed = run("state", "list", environment=environment)
     assert "order_totals" in listed.stdout
+
+
+def test_a_store_that_answers_no_more_does_not_hold_up_the_end(start: Start, tmp_path: Path) -> None:
+    """What waits to be written explains and selects; what was acknowledged is there."""
+    moto = start(s3.moto)
+    s3.client(moto.endpoint).create_bucket(Bucket="state")
+    environment = s3_variables(moto.endpoint, "state", "")
+    with serving(tmp_path / "none", environment=environment) as server:
+        with grpc.insecure_channel(server.address) as channel:
+            build(channel, table_model())
+            SQLStub(channel).SubmitEnrichedSQL(table_model(own_epoch=BUILT_AT))
+            moto.freeze()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.ended() == 0
+    assert "not_all_written" in [line["event"] for line in server.lines]
 
 
 def test_an_s3_that_ignores_conditions_is_refused(start: Start) -> None:

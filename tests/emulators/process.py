@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import time
@@ -19,6 +20,10 @@ class EmulatorProcess:
         with log.open("wb") as output:
             self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         _wait_for(port, self._process, log)
+
+    def freeze(self) -> None:
+        """From now on nothing is answered, and no connection refused."""
+        self._process.send_signal(signal.SIGSTOP)
 
     def stop(self) -> None:
         self._process.kill()

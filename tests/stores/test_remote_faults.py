@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import threading
 
 import pytest
 from tests.emulators.proxy import Fault, Proxy, Request
@@ -165,6 +167,27 @@ async def test_a_store_that_was_silent_is_asked_once_until_it_answers(moto_proxy
     with moto_proxy.fault(TRANSIENT["throttled"]) as done, pytest.raises(StoreUnavailable):
         await store.get(KEY)
     assert done["GET"] == 4
+    await store.close()
+
+
+async def test_a_store_counts_as_silent_too_if_its_caller_gave_up_waiting(moto_proxy: Proxy, moto_bucket: str) -> None:
+    store = await opened(moto_proxy.endpoint, moto_bucket, attempts=1000)
+    numbers, repeated = itertools.count(1), threading.Event()
+
+    def noticed(_: Request) -> bool:
+        if next(numbers) == 2:
+            repeated.set()
+        return True
+
+    with moto_proxy.fault(TRANSIENT["throttled"], on=noticed) as done:
+        reading = asyncio.create_task(store.get(KEY))
+        assert await asyncio.to_thread(repeated.wait, 60)
+        reading.cancel()
+        await asyncio.wait([reading])
+        asked = done["GET"]
+        with pytest.raises(StoreUnavailable):
+            await store.get(KEY)
+    assert done["GET"] - asked <= 2  # the attempt that was under way, and the one of the second call
     await store.close()
 
 

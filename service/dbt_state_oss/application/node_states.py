@@ -1,8 +1,8 @@
 """Node states: what each dbt node looked like when it was last seen, also when the answer was a skip (rule W7).
 
 Kept for selection and deferral, never for a decision. Notes are taken without waiting, and a background task writes them, many
-at a time; that a node still looks as it did is looked after at leisure. Whoever reads waits for the notes that this process has
-taken; those of another process come into sight when it has written them, some seconds later at most.
+at a time; that a node which was reused still looks as it did is looked after at leisure. Whoever reads waits for the notes
+that this process has taken; those of another process come into sight when it has written them, some seconds later at most.
 """
 
 from __future__ import annotations
@@ -59,8 +59,12 @@ class NodeStates:
         self._task: asyncio.Task[None] | None = None
         self._leisure: asyncio.TimerHandle | None = None
 
-    def note(self, organization: str, submission: Submission) -> None:
-        """Remember how this node looks, if its client tracks it. Never waits."""
+    def note(self, organization: str, submission: Submission, *, reused: bool) -> None:
+        """Remember how this node looks, if its client tracks it. Never waits.
+
+        One that was not `reused` is written soon though it looks as it did when this process saw its record last: that another
+        process has written since.
+        """
         node = submission.node
         if not node.tracked or not node.unique_id or self._closed.is_set() or self._notes.count >= _MOST_WAITING:
             return
@@ -75,7 +79,7 @@ class NodeStates:
             self._notes.projects[project_key(organization, node.project_name)].add(node.project_id)
         if self._task is None:
             self._task = asyncio.create_task(self._write_until_closed(), name="node states")
-        if not self._records.showed(key, node.unique_id, entry):
+        if not (reused and self._records.showed(key, node.unique_id, entry)):
             self._wake.set()
         elif self._leisure is None:
             self._leisure = asyncio.get_running_loop().call_later(_LEISURE_SECONDS, self._wake.set)

@@ -47,7 +47,7 @@ class Record:
             draft = draft_execution(case, execution_id=identity, decided_at=None)
             execution = _as_provable(completed(draft, recorded.outcome, at=now), recorded)
             await self._candidates.add(caller.organization, submission.key, execution)
-            self._node_states.note(caller.organization, submission)
+            self._node_states.note(caller.organization, submission, reused=False)
         return len(records)
 
 

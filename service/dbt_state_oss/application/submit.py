@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import structlog
@@ -22,7 +25,7 @@ from dbt_state_oss.domain.decision import Build, Clone, Decision, Skip
 from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.explanation import ExplainLine, Marker, Section
 from dbt_state_oss.domain.submission import Submission
-from dbt_state_oss.errors import StoreError
+from dbt_state_oss.errors import StoreError, StoreUnavailable
 
 _log = structlog.get_logger(__name__)
 
@@ -50,7 +53,9 @@ class Submit:
         journal: Journal,
         texts: SqlTexts,
         clock: Clock,
+        decide_within_seconds: float,
     ) -> None:
+        """What is decided after `decide_within_seconds` counts as state that could not be read: the call has to be answered."""
         self._gathering = gathering
         self._candidates = candidates
         self._clone_targets = clone_targets
@@ -59,6 +64,7 @@ class Submit:
         self._journal = journal
         self._texts = texts
         self._clock = clock
+        self._decide_within = decide_within_seconds
 
     async def __call__(self, caller: Caller, submission: Submission) -> Answer:
         """The answer. State that cannot be read in time means a build that says so, never an error (rule X1)."""
@@ -72,10 +78,11 @@ class Submit:
         Never a build: the client would read the inputs' epochs again after it, and record a change during the build as seen.
         """
         try:
-            case = await self._gathering.known(caller.organization, submission, self._clock.now())
-            decision = decide(case)
-            if isinstance(decision, Build) and _own_table_is_known(case):
-                case, decision = await self._clone_or(caller, case, decision)
+            async with self._in_time():
+                case = await self._gathering.known(caller.organization, submission, self._clock.now())
+                decision = decide(case)
+                if isinstance(decision, Build) and _own_table_is_known(case):
+                    case, decision = await self._clone_or(caller, case, decision)
         except StoreError as error:
             _log_unread(submission, error)
             return None
@@ -83,15 +90,24 @@ class Submit:
 
     async def _decided(self, caller: Caller, submission: Submission, now: int) -> tuple[Case, Decision]:
         try:
-            case = await self._gathering.known(caller.organization, submission, now)
-            decision = decide(case)
-            if isinstance(decision, Build):
-                return await self._clone_or(caller, case, decision)
+            async with self._in_time():
+                case = await self._gathering.known(caller.organization, submission, now)
+                decision = decide(case)
+                if isinstance(decision, Build):
+                    return await self._clone_or(caller, case, decision)
         except StoreError as error:
             _log_unread(submission, error)
             case = await self._gathering.unknown(submission, now)
             decision = build_unasked(submission, f"the recorded state could not be read: {error}")
         return case, decision
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._decide_within):
+                yield
+        except TimeoutError as error:
+            raise StoreUnavailable("the store did not answer in time") from error
 
     async def _clone_or(self, caller: Caller, case: Case, build: Build) -> tuple[Case, Clone | Build]:
         """A clone where one is provably the same as the build, with the case completed for either's record."""
@@ -109,7 +125,7 @@ class Submit:
 
     def _answer(self, caller: Caller, case: Case, decision: Decision) -> Answer:
         submission = case.submission
-        self._node_states.note(caller.organization, submission)
+        self._node_states.note(caller.organization, submission, reused=isinstance(decision, Skip))
         if isinstance(decision, Skip):
             name = self._journal.note(caller, case, decision, execution_id=decision.execution.id)
             return Answer(decision, name, "")

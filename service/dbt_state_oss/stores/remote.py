@@ -49,7 +49,7 @@ class RemoteStore:
         self._writable = False
         self._removes = False
         self._silent = False
-        """The store has not answered any attempt of the last call that gave up, and nothing since."""
+        """The store has not answered any attempt of the last call that was given up, and nothing since."""
         self._closed = False
 
     @classmethod
@@ -151,27 +151,31 @@ class RemoteStore:
         left = attempts or self._attempts
         pause = _FIRST_PAUSE_SECONDS
         repeated = False
-        while True:
-            self._refuse_closed()
-            try:
-                answer = await asyncio.get_running_loop().run_in_executor(self._threads, call)
-            except NoAnswer as error:
-                left -= 1
-                if not left:
-                    self._silent = True
+        try:
+            while True:
+                self._refuse_closed()
+                try:
+                    answer = await asyncio.get_running_loop().run_in_executor(self._threads, call)
+                except NoAnswer as error:
+                    left -= 1
+                    if not left:
+                        self._silent = True
+                        raise
+                    _log.info("store_asked_again", cause=str(error), attempts_left=left)
+                except Conflict as error:
+                    self._silent = False
+                    if repeated:
+                        raise _RepeatedConflict(*error.args) from error
                     raise
-                _log.info("store_asked_again", cause=str(error), attempts_left=left)
-            except Conflict as error:
-                self._silent = False
-                if repeated:
-                    raise _RepeatedConflict(*error.args) from error
-                raise
-            else:
-                self._silent = False
-                return answer
-            repeated = True
-            await asyncio.sleep(random.uniform(0.5, 1.0) * pause)  # noqa: S311
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                else:
+                    self._silent = False
+                    return answer
+                repeated = True
+                await asyncio.sleep(random.uniform(0.5, 1.0) * pause)  # noqa: S311
+                pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        except asyncio.CancelledError:
+            self._silent |= repeated
+            raise
 
     def _refuse_closed(self) -> None:
         if self._closed:
