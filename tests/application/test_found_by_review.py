@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -275,6 +276,13 @@ async def test_what_a_session_answers_otherwise_in_each_target_is_not_cloned(run
     assert isinstance(asked.decision, Build)
 
 
+@pytest.fixture(params=["postgres", "redshift"])
+def either_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same on an exact and on a stamped clock."""
+    monkeypatch.setattr(sys.modules[__name__], "POSTGRES", dialect_named(request.param))
+
+
+@pytest.mark.usefixtures("either_clock")
 async def test_content_is_not_named_by_what_a_build_in_flight_had_replaced(runs: Runs) -> None:
     """As above, but the other build of the parent, which the mart has read, is confirmed only after the mart."""
     first = await runs.build(middle())
@@ -292,6 +300,7 @@ async def test_content_is_not_named_by_what_a_build_in_flight_had_replaced(runs:
     assert isinstance(again.decision, Build), "it read the mart when that held what the other build had left"
 
 
+@pytest.mark.usefixtures("either_clock")
 async def test_content_is_not_named_by_what_somebody_else_had_replaced(runs: Runs, clock: HandClock) -> None:
     """The same, where it was nobody of ours: that the parent was damaged is seen when it is next built, after the mart."""
     first = await runs.build(middle())
@@ -305,3 +314,25 @@ async def test_content_is_not_named_by_what_somebody_else_had_replaced(runs: Run
     again = await runs.ask(table(TOP, "select * from prod.mart", {MART: mart_again}, top))
 
     assert isinstance(again.decision, Build), "it read the mart when that held what came of the damage"
+
+
+@pytest.mark.usefixtures("either_clock")
+async def test_the_epoch_of_a_source_that_fell_is_a_change(runs: Runs) -> None:
+    """No client stamps a table of nobody's: `loaded_at_field` and the warehouse's own time may tell it by turns."""
+    own = await runs.build(table(MART, "select id from raw.orders", {SOURCE: T0 + 5000}))
+
+    again = await runs.ask(table(MART, "select id from raw.orders", {SOURCE: T0 + 4900}, own))
+
+    assert isinstance(again.decision, Build)
+
+
+async def test_a_seed_that_was_loaded_without_a_question_may_have_an_older_tables_columns(runs: Runs) -> None:
+    """The client tells in no record whether there was a table."""
+    seed = replace(
+        table(MIDDLE, "", {}), code=SeedValues(dialect_named("snowflake"), "v1"), execution_type=ExecutionType.VALUES
+    )
+    recorded = Recorded(seed, Outcome(T0, runtime_ms=1))
+    await runs.inside.record(runs.caller(), [recorded])
+    latest = (await runs.inside.ledger.history("default", seed.key)).latest
+    assert latest is not None
+    assert latest.data_identity is None

@@ -37,7 +37,7 @@ from tests.domain.varying import (
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, Volatility
-from dbt_state_oss.domain.history import DataTestResults
+from dbt_state_oss.domain.history import DataTestResults, Input
 from dbt_state_oss.domain.submission import ExecutionType, StaleUpstreamPolicy
 
 SKIPS: dict[str, Case] = {
@@ -54,7 +54,8 @@ SKIPS: dict[str, Case] = {
     ),
     "the own epoch is below the stamp on snowflake": asked(on("snowflake", CASE), own_epoch=BUILT - MINUTE),
     "an input's epoch is below the stamp on redshift": asked(
-        on("redshift", CASE), inputs={ORDERS: T0 - 1, CUSTOMERS: T0}
+        built_before(on("redshift", CASE), inputs={ORDERS: Input(T0, "ours"), CUSTOMERS: Input(T0, None)}),
+        inputs={ORDERS: T0 - 1, CUSTOMERS: T0},
     ),
     "a run that wrote no row left an epoch older than its inputs": built_before(asked(CASE, own_epoch=T0 - HOUR)),
     "one input of two is fresh and all must be": asked(

@@ -14,6 +14,8 @@ UNSEEN = [
     ("snowflake", "select $1 from @raw.stage/day"),
     ("snowflake", "select * from table(information_schema.query_history())"),
     ("snowflake", "select * from table(my.rows(1))"),
+    ("snowflake", "select * from identifier(concat('s.', 'orders'))"),
+    ("snowflake", "select * from identifier($name)"),
     ("snowflake", "select * from table('raw.orders')"),
     ("snowflake", "select * from table($name) t"),
     ("snowflake", "select * from t, table(raw.orders)"),

@@ -38,17 +38,17 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         target_name=node.target_name,
         full_refresh=case.is_full_refresh,
         part_of_inputs=case.reads_part_of_inputs,
-        data_identity=_data_identity(case, inputs),
+        data_identity=_data_identity(case, inputs, asked=decided_at is not None),
         found_epoch=None if decided_at is None else case.submission.own_epoch,
         voids=doubted(case),
     )
 
 
-def _data_identity(case: Case, inputs: Mapping[Relation, Input]) -> str | None:
+def _data_identity(case: Case, inputs: Mapping[Relation, Input], *, asked: bool) -> str | None:
     """The name of what the build leaves (rule I1).
 
     A seed is loaded into the table that is there, whose columns are those of its first load: it has a name only where there was
-    no table, or where it is that of the last load.
+    no table, which only a question tells, or where it is that of the last load.
     """
     if case.is_snapshot:
         return None
@@ -56,7 +56,7 @@ def _data_identity(case: Case, inputs: Mapping[Relation, Input]) -> str | None:
     if case.submission.execution_type is not ExecutionType.VALUES:
         return identity
     surely_missing = case.history == History() or not case.dialect.empty_looks_missing
-    made_anew = case.submission.own_epoch is None and surely_missing
+    made_anew = asked and case.submission.own_epoch is None and surely_missing
     return identity if made_anew or (latest is not None and latest.data_identity == identity) else None
 
 

@@ -98,7 +98,9 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
     recorded = None if was is None else latest.inputs.get(was)
     if recorded is None:
         return Change(ChangeKind.LOGIC, now, f"{now} was not read at the last build")
-    if was == now and case.clock.stands(recorded.epoch, case.submission.inputs.get(now)):
+    # On a table of nobody's no client has set a stamp: an epoch that fell has changed.
+    clock = case.clock if recorded.lineage is not None else EpochClock.EXACT
+    if was == now and clock.stands(recorded.epoch, case.submission.inputs.get(now)):
         return None
     assert was is not None
     reported = case.input_now(now)
@@ -129,7 +131,8 @@ def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relatio
     same. Where something has, only what was seen of the table after the build tells whether it moved during it (rule F2).
     """
     recorded, history = latest.inputs[was], case.upstream.get(was, History())
-    if recorded.lineage is None or not any(_vouches(one, was, recorded, case.clock) for one in history.executions):
+    before = (one for one in history.executions if one.confirmed_at <= latest.confirmed_at)
+    if recorded.lineage is None or not any(_vouches(one, was, recorded, case.clock) for one in before):
         return False
     if history.stood_until(recorded.epoch, latest.confirmed_at, case.clock):
         return True

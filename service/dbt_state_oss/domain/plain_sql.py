@@ -86,9 +86,14 @@ def is_plain(nodes: list[exp.Expr]) -> bool:
 
 def is_repeatable(nodes: list[exp.Expr]) -> bool:
     """A plain statement gives the same rows on the same data, however it is planned; the rounding of sums of floats aside."""
-    return not any(
-        type(node) in _BY_CHANCE or (isinstance(node, exp.Distinct) and node.args.get("on")) for node in nodes
-    )
+    return not any(type(node) in _BY_CHANCE or _tells_ties_apart(node) for node in nodes)
+
+
+def _tells_ties_apart(node: exp.Expr) -> bool:
+    """It picks among rows that tie in the order: the first of them, or all up to some row."""
+    if isinstance(node, exp.WindowSpec):
+        return str(node.args.get("kind")).upper() == "ROWS"
+    return isinstance(node, exp.Distinct) and bool(node.args.get("on"))
 
 
 def words_of(tokens: Iterable[Token]) -> set[str]:

@@ -132,7 +132,8 @@ def unseen_sources(tree: exp.Expr) -> Iterator[str]:
             continue
         in_schema = isinstance(source, exp.Dot) or node.args.get("db") is not None
         own_or_unknown = isinstance(source, exp.Anonymous) and source.name.lower() not in ROWS_OF_ARGUMENTS
-        if in_schema or own_or_unknown or not isinstance(source, _READ_WITHOUT_A_NAME):
+        named_by_text = isinstance(source, exp.DynamicIdentifier)
+        if in_schema or own_or_unknown or named_by_text or not isinstance(source, _READ_WITHOUT_A_NAME):
             yield source.name or source.sql()
 
 
