@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Collection, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from dbt_state_oss.application.codec import TargetDocument, decode_target, encode
+from dbt_state_oss.application.deadline import answered_within
 from dbt_state_oss.application.documents import DocumentCache
 from dbt_state_oss.application.keys import is_aside, target_key, target_key_of, target_prefix, texts_keys_beside
 from dbt_state_oss.application.ports import ObjectStore
@@ -15,7 +16,6 @@ from dbt_state_oss.application.side_by_side import side_by_side
 from dbt_state_oss.domain.history import Execution, History
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import TargetKey
-from dbt_state_oss.errors import StoreUnavailable
 
 _CONCURRENT_READS = 16
 
@@ -48,7 +48,7 @@ class Ledger:
 
     async def history(self, organization: str, target: TargetKey) -> History:
         """The target's history, empty where nothing is known. One conditional read, however long the history."""
-        async with self._in_time():
+        async with answered_within(self._read_timeout):
             return await self._history(organization, target)
 
     async def histories(
@@ -61,7 +61,7 @@ class Ledger:
             async with limit:
                 return await self._history(organization, TargetKey(namespace, relation))
 
-        async with self._in_time():
+        async with answered_within(self._read_timeout):
             histories = await asyncio.gather(*(one(relation) for relation in relations))
         return dict(zip(relations, histories, strict=True))
 
@@ -70,7 +70,7 @@ class Ledger:
         key = target_key_of(organization, execution_id)
         if key is None:
             return None
-        async with self._in_time():
+        async with answered_within(self._read_timeout):
             document = await self._documents.read(key)
         return None if document is None else _account_of(key, document)
 
@@ -79,14 +79,6 @@ class Ledger:
         if document is None or document.target != target:
             return History()
         return _history_of(document)
-
-    @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._read_timeout):
-                yield
-        except TimeoutError as error:
-            raise StoreUnavailable("the store did not answer in time") from error
 
     async def add(self, organization: str, target: TargetKey, executions: Iterable[Execution]) -> None:
         """Add executions to a target's history; durable on return (rule W1), idempotent by execution id (rule W2)."""

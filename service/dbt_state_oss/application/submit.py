@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import structlog
 
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.candidates import Candidates
+from dbt_state_oss.application.deadline import answered_within
 from dbt_state_oss.application.gathering import Gathering
 from dbt_state_oss.application.journal import Journal
 from dbt_state_oss.application.keys import CLONE, execution_id
@@ -25,7 +23,7 @@ from dbt_state_oss.domain.decision import Build, Clone, Decision, Skip
 from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.explanation import ExplainLine, Marker, Section
 from dbt_state_oss.domain.submission import Submission
-from dbt_state_oss.errors import StoreError, StoreUnavailable
+from dbt_state_oss.errors import StoreError
 
 _log = structlog.get_logger(__name__)
 
@@ -78,7 +76,7 @@ class Submit:
         Never a build: the client would read the inputs' epochs again after it, and record a change during the build as seen.
         """
         try:
-            async with self._in_time():
+            async with answered_within(self._decide_within):
                 case = await self._gathering.known(caller.organization, submission, self._clock.now())
                 decision = decide(case)
                 if isinstance(decision, Build) and _own_table_is_known(case):
@@ -90,7 +88,7 @@ class Submit:
 
     async def _decided(self, caller: Caller, submission: Submission, now: int) -> tuple[Case, Decision]:
         try:
-            async with self._in_time():
+            async with answered_within(self._decide_within):
                 case = await self._gathering.known(caller.organization, submission, now)
                 decision = decide(case)
                 if isinstance(decision, Build):
@@ -100,14 +98,6 @@ class Submit:
             case = await self._gathering.unknown(submission, now)
             decision = build_unasked(submission, f"the recorded state could not be read: {error}")
         return case, decision
-
-    @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._decide_within):
-                yield
-        except TimeoutError as error:
-            raise StoreUnavailable("the store did not answer in time") from error
 
     async def _clone_or(self, caller: Caller, case: Case, build: Build) -> tuple[Case, Clone | Build]:
         """A clone where one is provably the same as the build, with the case completed for either's record."""
