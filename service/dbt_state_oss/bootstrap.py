@@ -109,6 +109,7 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
     journal = Journal(store, clock, retention=retention)
     texts = SqlTexts(store, fingerprinter, keep=settings.journal.store_sql)
     stack.push_async_callback(_write_what_waits, node_states.close, journal.close, texts.close)
+    stack.push_async_callback(retention.close)
     ledger = Ledger(
         store,
         cache_bytes=settings.store.cache_bytes,

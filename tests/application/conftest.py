@@ -89,8 +89,8 @@ class Inside:
         self.fingerprinter = CountingFingerprinter()
         self.ledger = Ledger(store, cache_bytes=1_000_000, read_timeout_seconds=read_timeout_seconds)
         self.node_states = NodeStates(store, clock)
-        retention = Retention(store, clock, journal_days=30, store_sql=store_sql)
-        self.journal = Journal(store, clock, retention=retention)
+        self.retention = Retention(store, clock, journal_days=30, store_sql=store_sql)
+        self.journal = Journal(store, clock, retention=self.retention)
         self.texts = SqlTexts(store, InPlace(), keep=store_sql)
         self.tickets = Tickets(RING, clock, lifetime_ms=LIFETIME_MS)
         gathering = Gathering(self.ledger, self.fingerprinter, BuildOn.CONFIGS)
@@ -112,6 +112,7 @@ class Inside:
 
     async def close(self) -> None:
         """Write what waits in the background."""
+        await self.retention.close()
         await self.node_states.close()
         await self.journal.close()
         await self.texts.close()

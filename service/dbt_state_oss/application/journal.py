@@ -136,7 +136,7 @@ class Journal:
                 await asyncio.wait_for(self._closed.wait(), pause)
             if await self._write():
                 pause = _PAUSE_SECONDS
-                await self._tidy()
+                self._tidy()
             else:
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 self._wake.set()
@@ -177,10 +177,10 @@ class Journal:
             part.version = found.version if isinstance(found, Document) else None
         return False
 
-    async def _tidy(self) -> None:
+    def _tidy(self) -> None:
         for organization in {part.organization for part in self._parts.values()}:
             if self._retention is not None:
-                await self._retention.tidy(organization)
+                self._retention.begin(organization)
 
     def _let_go(self) -> None:
         """Forget what is written: parts that are full and, oldest first, those beyond what may be kept."""

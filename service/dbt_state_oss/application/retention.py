@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime
 
 import structlog
 
 from dbt_state_oss.application.keys import journal_day_of, journal_prefix, texts_prefix
 from dbt_state_oss.application.ports import Clock, Document, ObjectStore
+from dbt_state_oss.application.side_by_side import side_by_side
 from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.errors import Conflict, StoreError
 
 MOST_DELETED = 200
 """Documents deleted at a time; the rest goes the next time."""
+_AT_ONCE = 4
+"""Deletions under way: few, so that decisions find connections to the store."""
 
 _DAY_SECONDS = 86_400
 
@@ -31,23 +35,41 @@ class Retention:
         self._store_sql = store_sql
         self._tidied: dict[str, str] = {}
         """By organization: the day on which the last of what was to go was deleted."""
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._closed = False
+
+    def begin(self, organization: str) -> None:
+        """Tidy in a task of its own, if none does already, and not after the end. Never waits."""
+        if not (self._closed or organization in self._running or self._is_tidy(organization)):
+            task = asyncio.create_task(self.tidy(organization), name=f"retention {organization}")
+            self._running[organization] = task
+            task.add_done_callback(lambda _: self._running.pop(organization))
+
+    async def close(self) -> None:
+        """Give up on what is under way: the next time goes on with it."""
+        self._closed = True
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     async def tidy(self, organization: str) -> None:
         """Delete what is to go, once a day. Never raises: it is tried again."""
-        today = day_of(self._clock.now())
-        if self._tidied.get(organization) == today:
+        if self._is_tidy(organization):
             return
+        today = day_of(self._clock.now())
         try:
-            deleted = 0
-            async for key in self._to_go(organization):
-                if deleted == MOST_DELETED:
-                    return
-                await self._delete(key)
-                deleted += 1
+            keys = _first(self._to_go(organization), MOST_DELETED)
+            async with aclosing(side_by_side(keys, self._delete, at_once=_AT_ONCE)) as deletions:
+                deleted = len([None async for _ in deletions])
         except StoreError as error:
             _log.warning("not_tidied", cause=str(error))
         else:
-            self._tidied[organization] = today
+            if deleted < MOST_DELETED:
+                self._tidied[organization] = today
+
+    def _is_tidy(self, organization: str) -> bool:
+        return self._tidied.get(organization) == day_of(self._clock.now())
 
     async def _to_go(self, organization: str) -> AsyncIterator[str]:
         oldest_kept = day_of(self._clock.now() - self._journal_days * _DAY_SECONDS * 1000)
@@ -64,6 +86,14 @@ class Retention:
         if isinstance(found, Document):
             with suppress(Conflict):  # another server tidies too
                 await self._store.delete(key, expected=found.version)
+
+
+async def _first(keys: AsyncIterator[str], most: int) -> AsyncIterator[str]:
+    async for key in keys:
+        if not most:
+            return
+        most -= 1
+        yield key
 
 
 def day_of(milliseconds: int) -> str:
