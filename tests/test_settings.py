@@ -96,7 +96,8 @@ def test_the_places_of_the_other_stores_have_an_address() -> None:
         (
             {"STATE_STORE": "s3", "DBTSTATE_S3_BUCKET": "b", "DBTSTATE_S3_ENDPOINT": "minio:9000"},
             {},
-            'DBTSTATE_S3_ENDPOINT "minio:9000" is no http:// or https:// address',
+            'DBTSTATE_S3_ENDPOINT "minio:9000" is no http:// or https:// address; '
+            "a user, a password or a query can't be in it",
         ),
     ],
 )
@@ -117,6 +118,22 @@ def test_a_connection_string_is_a_secret() -> None:
     assert settings.store.place.connection_string == "AccountKey=hunter2"
     assert "hunter2" not in repr(settings)
     assert "hunter2" not in settings.store.place.address
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("https://user:hunter2@minio:9000/x", "https://********@minio:9000/x"),
+        ("https://user:hunter2@/@minio", "https://********@minio"),
+        ("https://team.blob.example/c?sv=1&sig=hunter2", "https://team.blob.example/c?********"),
+    ],
+)
+def test_credentials_in_an_address_are_refused_and_not_told(address: str, told: str) -> None:
+    environment = {"STATE_STORE": "s3", "DBTSTATE_S3_BUCKET": "b", "DBTSTATE_S3_ENDPOINT": address}
+    with pytest.raises(InvalidSettings) as caught:
+        read_settings(environment, {})
+    assert f'"{told}"' in str(caught.value)
+    assert "hunter2" not in str(caught.value)
 
 
 def test_every_value_can_be_set_by_its_variable() -> None:

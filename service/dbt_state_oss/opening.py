@@ -9,6 +9,7 @@ from dbt_state_oss.errors import StoreUnavailable
 from dbt_state_oss.settings import StoreSettings
 from dbt_state_oss.settings.places import AzurePlace, GcsPlace, LocalPlace, OneLakePlace, S3Place
 from dbt_state_oss.stores.bucket import Bucket
+from dbt_state_oss.stores.database import FILE_NAME
 from dbt_state_oss.stores.local import LocalStore
 from dbt_state_oss.stores.remote import RemoteStore
 
@@ -24,8 +25,8 @@ async def open_store(
     """
     place = settings.place
     if isinstance(place, LocalPlace):
-        if not make and not await asyncio.to_thread(place.directory.is_dir):
-            raise StoreUnavailable(f"there is no directory {place.directory}; name the server's with --dir")
+        if not make and not await asyncio.to_thread((place.directory / FILE_NAME).is_file):
+            raise StoreUnavailable(f"there is no state in {place.directory}; name the server's directory")
         return await LocalStore.open(place.directory)
     bucket = await asyncio.to_thread(_bucket, place, settings)
     return await RemoteStore.open(

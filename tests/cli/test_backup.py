@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -91,6 +92,49 @@ async def test_a_state_goes_through_a_pipe(directory: Path, tmp_path: Path) -> N
     importing = piped("import", tmp_path / "new", exporting.stdout)
     assert b"2 created" in importing.stdout
     assert len(await content(tmp_path / "new")) == 2
+
+
+def test_a_pipe_with_a_name_is_written_and_stays_one(directory: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen([*COMMAND, "state", "export", str(pipe), "--dir", str(directory)]) as exporting:
+        archive = pipe.read_bytes()
+        assert exporting.wait(PATIENCE_SECONDS) == 0
+    assert pipe.is_fifo()
+    assert b"2 created" in piped("import", tmp_path / "new", archive).stdout
+
+
+def test_where_nothing_is_recorded_the_last_export_stays(directory: Path, tmp_path: Path) -> None:
+    file, elsewhere = tmp_path / "backup.gz", tmp_path / "elsewhere"
+    state("export", directory, str(file))
+    whole = file.read_bytes()
+    elsewhere.mkdir()
+    for action in ("export", "list"):
+        result = state(action, elsewhere, *([str(file)] if action == "export" else []))
+        assert result.returncode == 1
+        assert f"there is no state in {elsewhere}" in result.stderr
+    assert list(elsewhere.iterdir()) == []
+    assert file.read_bytes() == whole
+
+
+async def test_an_empty_state_is_not_exported(tmp_path: Path) -> None:
+    file, empty = tmp_path / "backup.gz", tmp_path / "empty"
+    file.write_bytes(b"the last one")
+    await put(empty, TICKET_KEYS, SECRET)
+    result = state("export", empty, str(file))
+    assert result.returncode == 1
+    assert f"nothing is recorded in local:{empty}" in result.stderr
+    assert file.read_bytes() == b"the last one"
+    assert leftovers(tmp_path) == []
+
+
+def test_a_link_to_the_last_export_stays_a_link(directory: Path, tmp_path: Path) -> None:
+    link, file = tmp_path / "latest", tmp_path / "backup.gz"
+    file.write_bytes(b"the last one")
+    link.symlink_to(file)
+    assert state("export", directory, str(link)).returncode == 0
+    assert link.is_symlink()
+    assert file.read_bytes() != b"the last one"
 
 
 async def test_what_differs_is_replaced_only_when_told_so_and_else_nothing_is_written(

@@ -122,7 +122,7 @@ def test_common_mistakes_are_told_in_a_sentence(project: Path, tmp_path_factory:
     state = ("--dir", str(project / "state"))
     for told, sentence in (
         (run("explain", *state, directory=elsewhere), "there is no decision log in logs/state; run this where dbt ran"),
-        (run("explain", "--dir", str(elsewhere / "no"), directory=project), "there is no directory"),
+        (run("explain", "--dir", str(elsewhere / "no"), directory=project), "there is no state in"),
         (explain(project, "nothing"), "nothing is recorded or was decided that matches nothing"),
         (explain(project, "-s", "nothing"), "no node in logs/state/responses_2026_01_02.jsonl is named nothing"),
         (explain(project, "--log", "logs/state/responses_2026_01_01.jsonl"), "is no decision log of dbt-state"),

@@ -77,7 +77,8 @@ async def test_a_state_goes_into_a_bucket_and_out_of_it(tmp_path: Path) -> None:
     ("source", "destination", "because"),
     [
         ("local:{}/old", "local:{}/old", "the same store"),
-        ("local:{}/typo", "local:{}/new", "there is no directory"),
+        ("local:{}/typo", "local:{}/new", "there is no state in"),
+        ("local:{}/old", "local:{}/new", "there is no state in"),
         ("s3://bucket/a/b", "s3://bucket/a", "s3://bucket/a/b lies within s3://bucket/a"),
         ("ftp://host", "local:{}/new", 'ftp://host" names no store'),
         ("local:{}/old", "local:", 'local:" names no store'),
@@ -90,6 +91,14 @@ def test_stores_that_cannot_be_meant_are_refused(tmp_path: Path, source: str, de
     assert because in result.stderr
     assert not (tmp_path / "new").exists()
     assert not (tmp_path / "typo").exists()
+
+
+async def test_where_nothing_is_recorded_nothing_is_made(tmp_path: Path) -> None:
+    await put(tmp_path / "old", **{TICKET_KEYS: b"secret"})
+    result = migrate(tmp_path / "old", tmp_path / "new")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"nothing is recorded in local:{tmp_path}/old" in result.stderr
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,13 @@ def test_azure_does_not_tell_what_a_malformed_connection_string_holds() -> None:
     assert SIGNATURE not in "".join(traceback.format_exception(caught.value))
 
 
+def test_azure_a_key_that_is_cut_off_is_no_missing_identity() -> None:
+    cut_off = SIGNATURE[:-1]
+    with pytest.raises(StoreUnavailable, match="the connection string cannot be right") as caught:
+        azure(connection_string=f"AccountName=team;AccountKey={cut_off};EndpointSuffix=core.windows.net")
+    assert cut_off not in "".join(traceback.format_exception(caught.value))
+
+
 def test_azure_does_not_tell_the_signature_of_an_address_that_does_not_answer() -> None:
     endpoint = f"http://127.0.0.1:{free_port()}/team"
     bucket = azure(connection_string=f"BlobEndpoint={endpoint};SharedAccessSignature=sv=2023-11-03&sig={SIGNATURE}")

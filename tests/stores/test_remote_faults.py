@@ -7,6 +7,7 @@ import itertools
 import threading
 
 import pytest
+from tests.emulators import s3
 from tests.emulators.proxy import Fault, Proxy, Request
 from tests.emulators.s3_faults import LASTING, TRANSIENT, every, once
 from tests.stores.asking import add, listed, stored
@@ -153,6 +154,16 @@ async def test_a_delete_whose_answer_is_lost_is_known_to_have_happened(moto_prox
         await store.delete(KEY, expected=version)
     assert done == {"DELETE": 1}
     assert await store.get(KEY) is None
+    await store.close()
+
+
+async def test_what_others_put_there_is_not_listed(moto_proxy: Proxy, moto_bucket: str) -> None:
+    store = await opened(moto_proxy.endpoint, moto_bucket)
+    await store.put(KEY, b"x", expected=None)
+    client = s3.client(moto_proxy.endpoint)
+    for name in ("state/READ ME.txt", "state/a//b", "state/org/ü"):
+        client.put_object(Bucket=moto_bucket, Key=name, Body=b"x")
+    assert await listed(store, "") == [KEY]
     await store.close()
 
 

@@ -16,7 +16,7 @@ from dbt_state_oss.application.ownership.transfer import Fate, Tally, compare, d
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
 from dbt_state_oss.cli.progress import Progress
 from dbt_state_oss.cli.stores import opened
-from dbt_state_oss.cli.transfers import expect_no_difference, outcome_text
+from dbt_state_oss.cli.transfers import expect_a_state, expect_no_difference, outcome_text
 from dbt_state_oss.cli.whole_files import STANDARD_STREAM, read_again, written_whole
 from dbt_state_oss.domain.explanation import time_text
 from dbt_state_oss.settings import Settings, StoreSettings
@@ -64,7 +64,7 @@ def add_parsers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def export_state(options: argparse.Namespace, settings: Settings) -> int:
-    """Write the archive; returns the exit code. Raises StoreError, and InvalidRequest for a file that cannot be written."""
+    """Write the archive; returns the exit code. Raises StoreError; InvalidRequest without a state or a file."""
     with written_whole(options.file) as file:
         count = asyncio.run(_export(settings.store, file, ticket_keys=options.with_ticket_keys))
     told = sys.stderr if options.file == STANDARD_STREAM else sys.stdout
@@ -81,6 +81,7 @@ async def _export(settings: StoreSettings, file: BinaryIO, *, ticket_keys: bool)
             opened(settings, read_only=True, make=False) as store,
             aclosing(documents_of(store, ticket_keys=ticket_keys)) as documents,
         ):
+            await expect_a_state(store, settings.place)
             archive, number = ArchiveWriter(file, header), 0
             async for record in documents:
                 archive.add(record)

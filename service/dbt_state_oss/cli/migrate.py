@@ -14,7 +14,7 @@ from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.cli.progress import Progress
 from dbt_state_oss.cli.store_urls import FORMS, store_settings_of
 from dbt_state_oss.cli.stores import opened
-from dbt_state_oss.cli.transfers import expect_no_difference, outcome_text
+from dbt_state_oss.cli.transfers import expect_a_state, expect_no_difference, outcome_text
 from dbt_state_oss.errors import InvalidSettings
 from dbt_state_oss.settings import Settings
 from dbt_state_oss.settings.places import LocalPlace, Place
@@ -26,7 +26,8 @@ move is recorded afterwards. At the end every document is read again and compare
 Stop the servers first. Where they must go on, copy once while they run, move them to the new store, and copy
 once more with --overwrite before they are used there: the second pass brings only what was written since.
 
-What a store needs beside its address (an endpoint, a region) is read from its variables.
+What a store needs beside its address (an endpoint, a region) is read from its variables, as is a prefix that is not
+named. Between two stores that need different values of one variable: state export, then state import.
 
 stores: {FORMS}"""
 
@@ -75,8 +76,10 @@ def migrate(options: argparse.Namespace, _: Settings) -> int:
     _expect_apart(source.place, destination.place)
 
     async def run() -> _Migrated:
-        async with opened(source, read_only=True, make=False) as reading, opened(destination) as writing:
-            return await _migrated(reading, writing, overwrite=options.overwrite)
+        async with opened(source, read_only=True, make=False) as reading:
+            await expect_a_state(reading, source.place)
+            async with opened(destination) as writing:
+                return await _migrated(reading, writing, overwrite=options.overwrite)
 
     migrated = asyncio.run(run())
     print(f"{source.place.address} → {destination.place.address}: {outcome_text(migrated.written)}")

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from dbt_state_oss.application.ownership.transfer import EXAMPLES, Fate, Tally
+from dbt_state_oss.application.ownership.transfer import EXAMPLES, Fate, Tally, is_empty
+from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.errors import InvalidRequest
+from dbt_state_oss.settings.places import Place
+
+
+async def expect_a_state(store: ObjectStore, place: Place) -> None:
+    """Raise InvalidRequest if nothing is recorded there: a wrong prefix, more likely than a state that is to be copied."""
+    if await is_empty(store):
+        raise InvalidRequest(f"nothing is recorded in {place.address}: nothing was written")
 
 
 def expect_no_difference(tally: Tally) -> None:

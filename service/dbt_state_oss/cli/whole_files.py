@@ -20,7 +20,8 @@ STANDARD_STREAM = "-"
 def written_whole(name: str) -> Iterator[BinaryIO]:
     """A file to write, which is there under its name once all is written, and is not touched where something fails.
 
-    It is the owner's alone (mode 0600). `-` is standard output. Raises `InvalidRequest` where it cannot be written.
+    It is the owner's alone (mode 0600). `-` is standard output; that and what is no file (a pipe, a device) is written as it
+    is. Raises `InvalidRequest` where it cannot be written.
     """
     if name == STANDARD_STREAM:
         if sys.stdout.isatty():
@@ -30,6 +31,11 @@ def written_whole(name: str) -> Iterator[BinaryIO]:
         return
     path = Path(name)
     try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as file:
+                yield file
+            return
+        path = path.resolve()
         descriptor, partial = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:

@@ -20,7 +20,7 @@ _LONGEST_PREFIX = 256
 _PREFIX = re.compile(
     rf"(?=.{{1,{_LONGEST_PREFIX}}}$)(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._=-]+(?:/(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._=-]+)*"
 )
-_URL = re.compile(r"https?://[^\s/?#]+(?:/[^\s?#]*)?")
+_URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 
 
 def one_of(*allowed: str) -> Callable[[str], str]:
@@ -113,7 +113,7 @@ def prefix(text: str) -> str:
 
 def url(text: str) -> str:
     if text and not _URL.fullmatch(text):
-        raise ValueError("is no http:// or https:// address")
+        raise ValueError("is no http:// or https:// address; a user, a password or a query can't be in it")
     return text.rstrip("/")
 
 

@@ -5,6 +5,7 @@ counts as not set, and all faults are told in one message.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,8 @@ from dbt_state_oss.settings.values import (
 
 MASK = "********"
 
+_CREDENTIALS = re.compile(r"(?<=://)\S*(?=@)|(?<=\?).+", re.DOTALL)
+"""Of an address: the user with the password, and the query, which may be a signature."""
 _PREFIX = "DBTSTATE_"
 _STORE = next(setting for setting in SETTINGS if setting.field == "store.kind")
 
@@ -91,8 +94,10 @@ def read_settings(
 
 
 def shown(setting: Setting, text: str) -> str:
-    """A value as it may be printed: secrets masked."""
-    return MASK if setting.secret and text else text
+    """A value as it may be printed: secrets masked, those in an address too."""
+    if setting.secret and text:
+        return MASK
+    return _CREDENTIALS.sub(MASK, text)
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:

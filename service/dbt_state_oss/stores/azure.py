@@ -5,6 +5,7 @@ Whoever asks is who this process is: a workload's or managed identity, what the 
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import requests
@@ -72,6 +73,7 @@ class AzureBucket:
             )
         try:
             if connection_string:
+                _check_account_key(connection_string)
                 self._client = ContainerClient.from_connection_string(connection_string, container, **options)
             else:
                 self._credential = DefaultAzureCredential(**timeouts)
@@ -167,6 +169,14 @@ class AzureBucket:
         self._client.close()
         if self._credential:
             self._credential.close()
+
+
+def _check_account_key(connection_string: str) -> None:
+    """Raise ValueError for a key that is no Base64, which the SDK would take for an identity that is not there."""
+    for part in connection_string.split(";"):
+        name, _, value = part.partition("=")
+        if name.strip().lower() == "accountkey":
+            base64.b64decode(value.strip(), validate=True)
 
 
 def _only(version: str) -> dict[str, Any]:

@@ -16,6 +16,11 @@ _KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
 _PREFIX = re.compile(r"[A-Za-z0-9._=/-]*")
 
 
+def is_key(name: str) -> bool:
+    """Whether a document may have this name."""
+    return len(name) <= KEY_LENGTH and _KEY.fullmatch(name) is not None
+
+
 def check_key(key: str) -> None:
     """Raise `InvalidRequest` unless `key` is a path as the port allows: no empty segment, no `.` and no `..`."""
     if len(key) > KEY_LENGTH:

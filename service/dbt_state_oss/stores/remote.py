@@ -3,7 +3,8 @@
 *Versions* must never come back, but an ETag may be a digest of the bytes: so every write has a stamp of its own, as the
 object's first line. It also tells, when an answer got lost, whether what is there now is what this process wrote.
 
-*An empty object counts as none.* That is how a document is deleted in stores that delete whatever the version.
+*An empty object counts as none.* That is how a document is deleted in stores that delete whatever the version. Nor does one
+count whose name no document could have: somebody else put it there.
 
 *Calls* run in threads of this store's own, one for each connection, so none holds up the event loop. They are repeated after
 random pauses, until the caller gives up or `attempts` are made.
@@ -24,7 +25,7 @@ import structlog
 from dbt_state_oss.application.ports import Clock, Document, Unchanged, Version
 from dbt_state_oss.errors import Conflict, StoreReadOnly, StoreUnavailable
 from dbt_state_oss.stores.bucket import Blob, Bucket, NoAnswer
-from dbt_state_oss.stores.keys import check_key, check_prefix
+from dbt_state_oss.stores.keys import check_key, check_prefix, is_key
 from dbt_state_oss.stores.probe import removes_conditionally
 
 _FIRST_PAUSE_SECONDS = 0.05
@@ -108,7 +109,9 @@ class RemoteStore:
         while True:
             page = await self._ask(partial(self._bucket.page, self._prefix + prefix, following))
             for name in page.names:
-                yield name.removeprefix(self._prefix)
+                key = name.removeprefix(self._prefix)
+                if is_key(key):
+                    yield key
                 self._refuse_closed()
             if page.following is None:
                 return

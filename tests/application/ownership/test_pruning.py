@@ -13,7 +13,7 @@ from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.keys import journal_prefix, target_key, texts_key
 from dbt_state_oss.application.ownership.prune_plan import PrunePlan, plan_of
 from dbt_state_oss.application.ownership.pruning import Pruned, Pruning
-from dbt_state_oss.application.ports import Document
+from dbt_state_oss.application.ports import Document, Version
 from dbt_state_oss.domain.decision import Build
 from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.domain.relation import Relation
@@ -105,7 +105,7 @@ async def test_a_decision_counts_in_whatever_part_of_the_journal_it_stands(
     await inside.submit(caller, replace(table(), own_epoch=own))
     await inside.close()
     plan = await planned(Inside(store, clock), days=10)
-    assert (plan.targets, plan.journal) == ([], [])
+    assert (plan.targets, plan.journal) == ([], {})
 
 
 async def test_what_something_that_stays_was_built_from_stays(
@@ -172,3 +172,31 @@ async def test_another_organizations_state_is_left_alone(old: Inside, store: Mem
     await store.put(KEY.replace("default", "other"), found.data, expected=None)
     await pruned(old, await planned(old))
     assert await keys(store, "targets") == [KEY.replace("default", "other")]
+
+
+async def test_a_part_of_the_journal_that_grew_since_it_was_planned_stays(old: Inside, store: MemoryStore) -> None:
+    plan = await planned(old)
+    (part,) = await keys(store, "journal")
+    there = await store.get(part)
+    assert isinstance(there, Document)
+    await store.put(part, there.data, expected=there.version)
+    done = await pruned(old, plan)
+    assert (done.journal, done.changed) == (0, 1)
+    assert await keys(store, "journal") == [part]
+
+
+async def test_what_is_built_again_while_it_is_pruned_keeps_its_hint(
+    old: Inside, store: MemoryStore, caller: Caller
+) -> None:
+    class BuiltAgain(MemoryStore):
+        """Somebody builds the target as soon as it is deleted."""
+
+        async def delete(self, key: str, *, expected: Version) -> None:
+            await super().delete(key, expected=expected)
+            if key == KEY:
+                await build(old, caller, table())
+
+    plan = await planned(old)
+    done = await Pruning(BuiltAgain(sharing=store), "default")(plan, told)
+    assert (done.targets, done.candidates) == (1, 0)
+    assert await keys(store, "candidates")

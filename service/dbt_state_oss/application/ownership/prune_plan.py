@@ -46,8 +46,8 @@ class PrunePlan:
     cut_off: int
     """Unix milliseconds: what was last built or asked about before is stale."""
     targets: list[StaleTarget] = field(default_factory=list)
-    journal: list[str] = field(default_factory=list)
-    """Keys of the journal's parts that tell of nothing since the cut-off."""
+    journal: dict[str, Version] = field(default_factory=dict)
+    """The journal's parts that tell of nothing since the cut-off, by key."""
     unreadable: int = 0
     """Documents that cannot be read, and stay."""
 
@@ -88,7 +88,7 @@ class _Planning:
         if part is None or len(entries) < len(part.entries):
             plan.unreadable += 1
         elif not recent:
-            plan.journal.append(key)
+            plan.journal[key] = document.version
 
     def judge_target(self, key: str, document: Document) -> None:
         """A target, once all of the journal is judged."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from dbt_state_oss.application.codec import CandidatesDocument, decode_candidates, encode
+from dbt_state_oss.application.codec import CandidatesDocument, decode_candidates, decode_target, encode
 from dbt_state_oss.application.keys import candidates_prefix, target_key_beside, texts_keys_beside
 from dbt_state_oss.application.ownership.prune_plan import PrunePlan, Told, decoded
 from dbt_state_oss.application.ports import Document, ObjectStore, Version
@@ -49,9 +49,9 @@ class Pruning:
                     pruned.texts += await self._deleted(texts, pruned)
         if gone:
             await self._strike(gone, pruned)
-        for number, key in enumerate(plan.journal, start=len(plan.targets) + 1):
+        for number, (key, version) in enumerate(plan.journal.items(), start=len(plan.targets) + 1):
             told(number)
-            pruned.journal += await self._deleted(key, pruned)
+            pruned.journal += await self._replaced(key, None, version, pruned)
         return pruned
 
     async def _strike(self, gone: set[str], pruned: Pruned) -> None:
@@ -61,11 +61,20 @@ class Pruning:
                 listed = decoded(decode_candidates, key, document)
                 if listed is None:
                     continue
-                left = {name: one for name, one in listed.targets.items() if target_key_beside(key, name) not in gone}
-                struck = len(listed.targets) - len(left)
+                targets = {name: target_key_beside(key, name) for name in listed.targets}
+                struck = {
+                    name for name, target in targets.items() if target in gone and not await self._is_there(target)
+                }
+                left = {name: one for name, one in listed.targets.items() if name not in struck}
                 shorter = encode(CandidatesDocument(left)) if left else None
                 if struck and await self._replaced(key, shorter, document.version, pruned):
-                    pruned.candidates += struck
+                    pruned.candidates += len(struck)
+
+    async def _is_there(self, target: str) -> bool:
+        """Whether something is recorded of a target: it may have been built since it was deleted."""
+        found = await self._store.get(target)
+        document = decoded(decode_target, target, found) if isinstance(found, Document) else None
+        return document is not None and bool(document.executions)
 
     async def _deleted(self, key: str, pruned: Pruned) -> bool:
         found = await self._store.get(key)

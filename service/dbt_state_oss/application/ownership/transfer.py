@@ -64,6 +64,14 @@ Told = Callable[[Tally], None]
 """Is called after each document, to show progress."""
 
 
+async def is_empty(store: ObjectStore) -> bool:
+    """Whether nothing is recorded in a store; the servers' own documents are no record."""
+    async for key in store.list(""):
+        if not key.startswith(SERVER_PREFIX):
+            return False
+    return True
+
+
 async def documents_of(store: ObjectStore, *, ticket_keys: bool) -> AsyncGenerator[Record, None]:
     """Every document of a store; without the servers' secrets unless `ticket_keys`."""
 

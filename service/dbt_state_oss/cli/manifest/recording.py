@@ -40,7 +40,7 @@ async def record(settings: Settings, run: PlainRun, proven: Mapping[str, Recorde
     """
     parsing = ParsingLimits(workers=settings.parsing.workers, parse_seconds=settings.parsing.timeout_seconds)
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(opened(settings.store, make=False))
+        store = await stack.enter_async_context(opened(settings.store))
         ledger = Ledger(store, cache_bytes=settings.store.cache_bytes)
         fingerprinter = PooledFingerprinter(parsing)
         stack.push_async_callback(fingerprinter.close)
