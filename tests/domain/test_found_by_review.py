@@ -157,9 +157,13 @@ def on_upstream(*, stars: bool, run_again: bool, **changes: Any) -> Case:
     fingerprint = replace(FINGERPRINT, star_relations=(CUSTOMERS,) if stars else ())
     logic = replace(view.logic, execution_type=ExecutionType.FULL, fingerprint=fingerprint)
     upstream = execution(lineage="l1", epoch=T0, **{"logic": logic, **changes})
-    now = replace(upstream, epoch=NOW) if run_again else upstream
+    again = replace(upstream, id="ns.t.x2", epoch=NOW, found_epoch=T0, decided_at=NOW - 1, confirmed_at=NOW)
     then = replace(view, history=History(), upstream={ORDERS: History((upstream,))})
-    return replace(then, history=History((execution(then),)), upstream={ORDERS: History((now,))})
+    return replace(
+        then,
+        history=History((execution(then),)),
+        upstream={ORDERS: History((again, upstream) if run_again else (upstream,))},
+    )
 
 
 def test_a_star_on_a_model_that_hands_on_columns_is_not_trusted_once_the_model_ran_again() -> None:

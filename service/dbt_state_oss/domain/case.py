@@ -76,7 +76,7 @@ class Case:
         if hashes.body is None:
             return False
         return any(
-            (execution.logic.execution_type.incremental or execution.full_refresh)
+            (execution.logic.execution_type.may_be_incremental or execution.full_refresh)
             and (execution.hashes.body, execution.hashes.configs) == (hashes.body, hashes.configs)
             for execution in self.history.executions
         )

@@ -203,6 +203,8 @@ def _judged(case: Case, candidate: Candidate, *, past: bool) -> Clone | _Refusal
     latest = candidate.history.latest
     if latest is None or latest.epoch is None or not same_logic(case, latest):
         return _Refusal("its last build was of another query")
+    if case.history.is_from_before_it_was_forgotten(latest):
+        return _Refusal("what it holds may be from before the target was invalidated")
     if _was_filled_again(latest):
         return _Refusal("it was loaded into a table that was there before")
     findings: list[Finding] = []

@@ -51,7 +51,7 @@ def identity_at(history: History, relation: Relation, epoch: Epoch | None, clock
         return None
     written = history.written_at(epoch, clock)
     if written is None or written.data_identity is None or written.unproven is not None:
-        return f"{relation} at {epoch}"
+        return f"{relation} at {epoch if written is None or written.epoch is None else written.epoch}"
     return written.data_identity
 
 

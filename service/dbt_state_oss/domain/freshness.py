@@ -138,14 +138,14 @@ def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relatio
         return True
     source = history.written_at(recorded.epoch, case.clock)
     copy = case.upstream.get(now, History()).written_at(case.submission.inputs.get(now), case.clock)
-    if source is None or copy is None or copy.origin is None or copy.decided_at is None:
+    if source is None or copy is None or copy.origin is None or copy.origin.past or copy.decided_at is None:
         return False
     return copy.origin.execution_id == source.id and copy.decided_at >= latest.confirmed_at
 
 
 def _vouches(execution: Execution, relation: Relation, recorded: Input, clock: EpochClock) -> bool:
     """The execution left what was recorded of its table, and that has not turned out to be wrong since."""
-    named_by_epoch = recorded.identity == f"{relation} at {recorded.epoch}"
+    named_by_epoch = recorded.identity in (f"{relation} at {recorded.epoch}", f"{relation} at {execution.epoch}")
     same_name = named_by_epoch or recorded.identity in (None, execution.data_identity)
     return clock.stands(execution.epoch, recorded.epoch) and same_name and execution.lineage == recorded.lineage
 

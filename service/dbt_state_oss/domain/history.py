@@ -22,9 +22,10 @@ LONGEST_BUILD_MS = 24 * 60 * 60 * 1000
 """A build of which it is not known when it began is not expected to have begun earlier before its end."""
 
 _UNSEEN_BEGINNING = "it was recorded without a question, and may have begun before its target was invalidated"
-
+_COPY_FROM_BEFORE = "it is a copy of what may have been made before its target was invalidated"
 HISTORY_LENGTH = 8
-"""Executions kept for a target. Only the latest can justify a skip; the others tell A→B→A and full refreshes."""
+"""Executions kept for a target, by their epochs and as many by when they were confirmed, which are mostly the same. Only the
+latest can justify a skip; the others tell A→B→A, full refreshes, and who else may have written."""
 
 
 class Rival(Enum):
@@ -151,7 +152,11 @@ class Execution:
 
     def overlapped(self, other: Execution) -> bool:
         """Whether the two may have been under way at once; one whose beginning is not known may have begun at any time."""
-        return _may_precede(self.decided_at, other.confirmed_at) and _may_precede(other.decided_at, self.confirmed_at)
+        return self._began_at_the_earliest < other.confirmed_at and other._began_at_the_earliest < self.confirmed_at
+
+    @property
+    def _began_at_the_earliest(self) -> int:
+        return self.confirmed_at - LONGEST_BUILD_MS if self.decided_at is None else self.decided_at
 
     def followed(self, other: Execution) -> bool:
         """Whether this one began after `other` was confirmed; where it is not known when it began, its end tells."""
@@ -159,8 +164,17 @@ class Execution:
         return began >= other.confirmed_at
 
     def left_the_same(self, other: Execution) -> bool:
-        """Whether both did the same to the same inputs."""
-        return self.logic == other.logic and self.inputs == other.inputs
+        """Whether both did the same to the same inputs; a hook, a contract's types and a macro count as what a query does."""
+        return (
+            self.logic == other.logic
+            and self.inputs == other.inputs
+            and self.unproven == other.unproven
+            and self._beside_its_query == other._beside_its_query
+        )
+
+    @property
+    def _beside_its_query(self) -> tuple[str | None, ...]:
+        return self.hashes.configs, self.hashes.contract, self.hashes.macros
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +247,7 @@ class History:
         return not_below[-1] if not_below else None
 
     def merged(self, others: Iterable[Execution]) -> History:
-        """This history with `others`: union by id, newest first, trimmed to `HISTORY_LENGTH`.
+        """This history with `others`: union by id, newest first, trimmed by `HISTORY_LENGTH`.
 
         What began before the history was forgotten stays forgotten, however late it is confirmed; what one execution voids of
         another stays void.
@@ -250,19 +264,26 @@ class History:
                 voided = by_id[execution.voids]
                 by_id[voided.id] = replace(voided, data_identity=None, lineage=UNKNOWN_LINEAGE)
         newest = sorted(by_id.values(), key=_age_order, reverse=True)
-        return replace(self, executions=tuple(newest[:HISTORY_LENGTH]))
+        heard_last = sorted(by_id.values(), key=lambda one: (one.confirmed_at, one.id), reverse=True)
+        kept = {one.id for one in (*newest[:HISTORY_LENGTH], *heard_last[:HISTORY_LENGTH])}
+        return replace(self, executions=tuple(one for one in newest if one.id in kept))
+
+    def is_from_before_it_was_forgotten(self, execution: Execution) -> bool:
+        """Whether the content that `execution` left, here or elsewhere, may have been made before this history was forgotten."""
+        began = execution.content_decided_at
+        if began is None:
+            began = execution.built_at - LONGEST_BUILD_MS
+        return self.forgotten_at is not None and began <= self.forgotten_at
 
     def _less_what_may_be_forgotten(self, execution: Execution) -> Execution:
         """The execution; it proves nothing if it may have begun before the history was forgotten: in write-only mode the client
-        tells neither when a build began nor how long it took."""
+        tells neither when a build began nor how long it took. Nor does a copy of what may be from before."""
+        if execution.origin is not None and self.is_from_before_it_was_forgotten(execution):
+            return replace(execution, unproven=_COPY_FROM_BEFORE, data_identity=None, lineage=UNKNOWN_LINEAGE)
         known = execution.decided_at is not None or execution.runtime_ms > 0
         if known or self.forgotten_at is None or execution.confirmed_at - self.forgotten_at > LONGEST_BUILD_MS:
             return execution
         return replace(execution, unproven=_UNSEEN_BEGINNING, data_identity=None, lineage=UNKNOWN_LINEAGE)
-
-
-def _may_precede(beginning: int | None, end: int) -> bool:
-    return beginning is None or beginning < end
 
 
 def _age_order(execution: Execution) -> tuple[int, int, str]:

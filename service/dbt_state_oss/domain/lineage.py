@@ -60,10 +60,10 @@ def lineage_at(history: History, epoch: Epoch | None, clock: EpochClock) -> str 
     """The lineage of what stood in a table at `epoch`: that of the execution which the epoch falls to (rule I3).
 
     None where the table is not ours; `UNKNOWN_LINEAGE` where it is, but the epoch falls to no execution on record: somebody
-    else wrote to it, or a build of it is not confirmed.
+    else wrote to it, a build of it is not confirmed, or it was forgotten.
     """
     if history.latest is None:
-        return None
+        return UNKNOWN_LINEAGE if history.is_forgotten else None
     written = history.written_at(epoch, clock)
     return UNKNOWN_LINEAGE if written is None else written.lineage
 

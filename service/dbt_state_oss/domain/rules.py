@@ -25,6 +25,9 @@ _NOTHING_SUITABLE = (RejectionReason.NO_SUITABLE_MATCH_FOUND, RejectionReason.NO
 _NO_SUCH_LOGIC = (RejectionReason.NO_FINGERPRINT_MATCH, RejectionReason.NO_FINGERPRINT_MATCH)
 _OLDER_LOGIC = (RejectionReason.LATEST_QUERY_HASH_NOT_MATCH, RejectionReason.TARGET_TABLE_MATCH)
 
+_REPLACES = frozenset({ExecutionType.FULL, ExecutionType.VALUES, ExecutionType.VIEW})
+"""Ways of being built that leave another epoch behind, whatever they wrote."""
+
 _CLOCK_SKEW_MS = 60_000
 """Further in the future than this, a recorded time is an error of some clock and no age at all."""
 
@@ -182,11 +185,15 @@ def same_selection(case: Case, execution: Execution) -> bool:
 
 
 def same_template(case: Case, execution: Execution) -> bool:
-    """Rule L7. The template says nothing of the views that are read, nor of the extras that the client computes (`__…`)."""
-    now, then = case.submission.node.hashes, execution.hashes
+    """Rule L7. The template says nothing of the views that are read, nor of the extras that the client computes (`__…`); and
+    another node, or the same one in another dbt target, may make something else of it (`model.name`, `target.name`)."""
+    node = case.submission.node
+    now, then = node.hashes, execution.hashes
     return (
         case.submission.compare_unrendered_code
         and now.body is not None
+        and node.unique_id == execution.node_id
+        and (node.target_name == execution.target_name or execution.origin is not None)
         and not (case.reads_part_of_inputs or execution.part_of_inputs)
         and (now.body, now.configs, now.macros) == (then.body, then.configs, then.macros)
         and execution.logic.dialect == case.dialect.name
@@ -212,6 +219,8 @@ def configuration_is_unchanged(case: Case) -> Finding | None:
     if case.build_on is BuildOn.IGNORE and not case.is_snapshot:
         return None
     now, then = case.submission.node.hashes, _latest(case).hashes
+    if case.is_snapshot and now.configs is None:
+        return _no(Section.QUERY, "a snapshot's strategy is in its configuration, of which this client tells nothing")
     if now.configs != then.configs:
         return _no(Section.QUERY, "its configuration has changed (a hook, perhaps) though its query has not")
     if case.build_on is BuildOn.CONFIGS_AND_MACROS and now.macros != then.macros:
@@ -248,7 +257,7 @@ def nobody_else_wrote_to_it(case: Case) -> Finding | None:
     if submission.relation is None:
         return None
     latest = _latest(case)
-    if case.clock.stands(latest.epoch, submission.own_epoch):
+    if case.clock.stands(latest.epoch, submission.own_epoch) and not _holds_an_older_build(case, latest):
         return _yes(Section.TABLE, "nobody else has written to it since its last build")
     if submission.ignore_external_modifications:
         return _yes(Section.TABLE, "somebody else has written to it, which is to be ignored")
@@ -257,6 +266,20 @@ def nobody_else_wrote_to_it(case: Case) -> Finding | None:
     because = f"somebody else has written to its table since its last build: it is from {when}"
     children = (epoch_evidence(latest.epoch, submission.own_epoch, case.now),)
     return _no(Section.TABLE, because, children=children)
+
+
+def _holds_an_older_build(case: Case, latest: Execution) -> bool:
+    """Whether the epoch is not above what an earlier build confirmed, though the latest replaced the table: it was swapped back.
+
+    On an exact clock it would be another epoch. A build that adds to its table may leave the epoch where it was.
+    """
+    own, last = case.submission.own_epoch, latest.epoch
+    if own is None or last is None or latest.resource_type == "snapshot":
+        return False
+    return latest.logic.execution_type in _REPLACES and any(
+        one.epoch is not None and own <= one.epoch < last and not one.left_the_same(latest)
+        for one in case.history.executions
+    )
 
 
 def view_reads_what_it_read(case: Case) -> Finding | None:
@@ -280,10 +303,16 @@ def view_reads_what_it_read(case: Case) -> Finding | None:
 def _has_the_same_columns(case: Case, latest: Execution, relation: Relation) -> bool:
     """The logic upstream is what it was, and where it hands on columns of others, it has not been run since."""
     recorded, now = latest.inputs.get(relation), case.input_now(relation)
-    upstream = case.upstream.get(relation, History()).latest
+    history = case.upstream.get(relation, History())
+    upstream = history.latest
     if recorded is None or upstream is None or not same_lineage(recorded.lineage, now.lineage):
         return False
-    return upstream.spells_out_its_columns or (now.epoch is not None and recorded.epoch == now.epoch)
+    if history.rival_of(upstream, case.clock) is not None:
+        return False
+    if now.epoch is not None and recorded.epoch == now.epoch:
+        return True
+    stood = history.stood_until(recorded.epoch, latest.confirmed_at, case.clock)
+    return upstream.spells_out_its_columns and stood
 
 
 def results_are_complete(case: Case) -> Finding | None:

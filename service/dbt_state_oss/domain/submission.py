@@ -34,6 +34,11 @@ class ExecutionType(Enum):
         """Adds to what the table holds, so that its content depends on history."""
         return self in _INCREMENTAL
 
+    @property
+    def may_be_incremental(self) -> bool:
+        """Incremental, or what an incremental with a strategy of the project's own is sent as, too."""
+        return self.incremental or self is ExecutionType.DBT_CUSTOM
+
 
 _INCREMENTAL = frozenset(
     {
