@@ -243,3 +243,21 @@ async def test_a_hook_that_writes_to_a_copy_ends_what_it_proves(runs: Runs) -> N
     decision = (await runs.ask(table(DEV, COPIED + 1))).decision
     assert isinstance(decision, Build)
     assert "a hook wrote to the copy once more" in decision.description
+
+
+async def test_what_a_hook_wrote_to_once_is_not_cloned_again_however_often_it_is_built(
+    runs: Runs, clock: HandClock
+) -> None:
+    copied = await runs.ask(table(DEV))
+    copy = await runs.confirm(copied, Outcome(COPIED))
+    await runs.inside.update_metadata(runs.caller(), copy, COPIED + 5)
+    own, orders = COPIED + 5, T0
+    for _ in range(20):
+        clock.time += 1000
+        orders += 1
+        await runs.build(table(DEV, own, orders=orders), epoch=clock.time)
+        own = clock.time
+    clock.time += 1000
+    await runs.build(table(MART, BUILT, orders=orders + 1), epoch=clock.time)
+
+    assert isinstance((await runs.ask(table(DEV, own, orders=orders + 1))).decision, Build)

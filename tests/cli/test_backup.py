@@ -137,6 +137,18 @@ def test_a_link_to_the_last_export_stays_a_link(directory: Path, tmp_path: Path)
     assert file.read_bytes() != b"the last one"
 
 
+def test_an_archive_that_nobody_reads_to_its_end_is_a_failure(directory: Path) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "state", "export", "-", "--dir", str(directory)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as exporting:
+        assert exporting.stdout is not None
+        assert exporting.stderr is not None
+        exporting.stdout.close()
+        told = exporting.stderr.read()
+        assert exporting.wait(PATIENCE_SECONDS) == 1
+    assert told == b"dbt-state-oss: whoever read standard output has gone before the archive was whole\n"
+
+
 async def test_what_differs_is_replaced_only_when_told_so_and_else_nothing_is_written(
     directory: Path, tmp_path: Path
 ) -> None:

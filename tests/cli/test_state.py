@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.cli.commands import COMMAND, run
+from tests.cli.commands import COMMAND, PATIENCE_SECONDS, run
 from tests.domain.building import BUILT, CASE, CUSTOMERS, MART, ORDERS, T0, asked, built_before, execution
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION, Caller
@@ -215,7 +215,8 @@ def test_a_directory_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert not (tmp_path / "typo").exists()
 
 
-def test_an_empty_state_is_listed_as_such(tmp_path: Path) -> None:
+async def test_an_empty_state_is_listed_as_such(tmp_path: Path) -> None:
+    await (await LocalStore.open(tmp_path)).close()
     result = run("state", "list", "--dir", str(tmp_path))
     assert (result.returncode, result.stdout) == (0, "")
     assert "nothing is recorded" in result.stderr
@@ -243,3 +244,26 @@ def test_ctrl_c_at_the_question_ends_with_130_and_forgets_nothing(directory: Pat
                 asking.wait(2)
         assert asking.returncode == 130
     assert names(directory) == [MART, DATA_TEST]
+
+
+def first_line(*arguments: str) -> tuple[bytes, int]:
+    """What a command tells first, of which nobody reads the rest, and its exit code."""
+    command = [*COMMAND, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"}) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.stdout.close()
+        return line, process.wait(PATIENCE_SECONDS)
+
+
+async def test_all_is_forgotten_though_nobody_reads_to_the_end(tmp_path: Path) -> None:
+    """As of `grep -q forgot`."""
+    store = await LocalStore.open(tmp_path)
+    for number in range(600):
+        await Ledger(store, cache_bytes=0).add(
+            DEFAULT_ORGANIZATION, TargetKey("ns", Relation(f'"shop"."prod"."mart_{number}"')), [execution()]
+        )
+    await store.close()
+    line, exit_code = first_line("state", "invalidate", "shop.prod.*", "--yes", "--dir", str(tmp_path))
+    assert (line[:6], exit_code) == (b"forgot", 0)
+    assert run("state", "list", "--json", "--dir", str(tmp_path)).stdout == ""

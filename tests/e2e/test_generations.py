@@ -36,18 +36,24 @@ def full(shop: Shop) -> Shop:
     return shop
 
 
+def never_skipped(generation: Generation) -> set[str]:
+    """What a client builds at every run: a snapshot, of whose strategy the oldest ones tell nothing (rule L12)."""
+    return {"order_history"} if generation is Generation.RUN_CACHE_2_17 else set()
+
+
 @pytest.mark.parametrize("generation", Generation, ids=lambda generation: generation.value)
 def test_each_generation_of_the_client_is_served(full: Shop, client_of: ClientOf, generation: Generation) -> None:
     full.client = client_of(generation)
+    always = never_skipped(generation)
     assert full.build().built == EVERYTHING - {"stg_orders"}
     full.build("-s", "order_log")
-    assert full.build().built == set()
+    assert full.build().built == always
     full.edit("models/order_totals.sql", "sum(amount)", "sum(amount) * 2")
-    assert full.build().built == MODELS
+    assert full.build().built == MODELS | always
     full.sql("insert into raw.orders values (4, 3, 40, now())")
     assert full.build().built == {*MODELS, "order_log", "order_history"}
     full.sql("update prod.customer_names set name = ''")
-    assert full.build().built == {"customer_names"}
+    assert full.build().built == {"customer_names"} | always
 
 
 def test_an_upgraded_client_rebuilds_at_most_once_and_never_skips_wrongly(full: Shop, client_of: ClientOf) -> None:
@@ -56,7 +62,7 @@ def test_an_upgraded_client_rebuilds_at_most_once_and_never_skips_wrongly(full: 
         full.client = client_of(generation)
         assert full.build().built >= changed, generation
         full.build("-s", "order_log")
-        assert full.build().built == set(), generation
+        assert full.build().built == never_skipped(generation), generation
         full.sql("insert into raw.orders values (%s, 3, 40, now())", order)
         full.edit("models/customer_names.sql", "upper(name", "upper(name || '.'")
         changed = {*MODELS, "order_log", "order_history", "customer_names"}

@@ -65,7 +65,8 @@ class Candidates:
 
         def listed(document: CandidatesDocument | None) -> CandidatesDocument | None:
             known = {} if document is None else document.targets
-            return None if target.name in known else CandidatesDocument(_best({**known, target.name: entry}))
+            best = known if target.name in known else _best({**known, target.name: entry})
+            return None if best == known else CandidatesDocument(best)
 
         try:
             known = await self._documents.read(key)

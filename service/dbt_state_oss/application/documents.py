@@ -18,7 +18,7 @@ import structlog
 from dbt_state_oss.application.codec import BrokenDocument
 from dbt_state_oss.application.keys import aside_key
 from dbt_state_oss.application.ports import Document, ObjectStore, Unchanged, Version
-from dbt_state_oss.errors import Conflict, StoreUnavailable
+from dbt_state_oss.errors import Conflict, DbtStateError, StoreUnavailable
 
 _ATTEMPTS = 20
 _FIRST_PAUSE_SECONDS = 0.002
@@ -210,10 +210,16 @@ def _settle(changes: Iterable[_Change[T]], error: Exception | None = None) -> No
         if error is None:
             change.outcome.set_result(None)
         else:
-            # Each its own copy: an exception that several tasks raise would gather all their tracebacks.
-            copy = type(error)(*error.args)
-            copy.__cause__ = error
-            change.outcome.set_exception(copy)
+            change.outcome.set_exception(_copied(error))
+
+
+def _copied(error: Exception) -> Exception:
+    """One of ours anew: an exception that several tasks raise would gather all their tracebacks."""
+    if not isinstance(error, DbtStateError):
+        return error
+    copy = type(error)(*error.args)
+    copy.__cause__ = error
+    return copy
 
 
 def _pause(attempt: int) -> float:

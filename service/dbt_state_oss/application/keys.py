@@ -45,6 +45,11 @@ def is_target_key(key: str) -> bool:
     return key.split("/", 2)[1:2] == ["targets"] and not is_aside(key)
 
 
+def is_project_key(key: str) -> bool:
+    """Whether a key is that of the ids of some organization's project."""
+    return key.split("/", 2)[1:2] == ["projects"] and not is_aside(key)
+
+
 def candidates_prefix(organization: str) -> str:
     """The prefix of all lists of targets that were built with one logic."""
     return f"{_part(organization)}/candidates/"

@@ -15,9 +15,10 @@ from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.application.side_by_side import side_by_side
 from dbt_state_oss.domain.history import Execution, History
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.submission import TargetKey
+from dbt_state_oss.domain.submission import ExecutionType, TargetKey
 
 _CONCURRENT_READS = 16
+_CLOCK_ERROR_MS = 24 * 60 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,13 @@ class TargetAccount:
     node_id: str
     """Of its latest execution, or of that which was forgotten; empty where neither is known."""
     inputs: tuple[Relation, ...]
-    """What that execution read."""
+    """What that execution read: the tables, and the relations that its SQL names, views among them."""
+
+    @property
+    def may_be_view(self) -> bool:
+        """It was last built as a view, or how is not on record."""
+        latest = self.history.latest
+        return latest is None or latest.logic.execution_type is ExecutionType.VIEW
 
 
 class Ledger:
@@ -139,7 +146,8 @@ class Ledger:
         """Empty a target's history and delete its texts, so that its next run builds; false where it was empty already.
 
         `at` (Unix milliseconds) stays behind in either case: what began before it is not recorded any more, and what is built
-        after it is not taken for what was there (rule I5).
+        after it is not taken for what was there (rule I5). A time of before is replaced where it lies more than a day ahead, the
+        error of some clock, since it would keep the target from being recorded until then.
         """
         forgotten = False
 
@@ -148,11 +156,11 @@ class Ledger:
             forgotten = document is not None and bool(document.executions)
             if document is None:
                 return None
-            known = _account_of(account.key, document)
+            known, before = _account_of(account.key, document), document.forgotten_at or 0
             return replace(
                 document,
                 executions=(),
-                forgotten_at=max(at, document.forgotten_at or 0),
+                forgotten_at=at if at < before - _CLOCK_ERROR_MS else max(at, before),
                 forgotten_node_id=known.node_id,
                 forgotten_inputs=known.inputs,
             )
@@ -168,7 +176,8 @@ def _account_of(key: str, document: TargetDocument) -> TargetAccount:
     latest = history.latest
     if latest is None:
         return TargetAccount(key, document.target, history, document.forgotten_node_id, document.forgotten_inputs)
-    return TargetAccount(key, document.target, history, latest.node_id, tuple(latest.inputs))
+    named = (slot.relation for slot in latest.logic.fingerprint.slots)
+    return TargetAccount(key, document.target, history, latest.node_id, tuple(dict.fromkeys((*latest.inputs, *named))))
 
 
 def _history_of(document: TargetDocument) -> History:

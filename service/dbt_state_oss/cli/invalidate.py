@@ -12,12 +12,14 @@ from dbt_state_oss.application.ownership.downstream import Reached, with_downstr
 from dbt_state_oss.cli.agreement import agreed
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
 from dbt_state_oss.cli.patterns import EXIT_NOTHING_FOUND, PATTERN_HELP, by_name, tell_nothing_found
+from dbt_state_oss.cli.progress import Progress
 from dbt_state_oss.cli.stores import opened
 from dbt_state_oss.settings import Settings, StoreSettings
 
 _DESCRIPTION = """\
 Forget the history of matching targets, so that the next run builds them. No table is touched. What reads a target that
-is built again is rebuilt after it, in the runs that select it; with --downstream it is forgotten at once, too."""
+is built again is rebuilt after it, in the runs that select it; with --downstream it is forgotten at once, too. A view
+holds nothing that could be built again, so what reads it is forgotten with it in any case."""
 
 
 def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -56,24 +58,28 @@ async def _found(settings: StoreSettings, pattern: str, *, downstream: bool) -> 
         ledger = Ledger(store, cache_bytes=0)
         everyone = sorted([account async for account in ledger.accounts(DEFAULT_ORGANIZATION)], key=by_name)
     roots = [account for account in everyone if is_meant(account, pattern)]
-    return with_downstream(roots, everyone) if downstream else [Reached(root) for root in roots]
+    return with_downstream(roots, everyone, beyond=lambda account: downstream or account.may_be_view)
 
 
 async def _forget(settings: StoreSettings, accounts: list[TargetAccount]) -> int:
-    """Forget the accounts, telling each; how many had something on record."""
+    """Forget the accounts, then tell of each; how many had something on record."""
     from dbt_state_oss.bootstrap import SystemClock  # late, so that --help does not wait for gRPC to load
 
+    told: list[str] = []
     forgotten, clock = 0, SystemClock()
     async with opened(settings, make=False, clock=clock) as store:
         ledger, now = Ledger(store, cache_bytes=0), clock.now()
-        for account in accounts:
-            if await ledger.forget(account, at=now):
-                forgotten += 1
-                print(f"forgot {account.target.name}")
-            else:
-                print(
-                    f"nothing was on record of {account.target.name}; a build of it that is under way is not recorded"
-                )
+        with Progress("forgot") as progress:
+            for account in accounts:
+                progress.tell(len(told), "targets")
+                if await ledger.forget(account, at=now):
+                    forgotten += 1
+                    told.append(f"forgot {account.target.name}")
+                else:
+                    told.append(
+                        f"nothing was on record of {account.target.name}; a build of it that is under way is not recorded"
+                    )
+    print("\n".join(told))  # not before all are forgotten: whoever reads it may go, as `grep -q` does
     return forgotten
 
 

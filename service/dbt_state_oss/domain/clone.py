@@ -89,6 +89,8 @@ def draft_clone(order: CloneOrder, source: History, *, execution_id: str, decide
         unproven=latest.unproven or _lacks(order.dialect, latest),
         data_identity=identity_at(source, order.source, order.source_epoch, order.dialect.clock),
         origin=origin,
+        found_epoch=None,  # the source's does not tell how the target was found
+        voids=None,
     )
     if not order.dialect.clock.stands(latest.epoch, order.source_epoch):
         return disowned(clone, "somebody else had written to its source")

@@ -247,7 +247,7 @@ class History:
         return not_below[-1] if not_below else None
 
     def merged(self, others: Iterable[Execution]) -> History:
-        """This history with `others`: union by id, newest first, trimmed by `HISTORY_LENGTH`.
+        """This history with `others`: union by id, newest first, trimmed.
 
         What began before the history was forgotten stays forgotten, however late it is confirmed; what one execution voids of
         another stays void.
@@ -263,10 +263,7 @@ class History:
             if execution.voids is not None and execution.voids in by_id:
                 voided = by_id[execution.voids]
                 by_id[voided.id] = replace(voided, data_identity=None, lineage=UNKNOWN_LINEAGE)
-        newest = sorted(by_id.values(), key=_age_order, reverse=True)
-        heard_last = sorted(by_id.values(), key=lambda one: (one.confirmed_at, one.id), reverse=True)
-        kept = {one.id for one in (*newest[:HISTORY_LENGTH], *heard_last[:HISTORY_LENGTH])}
-        return replace(self, executions=tuple(one for one in newest if one.id in kept))
+        return replace(self, executions=_trimmed(by_id.values()))
 
     def is_from_before_it_was_forgotten(self, execution: Execution) -> bool:
         """Whether the content that `execution` left, here or elsewhere, may have been made before this history was forgotten."""
@@ -284,6 +281,15 @@ class History:
         if known or self.forgotten_at is None or execution.confirmed_at - self.forgotten_at > LONGEST_BUILD_MS:
             return execution
         return replace(execution, unproven=_UNSEEN_BEGINNING, data_identity=None, lineage=UNKNOWN_LINEAGE)
+
+
+def _trimmed(executions: Iterable[Execution]) -> tuple[Execution, ...]:
+    """Newest first: the newest by epoch, those by when they were confirmed, and the last one that tells of a hook's work."""
+    newest = sorted(executions, key=_age_order, reverse=True)
+    heard_last = sorted(newest, key=lambda one: (one.confirmed_at, one.id), reverse=True)
+    hooked = [one for one in heard_last if one.hook_wrote]
+    kept = {one.id for one in (*newest[:HISTORY_LENGTH], *heard_last[:HISTORY_LENGTH], *hooked[:1])}
+    return tuple(one for one in newest if one.id in kept)
 
 
 def _age_order(execution: Execution) -> tuple[int, int, str]:

@@ -18,6 +18,7 @@ from dbt_state_oss.domain.decision import Build
 from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, Submission, TargetKey
+from dbt_state_oss.errors import StoreUnavailable
 from dbt_state_oss.stores.memory import MemoryStore
 
 DAY = 86_400_000
@@ -200,3 +201,26 @@ async def test_what_is_built_again_while_it_is_pruned_keeps_its_hint(
     done = await Pruning(BuiltAgain(sharing=store), "default")(plan, told)
     assert (done.targets, done.candidates) == (1, 0)
     assert await keys(store, "candidates")
+
+
+class Dying(MemoryStore):
+    """Fails from the nth deletion on, as where a command is killed."""
+
+    left = 0
+
+    async def delete(self, key: str, *, expected: Version) -> None:
+        if not self.left:
+            raise StoreUnavailable("gone")
+        self.left -= 1
+        await super().delete(key, expected=expected)
+
+
+@pytest.mark.parametrize("deletions", range(4))
+async def test_what_is_cut_off_the_next_one_finishes(old: Inside, store: MemoryStore, deletions: int) -> None:
+    dying = Dying(sharing=store)
+    dying.left = deletions
+    plan = await planned(old)
+    with pytest.raises(StoreUnavailable):
+        await Pruning(dying, "default")(plan, told)
+    await pruned(old, await planned(old))
+    assert [key for part in ("targets", "texts", "journal") for key in await keys(store, part)] == []

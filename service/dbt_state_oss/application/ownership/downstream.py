@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from dbt_state_oss.application.ledger import TargetAccount
@@ -20,9 +20,15 @@ class Reached:
     depth: int = 0
 
 
-def with_downstream(roots: Sequence[TargetAccount], everyone: Iterable[TargetAccount]) -> list[Reached]:
+def with_downstream(
+    roots: Sequence[TargetAccount],
+    everyone: Iterable[TargetAccount],
+    *,
+    beyond: Callable[[TargetAccount], bool] = lambda _: True,
+) -> list[Reached]:
     """The roots, each followed by all that was built from it, directly or through others; everything once.
 
+    What was built from a target is followed only where `beyond` holds of it.
     What can be reached in several ways stands under the nearest root, or the first of them.
     """
     readers: defaultdict[TargetKey, list[TargetAccount]] = defaultdict(list)
@@ -34,7 +40,7 @@ def with_downstream(roots: Sequence[TargetAccount], everyone: Iterable[TargetAcc
     wave = list(reached.values())
     while wave:
         following = []
-        for one in wave:
+        for one in filter(lambda each: beyond(each.account), wave):
             for reader in readers[one.account.target]:
                 if reader.target not in reached:
                     found = reached[reader.target] = Reached(reader, one.account, one.depth + 1)

@@ -42,11 +42,15 @@ class Pruning:
         pruned, gone = Pruned(), set()
         for number, stale in enumerate(plan.targets, start=1):
             told(number)
+            found = await self._store.get(stale.key)
+            if not isinstance(found, Document) or found.version != stale.version:
+                pruned.changed += 1
+                continue
+            for texts in texts_keys_beside(stale.key):  # first: nothing else leads to them
+                pruned.texts += await self._deleted(texts, pruned)
             if await self._replaced(stale.key, stale.emptied, stale.version, pruned):
                 gone.add(stale.key)
                 pruned.targets += 1
-                for texts in texts_keys_beside(stale.key):
-                    pruned.texts += await self._deleted(texts, pruned)
         if gone:
             await self._strike(gone, pruned)
         for number, (key, version) in enumerate(plan.journal.items(), start=len(plan.targets) + 1):

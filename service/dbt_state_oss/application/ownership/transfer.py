@@ -14,12 +14,14 @@ from enum import Enum
 from dbt_state_oss.application.codec import (
     BrokenDocument,
     NodeShard,
+    ProjectIds,
     TargetDocument,
+    decode_project,
     decode_shard,
     decode_target,
     encode,
 )
-from dbt_state_oss.application.keys import SERVER_PREFIX, TICKET_KEYS, is_target_key
+from dbt_state_oss.application.keys import SERVER_PREFIX, TICKET_KEYS, is_project_key, is_target_key
 from dbt_state_oss.application.ownership.archive import Record
 from dbt_state_oss.application.ports import Document, ObjectStore, Unchanged
 from dbt_state_oss.application.side_by_side import documents_under, side_by_side
@@ -133,8 +135,8 @@ def _fate(record: Record, there: Document | Unchanged | None) -> Fate:
 def _merged(record: Record, there: Document | None) -> bytes:
     """What is written of `record` over what is there.
 
-    Both accounts of a target, and the younger one of each node: an older state never takes away what has been recorded since,
-    nor what was forgotten (rule I5). Everything else is replaced whole, as is what cannot be read.
+    Both accounts of a target, the younger one of each node, all ids of a project: an older state never takes away what has been
+    recorded since, nor what was forgotten (rule I5). Everything else is replaced whole, as is what cannot be read.
     """
     if there is None:
         return record.data
@@ -142,6 +144,9 @@ def _merged(record: Record, there: Document | None) -> bytes:
         if is_target_key(record.key):
             target = _joined_targets(decode_target(record.data), decode_target(there.data))
             return record.data if target is None else encode(target)
+        if is_project_key(record.key):
+            ids = {*decode_project(record.data).ids, *decode_project(there.data).ids}
+            return encode(ProjectIds(tuple(sorted(ids))))
         return encode(_joined_shards(decode_shard(record.data), decode_shard(there.data)))
     except BrokenDocument:
         return record.data
