@@ -44,7 +44,7 @@ class Candidates:
     async def find(self, organization: str, case: Case) -> list[Candidate]:
         """The other targets that have been built with the case's logic, with their histories. Raises `StoreError`."""
         namespace = case.submission.key.namespace
-        document = await self._documents.read(_key(organization, namespace, case.logic))
+        document = await self._documents.read(list_key(organization, namespace, case.logic))
         if document is None:
             return []
         relations = [Relation(name) for name in document.targets if name != case.submission.relation]
@@ -60,7 +60,7 @@ class Candidates:
     async def _list(self, organization: str, target: TargetKey, execution: Execution) -> None:
         if not is_source_of_clones(execution):
             return
-        key = _key(organization, target.namespace, execution.logic)
+        key = list_key(organization, target.namespace, execution.logic)
         entry = CandidateEntry(listed_at=execution.confirmed_at, copy=execution.origin is not None)
 
         def listed(document: CandidatesDocument | None) -> CandidatesDocument | None:
@@ -86,14 +86,15 @@ class Candidates:
                 return None
             return CandidatesDocument({each: entry for each, entry in document.targets.items() if each != name})
 
-        key = _key(organization, namespace, copy.logic)
+        key = list_key(organization, namespace, copy.logic)
         try:
             await self._documents.update(key, without)
         except StoreError as error:
             _log.warning("candidate_not_struck", key=key, cause=str(error))
 
 
-def _key(organization: str, namespace: str, logic: Logic) -> str:
+def list_key(organization: str, namespace: str, logic: Logic) -> str:
+    """Where the targets of a namespace are listed that were built with `logic`."""
     return candidates_key(organization, namespace, digest_of(*logic_parts(logic)))
 
 

@@ -56,7 +56,7 @@ def prune(options: argparse.Namespace, settings: Settings) -> int:
         print(
             f"decisions are kept for {settings.journal.days} days: what was only skipped before that counts as unused"
         )
-    if options.dry_run or not (plan.targets or plan.journal):
+    if options.dry_run or not (plan.targets or plan.journal or plan.hints):
         return 0
     if not options.yes and not agreed("Delete these?"):
         print("nothing was deleted")
@@ -85,6 +85,7 @@ def _plan_lines(plan: PrunePlan) -> Iterator[str]:
     if len(plan.targets) > _SHOWN:
         yield f"  and {len(plan.targets) - _SHOWN} more"
     yield f"{len(plan.journal)} parts of the journal are from before that"
+    yield f"{sum(map(len, plan.hints.values()))} hints for clones are of these targets, or of logic that is on no record any more"
     if plan.unreadable:
         yield f"{plan.unreadable} documents cannot be read, and stay"
 

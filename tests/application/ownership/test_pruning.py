@@ -15,6 +15,7 @@ from dbt_state_oss.application.ownership.prune_plan import PrunePlan, plan_of
 from dbt_state_oss.application.ownership.pruning import Pruned, Pruning
 from dbt_state_oss.application.ports import Document, Version
 from dbt_state_oss.domain.decision import Build
+from dbt_state_oss.domain.history import HISTORY_LENGTH
 from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, Submission, TargetKey
@@ -224,3 +225,16 @@ async def test_what_is_cut_off_the_next_one_finishes(old: Inside, store: MemoryS
         await Pruning(dying, "default")(plan, told)
     await pruned(old, await planned(old))
     assert [key for part in ("targets", "texts", "journal") for key in await keys(store, part)] == []
+
+
+async def test_hints_of_logic_that_is_on_record_no_more_go(inside: Inside, store: MemoryStore, caller: Caller) -> None:
+    """SQL with the time of the run in it makes a list at every build, which only grows."""
+    for number in range(20):
+        timed = table()
+        assert isinstance(timed.code, Code)
+        await build(inside, caller, replace(timed, code=replace(timed.code, sql=f"select id, {number} from {ORDERS}")))
+    assert len(await keys(store, "candidates")) == 20
+    plan = await planned(inside)
+    done = await pruned(inside, plan)
+    assert (done.targets, done.candidates) == (0, 20 - HISTORY_LENGTH)
+    assert len(await keys(store, "candidates")) == HISTORY_LENGTH

@@ -7,15 +7,24 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from dbt_state_oss.application.candidates import list_key
 from dbt_state_oss.application.codec import (
     BrokenDocument,
     TargetDocument,
+    decode_candidates,
     decode_journal_part,
     decode_target,
     encode,
 )
 from dbt_state_oss.application.journal_part import entries_of
-from dbt_state_oss.application.keys import is_aside, journal_prefix, target_key, target_prefix
+from dbt_state_oss.application.keys import (
+    candidates_prefix,
+    is_aside,
+    journal_prefix,
+    target_key,
+    target_key_beside,
+    target_prefix,
+)
 from dbt_state_oss.application.ports import Document, ObjectStore, Version
 from dbt_state_oss.application.side_by_side import documents_under
 from dbt_state_oss.domain.submission import TargetKey
@@ -48,6 +57,9 @@ class PrunePlan:
     targets: list[StaleTarget] = field(default_factory=list)
     journal: dict[str, Version] = field(default_factory=dict)
     """The journal's parts that tell of nothing since the cut-off, by key."""
+    hints: dict[str, set[str]] = field(default_factory=dict)
+    """Names to take off the lists of what was built with one logic, by the list's key: targets to go, and those of which no
+    execution with that logic is on record any more."""
     unreadable: int = 0
     """Documents that cannot be read, and stay."""
 
@@ -60,13 +72,20 @@ async def plan_of(store: ObjectStore, organization: str, cut_off: int, told: Tol
     """
     planning = _Planning(organization, PrunePlan(cut_off))
     looked_at = 0
-    for prefix, judge in ((journal_prefix, planning.judge_part), (target_prefix, planning.judge_target)):
-        async with aclosing(documents_under(store, prefix(organization))) as documents:
+
+    async def look(prefix: str, judge: Callable[[str, Document], None]) -> None:
+        nonlocal looked_at
+        async with aclosing(documents_under(store, prefix)) as documents:
             async for key, document in documents:
                 looked_at += 1
                 told(looked_at)
                 judge(key, document)
-    return planning.finished()
+
+    await look(journal_prefix(organization), planning.judge_part)
+    await look(target_prefix(organization), planning.judge_target)
+    planning.settle_targets()
+    await look(candidates_prefix(organization), planning.judge_list)
+    return planning.plan
 
 
 @dataclass(slots=True)
@@ -78,6 +97,8 @@ class _Planning:
     """By key, with the keys of what each was last built from."""
     needed: list[str] = field(default_factory=list)
     """Keys of what the targets that stay were last built from."""
+    lists: dict[str, set[str]] = field(default_factory=dict)
+    """By key of a target: the lists that it is on by right."""
 
     def judge_part(self, key: str, document: Document) -> None:
         """A part of the journal: it goes, or it tells what was asked about."""
@@ -98,6 +119,7 @@ class _Planning:
             return
         if not target.executions:
             return
+        self.lists[key] = lists_of(self.organization, target)
         newest = max(execution.confirmed_at for execution in target.executions)
         namespace, inputs = target.target.namespace, target.executions[0].inputs
         reads = [target_key(self.organization, TargetKey(namespace, relation)) for relation in inputs]
@@ -106,13 +128,29 @@ class _Planning:
         else:
             self.unused[key] = StaleTarget(key, document.version, target.target, newest, _emptied(target)), reads
 
-    def finished(self) -> PrunePlan:
-        """The plan: what is unused and nothing that stays was built from, directly or through others."""
+    def settle_targets(self) -> None:
+        """Those go that are unused and that nothing which stays was built from, directly or through others."""
         while self.needed:
             _, reads = self.unused.pop(self.needed.pop(), (None, []))
             self.needed += reads
         self.plan.targets = [stale for stale, _ in self.unused.values()]
-        return self.plan
+        for key in self.unused:
+            del self.lists[key]
+
+    def judge_list(self, key: str, document: Document) -> None:
+        """A list of what was built with one logic, once all targets are judged."""
+        listed = decoded(decode_candidates, key, document)
+        if listed is None:
+            self.plan.unreadable += 1
+            return
+        stale = {name for name in listed.targets if key not in self.lists.get(target_key_beside(key, name), ())}
+        if stale:
+            self.plan.hints[key] = stale
+
+
+def lists_of(organization: str, target: TargetDocument) -> set[str]:
+    """Keys of the lists that a target is on by what is on its record."""
+    return {list_key(organization, target.target.namespace, execution.logic) for execution in target.executions}
 
 
 def decoded(decode: Callable[[bytes], T], key: str, document: Document) -> T | None:

@@ -6,14 +6,12 @@ read is never deleted. How the nodes looked (node shards) is left alone: selecti
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from dataclasses import dataclass
 
 from dbt_state_oss.application.codec import CandidatesDocument, decode_candidates, decode_target, encode
-from dbt_state_oss.application.keys import candidates_prefix, target_key_beside, texts_keys_beside
-from dbt_state_oss.application.ownership.prune_plan import PrunePlan, Told, decoded
+from dbt_state_oss.application.keys import target_key_beside, texts_keys_beside
+from dbt_state_oss.application.ownership.prune_plan import PrunePlan, Told, decoded, lists_of
 from dbt_state_oss.application.ports import Document, ObjectStore, Version
-from dbt_state_oss.application.side_by_side import documents_under
 from dbt_state_oss.errors import Conflict
 
 
@@ -39,7 +37,7 @@ class Pruning:
 
     async def __call__(self, plan: PrunePlan, told: Told) -> Pruned:
         """Delete what was planned, less what was written since."""
-        pruned, gone = Pruned(), set()
+        pruned = Pruned()
         for number, stale in enumerate(plan.targets, start=1):
             told(number)
             found = await self._store.get(stale.key)
@@ -49,36 +47,34 @@ class Pruning:
             for texts in texts_keys_beside(stale.key):  # first: nothing else leads to them
                 pruned.texts += await self._deleted(texts, pruned)
             if await self._replaced(stale.key, stale.emptied, stale.version, pruned):
-                gone.add(stale.key)
                 pruned.targets += 1
-        if gone:
-            await self._strike(gone, pruned)
+        for key, names in plan.hints.items():
+            pruned.candidates += await self._struck(key, names, pruned)
         for number, (key, version) in enumerate(plan.journal.items(), start=len(plan.targets) + 1):
             told(number)
             pruned.journal += await self._replaced(key, None, version, pruned)
         return pruned
 
-    async def _strike(self, gone: set[str], pruned: Pruned) -> None:
-        """Take the targets that are gone off the lists of what was built with one logic; lists left empty go."""
-        async with aclosing(documents_under(self._store, candidates_prefix(self._organization))) as lists:
-            async for key, document in lists:
-                listed = decoded(decode_candidates, key, document)
-                if listed is None:
-                    continue
-                targets = {name: target_key_beside(key, name) for name in listed.targets}
-                struck = {
-                    name for name, target in targets.items() if target in gone and not await self._is_there(target)
-                }
-                left = {name: one for name, one in listed.targets.items() if name not in struck}
-                shorter = encode(CandidatesDocument(left)) if left else None
-                if struck and await self._replaced(key, shorter, document.version, pruned):
-                    pruned.candidates += len(struck)
+    async def _struck(self, key: str, names: set[str], pruned: Pruned) -> int:
+        """Take names off a list of what was built with one logic, but those that have been built with it since; a list that is
+        empty goes."""
+        found = await self._store.get(key)
+        listed = decoded(decode_candidates, key, found) if isinstance(found, Document) else None
+        if listed is None or not isinstance(found, Document):
+            return 0
+        struck = [name for name in listed.targets if name in names and not await self._is_on_by_right(key, name)]
+        left = {name: one for name, one in listed.targets.items() if name not in struck}
+        shorter = encode(CandidatesDocument(left)) if left else None
+        return len(struck) if struck and await self._replaced(key, shorter, found.version, pruned) else 0
 
-    async def _is_there(self, target: str) -> bool:
-        """Whether something is recorded of a target: it may have been built since it was deleted."""
+    async def _is_on_by_right(self, key: str, name: str) -> bool:
+        """Whether a build with the list's logic is on record, or what is on record cannot be read."""
+        target = target_key_beside(key, name)
         found = await self._store.get(target)
-        document = decoded(decode_target, target, found) if isinstance(found, Document) else None
-        return document is not None and bool(document.executions)
+        if not isinstance(found, Document):
+            return False
+        document = decoded(decode_target, target, found)
+        return document is None or key in lists_of(self._organization, document)
 
     async def _deleted(self, key: str, pruned: Pruned) -> bool:
         found = await self._store.get(key)
