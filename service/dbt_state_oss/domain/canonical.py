@@ -26,7 +26,14 @@ from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.sources import CommonTables, NamedSources, relations_under_stars, unseen_sources
 from dbt_state_oss.domain.view_ddl import defining_query
 from dbt_state_oss.domain.volatility import statement_asks_session, volatility_of_statement
-from dbt_state_oss.domain.wording import Span, Wording, nesting, touches_odd_space, without_comments
+from dbt_state_oss.domain.wording import (
+    Span,
+    Wording,
+    carries_a_comment_over,
+    nesting,
+    touches_odd_space,
+    without_comments,
+)
 
 DEEPEST_NESTING = 100
 """Brackets and the like within each other; what nests deeper is compared as text."""
@@ -68,6 +75,8 @@ def read_sql(
     grammar = SqlglotDialect.get_or_raise(dialect.sqlglot)
     try:
         tokens = grammar.tokenize(sql)
+        if dialect.carries_comments_over and carries_a_comment_over(sql, tokens):
+            return None
         blanked = without_comments(sql, tokens)
         if blanked != sql:
             sql, tokens = blanked, grammar.tokenize(blanked)

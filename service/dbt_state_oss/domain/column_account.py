@@ -209,7 +209,7 @@ def _split_select(tokens: Tokens) -> tuple[list[Tokens], Tokens]:
     items: list[Tokens] = [[]]
     for place, depth in _depths(tokens):
         kind = tokens[place].token_type
-        if depth == 0 and kind is TokenType.FROM:
+        if depth == 0 and kind is TokenType.FROM and tokens[place - 1].token_type is not TokenType.DISTINCT:
             return [item for item in items if item], tokens[place:]
         if depth == 0 and kind is TokenType.COMMA:
             items.append([])

@@ -51,7 +51,7 @@ _SCANNERS = {
     ),
     "databricks": _scanner(
         literal=rf"[rR]'(?:[^'\\]|\\(?!'))*+'|[rR]\"(?:[^\"\\]|\\(?!\"))*+\"|{_ESCAPED}|\"(?:[^\"\\]|\\.)*+\"|{_TICKED}",
-        line_comment=r"--[^\r\n]*+",
+        line_comment=r"--(?:\\\n|[^\r\n])*+",
     ),
 }
 _PREFIXES_CHANGE_ESCAPES = frozenset({"databricks"})

@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError
 
 from dbt_state_oss.domain.dialects import Dialect
-from dbt_state_oss.domain.dialects.spelling import NamePart
+from dbt_state_oss.domain.dialects.spelling import NamePart, default_part
 from dbt_state_oss.domain.relation import Relation
 
 Node = TypeVar("Node", exp.Table, exp.Column)
@@ -59,6 +59,8 @@ class NamedSources:
                 raise ParseError("a path to files, whose letter case counts, is no relation's name")
             named.append(NamePart(part.name, self._dialect.identifier_quotes[0] if part.quoted else ""))
             places += (part.meta["start"], part.meta["end"])
+        if isinstance(node, exp.Table) and len(named) == 2 and node.args.get("catalog") is not None:
+            named.insert(1, default_part(self._dialect.default_schema or ""))  # Snowflake's `db..table`
         relation = self._dialect.relation_of(
             named, default_catalog=self._default_catalog, default_schema=self._default_schema
         )

@@ -20,6 +20,17 @@ _LONG_WORD = re.compile(r"\w[\w$]*")
 _VARIABLE_SIGN = re.compile(r"(?<![\w$@])(\$|@@)[^\W\d]")
 _SEQUENCE_VALUES = frozenset({"currval", "nextval"})
 _SAMPLES = frozenset({"sample", "tablesample"})
+_LITERAL_WORD = re.compile(r"[^\W\d]+")
+_TEXTS = frozenset(
+    {
+        TokenType.BYTE_STRING,
+        TokenType.HEREDOC_STRING,
+        TokenType.NATIONAL_STRING,
+        TokenType.RAW_STRING,
+        TokenType.STRING,
+        TokenType.UNICODE_STRING,
+    }
+)
 _ORDER = (Volatility.STABLE, Volatility.DAILY, Volatility.VOLATILE)
 
 
@@ -32,7 +43,7 @@ def volatility_of_statement(tree: exp.Expr, tokens: list[Token], dialect: Dialec
     """The volatility of a parsed statement: samples and looks back in time by the tree, functions by the tokens."""
     if any(sample.args.get("seed") is None for sample in tree.find_all(exp.TableSample)):
         return Volatility.VOLATILE
-    if any(past.args.get("kind") == "OFFSET" for past in tree.find_all(exp.HistoricalData)):
+    if any(past.args.get("kind") in ("OFFSET", "STREAM") for past in tree.find_all(exp.HistoricalData)):
         return Volatility.VOLATILE
     return most_volatile(_of_token(tokens, index, dialect) for index in range(len(tokens)))
 
@@ -69,7 +80,7 @@ def text_asks_session(text: str, dialect: Dialect) -> bool:
 def _of_token(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
     token = tokens[index]
     name = token.text.lower()
-    if token.token_type is TokenType.STRING:
+    if token.token_type in _TEXTS:
         return _of_literal(name, dialect)
     if token.token_type is TokenType.PARAMETER:
         return Volatility.VOLATILE if _begins_variable(tokens, index, dialect) else Volatility.STABLE
@@ -109,9 +120,13 @@ def _is_alias(tokens: list[Token], index: int) -> bool:
 
 
 def _of_literal(text: str, dialect: Dialect) -> Volatility:
-    """A moment as a literal is one word, perhaps with a time of day beside it (`'today 10:00'`)."""
-    words = text.split()
-    if len(words) > 2:
+    """A moment as a literal is one word, perhaps with a time of day and a zone beside it (`'today 10:00 UTC'`); several make a
+    range or an array (`'[today,tomorrow)'`). A sentence that holds such a word is none."""
+    words = _LITERAL_WORD.findall(text)
+    listed = dialect.volatile_literals | dialect.date_literals
+    others = [word for word in words if word not in listed]
+    is_sentence = len(others) > 2 or (words[:1] == others[:1] and not any(each.isdigit() for each in text))
+    if is_sentence and len(text.split()) > 2:
         return Volatility.STABLE
     return most_volatile(
         _listed(word, volatile=dialect.volatile_literals, daily=dialect.date_literals) for word in words

@@ -19,6 +19,7 @@ from dbt_state_oss.domain.dialects import Dialect
 
 _WORD = re.compile(r"[^\W\d]\w*(?:\s+\w+)*")
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
+_CARRIED_OVER = re.compile(r"--[^\r\n]*\\\n")
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
 _UNSAID = frozenset({TokenType.ALIAS, TokenType.DCOLON, TokenType.HINT})
@@ -101,7 +102,15 @@ class Wording:
             written = "coalesce"
         elif token.token_type is TokenType.TEXT and self._type(index + 1) is not TokenType.L_PAREN:
             written = "varchar"
-        return f"word {self._folded(index, ' '.join(written.split()))}"
+        kind = "tail" if self._ends_a_number(index) else "word"
+        return f"{kind} {self._folded(index, ' '.join(written.split()))}"
+
+    def _ends_a_number(self, index: int) -> bool:
+        """A number runs into the word: to a warehouse that knows `1_000` or `0o17` it is part of it, and nothing's alias."""
+        before = self.tokens[index - 1] if index else None
+        return (
+            before is not None and before.token_type is TokenType.NUMBER and before.end + 1 == self.tokens[index].start
+        )
 
     def _quoted_word(self, index: int, written: str) -> str:
         """A quoted name equals the unquoted one that folds to it, unless quoting can turn a keyword into a name.
@@ -150,6 +159,13 @@ def without_comments(sql: str, tokens: list[Token]) -> str:
         )
         written = token.end + 1
     return "".join(pieces)
+
+
+def carries_a_comment_over(sql: str, tokens: list[Token]) -> bool:
+    """A comment's line ends with a backslash, so that the next line belongs to it (Spark), for the parser it does not."""
+    starts = [0, *(token.end + 1 for token in tokens)]
+    ends = [*(token.start for token in tokens), len(sql)]
+    return any(_CARRIED_OVER.search(sql[start:end]) for start, end in zip(starts, ends, strict=True))
 
 
 def nesting(tokens: list[Token]) -> int:

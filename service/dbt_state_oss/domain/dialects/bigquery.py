@@ -34,6 +34,7 @@ BIGQUERY = Dialect(
         encrypt new_keyset new_wrapped_keyset rotate_keyset rotate_wrapped_keyset
         session_user
         external_query
+        fetch_metadata get_access_url
         generate generate_bool generate_double generate_embedding generate_int generate_table generate_text
         ml_generate_text
         """),

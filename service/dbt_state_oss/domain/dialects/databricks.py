@@ -13,6 +13,7 @@ DATABRICKS = Dialect(
     clock=EpochClock.EXACT,
     default_schema=None,
     identifier_quotes="`",
+    carries_comments_over=True,
     ascii_case_only=False,
     word_case=CaseRule.LOWER,
     shows_written_case=True,

@@ -67,6 +67,8 @@ class Dialect:
     shows_written_case: bool = False
     """Columns and fields are named in the letter case in which the query writes it, though any case finds them: JSON made of
     them shows it."""
+    carries_comments_over: bool = False
+    """A backslash at the end of a line comment's line takes the next line into the comment."""
     ascii_case_only: bool = True
     """Only A to Z have a case; other letters are kept."""
     materialized_views_are_refreshed: bool = True

@@ -46,7 +46,7 @@ POSTGRES = Dialect(
     volatile_functions=function_names("""
         clock_timestamp current_time current_timestamp localtime localtimestamp now statement_timestamp timeofday
         transaction_timestamp
-        array_sample array_shuffle gen_random_bytes gen_random_uuid gen_salt pgp_pub_encrypt pgp_pub_encrypt_bytea
+        array_sample array_shuffle gen_random_bytes gen_random_uuid gen_salt normal_rand pgp_pub_encrypt pgp_pub_encrypt_bytea
         pgp_sym_encrypt pgp_sym_encrypt_bytea random random_normal setseed uuidv4 uuidv7 uuid_generate_v1
         uuid_generate_v1mc uuid_generate_v4
         currval lastval nextval setval
