@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from tests.application.conftest import Inside
-from tests.application.test_found_by_review import OTHER_LOGIC, SOURCE, Runs
+from tests.application.runs import Runs, table
+from tests.application.test_found_by_review import OTHER_LOGIC, SOURCE
 from tests.domain.building import HOUR, MINUTE, SUBMISSION, T0
 
 from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.record import Recorded
-from dbt_state_oss.application.register_clone import CloneGrant, RegisterClone
 from dbt_state_oss.domain.clone import CloneOrder
 from dbt_state_oss.domain.decision import Build, Clone, Skip
 from dbt_state_oss.domain.dialects import dialect_named
@@ -32,38 +32,11 @@ PROD = Relation('"shop"."prod"."middle"')
 DEV = Relation('"shop"."dev"."middle"')
 MART = Relation('"shop"."prod"."mart"')
 DEV_MART = Relation('"shop"."dev"."mart"')
-HOUSE = "postgres"
 
 
 @pytest.fixture
 def runs(inside: Inside) -> Runs:
     return Runs(inside)
-
-
-def asked(
-    relation: Relation,
-    sql: str,
-    inputs: dict[Relation, int | None],
-    own_epoch: int | None = None,
-    *,
-    house: str = HOUSE,
-    target_name: str = "prod",
-    unique_id: str | None = None,
-    hashes: NodeHashes = SUBMISSION.node.hashes,
-    **changes: Any,
-) -> Submission:
-    name = relation.split(".")[-1].strip('"')
-    node = replace(SUBMISSION.node, unique_id=unique_id or f"model.shop.{name}", target_name=target_name, hashes=hashes)
-    return replace(
-        SUBMISSION,
-        key=TargetKey("ns", relation),
-        relation=relation,
-        code=Code(dialect_named(house), sql, "shop", "public", relation),
-        inputs=inputs,
-        own_epoch=own_epoch,
-        node=node,
-        **changes,
-    )
 
 
 # Overlapping builds that differ in a hook or a contract alone
@@ -75,7 +48,7 @@ async def test_overlapping_builds_that_differ_in_configuration_alone_prove_nothi
 ) -> None:
     """Both read the epoch after both have written; the later confirm is not that of the later writer (T9 over L6a, L6b)."""
     sql = f"select id from {SOURCE}"
-    ours = asked(MART, sql, {SOURCE: T0})
+    ours = table(MART, sql, {SOURCE: T0})
     theirs = replace(ours, node=replace(ours.node, hashes=replace(ours.node.hashes, **changed)))
     one, other = await runs.ask(ours), await runs.ask(theirs)
     runs.inside.clock.time += MINUTE
@@ -92,7 +65,7 @@ async def test_overlapping_builds_that_differ_in_configuration_alone_prove_nothi
 async def test_a_later_build_with_another_hook_has_the_last_word_on_a_stamped_clock(runs: Runs) -> None:
     """decisions/0002: stamps come from clocks that differ."""
     sql = f"select id from {SOURCE}"
-    ours = asked(MART, sql, {SOURCE: T0}, house="snowflake")
+    ours = table(MART, sql, {SOURCE: T0}, house="snowflake")
     theirs = replace(ours, node=replace(ours.node, hashes=replace(ours.node.hashes, configs="c2")))
     first = await runs.ask(ours)
     await runs.inside.confirm(runs.caller(), first.ticket, Outcome(runs.inside.clock.time + HOUR))
@@ -109,19 +82,19 @@ async def test_a_later_build_with_another_hook_has_the_last_word_on_a_stamped_cl
 async def test_a_copy_of_the_past_does_not_tell_that_its_source_stood(runs: Runs) -> None:
     sql, other_hook = f"select id from {SOURCE}", replace(SUBMISSION.node.hashes, configs="c2")
     bq: dict[str, Any] = {"house": "bigquery"}
-    first = await runs.build(asked(PROD, sql, {SOURCE: T0}, **bq))
+    first = await runs.build(table(PROD, sql, {SOURCE: T0}, **bq))
     in_dev: dict[str, Any] = {**bq, "target_name": "dev", "clone_terms": CloneTerms(into_defer_target=False)}
-    mart = await runs.ask(asked(DEV_MART, f"select id from {PROD}", {PROD: first}, **in_dev))
-    await runs.build(asked(PROD, sql, {SOURCE: T0}, first, hashes=other_hook, **bq))  # then the mart reads it
+    mart = await runs.ask(table(DEV_MART, f"select id from {PROD}", {PROD: first}, **in_dev))
+    await runs.build(table(PROD, sql, {SOURCE: T0}, first, hashes=other_hook, **bq))  # then the mart reads it
     own = await runs.confirm(mart)
-    copied = await runs.ask(asked(DEV, sql, {SOURCE: T0}, **in_dev))
+    copied = await runs.ask(table(DEV, sql, {SOURCE: T0}, **in_dev))
     assert isinstance(copied.decision, Clone)
     assert copied.decision.required_epoch is None, "copied as of its first build"
     runs.inside.clock.time += MINUTE
     copy = runs.inside.clock.time
     await runs.inside.confirm(runs.caller(), copied.ticket, Outcome(copy))
 
-    again = await runs.ask(asked(DEV_MART, f"select id from {DEV}", {DEV: copy}, own, **in_dev))
+    again = await runs.ask(table(DEV_MART, f"select id from {DEV}", {DEV: copy}, own, **in_dev))
 
     assert isinstance(again.decision, Build), "the mart holds what came of production's second build"
 
@@ -132,13 +105,13 @@ async def test_a_copy_of_the_past_does_not_tell_that_its_source_stood(runs: Runs
 async def test_on_a_stamped_clock_an_older_table_that_was_swapped_in_is_not_the_latest(runs: Runs) -> None:
     """`ALTER SCHEMA … SWAP WITH` after each run: the table that the next run finds is that of the run before the last."""
     one, two = f"select id from {SOURCE}", f"select id from {SOURCE} where id > 7"
-    first = await runs.build(asked(MART, one, {SOURCE: T0}, house="snowflake"))
+    first = await runs.build(table(MART, one, {SOURCE: T0}, house="snowflake"))
     runs.inside.clock.time += 24 * HOUR
-    second = await runs.build(asked(MART, two, {SOURCE: T0}, house="snowflake"))
+    second = await runs.build(table(MART, two, {SOURCE: T0}, house="snowflake"))
     assert first < second
     runs.inside.clock.time += 24 * HOUR
 
-    again = await runs.ask(asked(MART, two, {SOURCE: T0}, first - 3, house="snowflake"))
+    again = await runs.ask(table(MART, two, {SOURCE: T0}, first - 3, house="snowflake"))
 
     assert isinstance(again.decision, Build), "its epoch falls to the first build, which had other logic"
 
@@ -149,9 +122,9 @@ async def test_on_a_stamped_clock_an_older_table_that_was_swapped_in_is_not_the_
 async def test_another_node_of_the_same_template_is_another_node(runs: Runs) -> None:
     """`where kind = '{{ model.name }}'` in two models that swap their aliases: an alias is in no hash."""
     sql = "select id from raw.orders where kind = '{}'"
-    login = asked(MART, sql.format("login"), {SOURCE: T0}, unique_id="model.shop.login", compare_unrendered_code=True)
+    login = table(MART, sql.format("login"), {SOURCE: T0}, unique_id="model.shop.login", compare_unrendered_code=True)
     own = await runs.build(login)
-    logout = asked(
+    logout = table(
         MART, sql.format("logout"), {SOURCE: T0}, own, unique_id="model.shop.logout", compare_unrendered_code=True
     )
 
@@ -162,7 +135,7 @@ async def test_a_test_of_a_source_in_another_target_is_rendered_otherwise(inside
     """`{% if target.name == 'dev' %} limit 10 {% endif %}`: a source's test has one key in all targets."""
 
     def run(sql: str, target_name: str) -> Submission:
-        submission = asked(
+        submission = table(
             MART, sql, {SOURCE: T0}, unique_id="test.shop.t", target_name=target_name, compare_unrendered_code=True
         )
         node = replace(submission.node, resource_type="test")
@@ -186,7 +159,7 @@ async def test_a_test_of_a_source_in_another_target_is_rendered_otherwise(inside
 
 async def test_a_full_refresh_of_an_incremental_with_a_strategy_of_its_own_is_honoured(runs: Runs) -> None:
     """Such strategies are sent as DBT_CUSTOM (client-protocol 2.2, field 4)."""
-    later = asked(
+    later = table(
         MART,
         f"select id from {SOURCE} where id > 5",
         {SOURCE: T0},
@@ -194,7 +167,7 @@ async def test_a_full_refresh_of_an_incremental_with_a_strategy_of_its_own_is_ho
         compare_unrendered_code=True,
     )
     own = await runs.build(later)
-    refresh = asked(MART, f"select id from {SOURCE}", {SOURCE: T0}, own, compare_unrendered_code=True)
+    refresh = table(MART, f"select id from {SOURCE}", {SOURCE: T0}, own, compare_unrendered_code=True)
 
     assert isinstance((await runs.ask(refresh)).decision, Build)
 
@@ -204,14 +177,14 @@ async def test_a_full_refresh_of_an_incremental_with_a_strategy_of_its_own_is_ho
 
 def view(own: int | None) -> Submission:
     name = Relation('"shop"."prod"."v"')
-    return asked(name, f"select * from {PROD}", {}, own, house="snowflake", execution_type=ExecutionType.VIEW)
+    return table(name, f"select * from {PROD}", {}, own, house="snowflake", execution_type=ExecutionType.VIEW)
 
 
 NARROW, WIDE = f"select id from {SOURCE}", f"select id, price from {SOURCE}"
 
 
 def parent(sql: str, own: int | None, orders: int = T0) -> Submission:
-    return asked(PROD, sql, {SOURCE: orders}, own, house="snowflake")
+    return table(PROD, sql, {SOURCE: orders}, own, house="snowflake")
 
 
 async def test_a_view_that_was_made_while_its_parent_was_another_has_other_columns(runs: Runs) -> None:
@@ -243,14 +216,14 @@ async def test_the_last_build_is_not_dropped_for_its_low_stamp(runs: Runs) -> No
     """Eight builds were stamped by a clock that ran ahead; the ninth, with other logic, by one that did not."""
     sql = f"select id from {SOURCE}"
     for number in range(8):
-        answer = await runs.ask(asked(MART, sql, {SOURCE: T0 + number}, T0 + number, house="snowflake"))
+        answer = await runs.ask(table(MART, sql, {SOURCE: T0 + number}, T0 + number, house="snowflake"))
         assert isinstance(answer.decision, Build)
         runs.inside.clock.time += MINUTE
         ahead = runs.inside.clock.time + HOUR
         await runs.inside.confirm(runs.caller(), answer.ticket, Outcome(ahead))
-    true = await runs.build(asked(MART, f"{sql} where id > 7", {SOURCE: T0 + 7}, T0, house="snowflake"))
+    true = await runs.build(table(MART, f"{sql} where id > 7", {SOURCE: T0 + 7}, T0, house="snowflake"))
 
-    again = await runs.ask(asked(MART, sql, {SOURCE: T0 + 7}, true - 5, house="snowflake"))
+    again = await runs.ask(table(MART, sql, {SOURCE: T0 + 7}, true - 5, house="snowflake"))
 
     assert isinstance(again.decision, Build), "the table holds what the other logic made"
 
@@ -267,34 +240,30 @@ async def forget(runs: Runs, relation: Relation) -> None:
 
 async def test_a_pre_clone_does_not_bring_back_what_was_invalidated(inside: Inside, runs: Runs) -> None:
     """I5: it builds next, and is not cloned. The client's `pre_clone: always` copies production before it asks."""
-    register = RegisterClone(ledger=inside.ledger, tickets=inside.tickets, clock=inside.clock)
     sql = f"select id from {SOURCE} where f(id)"
     merge: dict[str, Any] = {"execution_type": ExecutionType.MERGE}
-    prod = await runs.build(asked(PROD, sql, {SOURCE: T0}, **merge))
-    dev = await runs.build(asked(DEV, sql, {SOURCE: T0}, **merge))
+    prod = await runs.build(table(PROD, sql, {SOURCE: T0}, **merge))
+    dev = await runs.build(table(DEV, sql, {SOURCE: T0}, **merge))
     await forget(runs, DEV)
-    runs.inside.clock.time += MINUTE
     order = CloneOrder(
         TargetKey("ns", DEV), dialect_named("postgres"), PROD, DEV, ExecutionType.MERGE, SUBMISSION.node, prod
     )
-    granted = await register(runs.caller(), order)
-    assert isinstance(granted, CloneGrant)
-    copied = dev + HOUR
-    await inside.confirm(runs.caller(), granted.ticket, Outcome(copied))
+    copied = await runs.pre_clone(order)
+    assert copied > dev
 
-    assert isinstance((await runs.ask(asked(DEV, sql, {SOURCE: T0}, copied, **merge))).decision, Build)
+    assert isinstance((await runs.ask(table(DEV, sql, {SOURCE: T0}, copied, **merge))).decision, Build)
 
 
 async def test_what_was_built_after_an_invalidation_is_not_replaced_by_a_copy_from_before(runs: Runs) -> None:
     """Invalidated, built anew, then the table is dropped: the copy of production is that of before."""
     sql = f"select f(id) as id from {SOURCE}"
     dev: dict[str, Any] = {"target_name": "dev", "clone_terms": CloneTerms(into_defer_target=False)}
-    own = await runs.build(asked(DEV, sql, {SOURCE: T0}, **dev))
-    await runs.build(asked(PROD, sql, {SOURCE: T0}))
+    own = await runs.build(table(DEV, sql, {SOURCE: T0}, **dev))
+    await runs.build(table(PROD, sql, {SOURCE: T0}))
     await forget(runs, DEV)
-    await runs.build(asked(DEV, sql, {SOURCE: T0}, own, **dev))
+    await runs.build(table(DEV, sql, {SOURCE: T0}, own, **dev))
 
-    assert isinstance((await runs.ask(asked(DEV, sql, {SOURCE: T0}, None, **dev))).decision, Build)
+    assert isinstance((await runs.ask(table(DEV, sql, {SOURCE: T0}, None, **dev))).decision, Build)
 
 
 # A forgotten table is ours still
@@ -302,15 +271,15 @@ async def test_what_was_built_after_an_invalidation_is_not_replaced_by_a_copy_fr
 
 async def test_lag_tolerance_does_not_hide_an_unconfirmed_build_of_what_was_forgotten(runs: Runs) -> None:
     """F3: an upstream table that holds what is on no record may not wait. Once forgotten it is taken for a source."""
-    first = await runs.build(asked(PROD, f"select id from {SOURCE}", {SOURCE: T0}))
+    first = await runs.build(table(PROD, f"select id from {SOURCE}", {SOURCE: T0}))
     await forget(runs, PROD)
-    own = await runs.build(asked(MART, f"select id from {PROD}", {PROD: first}))
-    lost = await runs.ask(asked(PROD, OTHER_LOGIC, {SOURCE: T0}, first))
+    own = await runs.build(table(MART, f"select id from {PROD}", {PROD: first}))
+    lost = await runs.ask(table(PROD, OTHER_LOGIC, {SOURCE: T0}, first))
     assert isinstance(lost.decision, Build)
     runs.inside.clock.time += MINUTE
     second = runs.inside.clock.time  # written, never confirmed
 
-    again = await runs.ask(asked(MART, f"select id from {PROD}", {PROD: second}, own, lag_tolerance_seconds=2700))
+    again = await runs.ask(table(MART, f"select id from {PROD}", {PROD: second}, own, lag_tolerance_seconds=2700))
 
     assert isinstance(again.decision, Build)
 
@@ -322,16 +291,16 @@ async def test_a_seed_whose_epoch_is_not_known_was_not_surely_loaded_into_a_new_
     """On Snowflake an absent epoch means missing, no access, or that the whole look at the metadata failed."""
 
     def seed(values: str, own: int | None) -> Submission:
-        submission = asked(PROD, "", {}, own, house="snowflake", execution_type=ExecutionType.VALUES)
+        submission = table(PROD, "", {}, own, house="snowflake", execution_type=ExecutionType.VALUES)
         return replace(submission, code=SeedValues(dialect_named("snowflake"), values))
 
     first = await runs.build(seed("two", None))
-    own = await runs.build(asked(MART, f"select * from {PROD}", {PROD: first}, house="snowflake"))
+    own = await runs.build(table(MART, f"select * from {PROD}", {PROD: first}, house="snowflake"))
     second = await runs.build(seed("one", first))  # with --full-refresh: the columns of this file
     third = await runs.build(seed("two", None))  # metadata failed: filled into the columns of the other file
     assert first < second < third
 
-    again = await runs.ask(asked(MART, f"select * from {PROD}", {PROD: third - 1}, own, house="snowflake"))
+    again = await runs.ask(table(MART, f"select * from {PROD}", {PROD: third - 1}, own, house="snowflake"))
 
     assert isinstance(again.decision, Build)
 
@@ -342,10 +311,10 @@ async def test_a_seed_whose_epoch_is_not_known_was_not_surely_loaded_into_a_new_
 async def test_a_snapshot_whose_configuration_nobody_tells_is_built(runs: Runs) -> None:
     """L12: strategy, hard_deletes and the like are in no extra; clients up to 2.22 send no hash either."""
     asks: dict[str, Any] = {"execution_type": ExecutionType.SNAPSHOT, "hashes": NodeHashes()}
-    own = await runs.build(asked(MART, f"select id from {SOURCE}", {SOURCE: T0}, **asks))
+    own = await runs.build(table(MART, f"select id from {SOURCE}", {SOURCE: T0}, **asks))
 
     assert isinstance(
-        (await runs.ask(asked(MART, f"select id from {SOURCE}", {SOURCE: T0}, own, **asks))).decision, Build
+        (await runs.ask(table(MART, f"select id from {SOURCE}", {SOURCE: T0}, own, **asks))).decision, Build
     )
 
 
@@ -359,10 +328,10 @@ async def test_write_only_builds_a_day_apart_did_not_overlap(runs: Runs) -> None
     for night in range(3):
         runs.inside.clock.time += 25 * HOUR
         at = runs.inside.clock.time
-        record = Recorded(asked(MART, sql, {SOURCE: T0 + night}, house="snowflake"), Outcome(at, runtime_ms=0))
+        record = Recorded(table(MART, sql, {SOURCE: T0 + night}, house="snowflake"), Outcome(at, runtime_ms=0))
         await runs.inside.record(runs.caller(), [record])
 
-    again = await runs.ask(asked(MART, sql, {SOURCE: T0 + 2}, at - 5, house="snowflake"))
+    again = await runs.ask(table(MART, sql, {SOURCE: T0 + 2}, at - 5, house="snowflake"))
 
     assert isinstance(again.decision, Skip), again.decision.description
 
@@ -371,22 +340,17 @@ async def test_on_a_stamped_clock_a_pre_clone_of_a_parent_has_the_name_that_its_
     inside: Inside, runs: Runs
 ) -> None:
     """I2, F2: in the run that built the parent its reader was told the stamp, later runs are told the true, smaller epoch."""
-    register = RegisterClone(ledger=inside.ledger, tickets=inside.tickets, clock=inside.clock)
     sf: dict[str, Any] = {"house": "snowflake"}
     merge = {**sf, "execution_type": ExecutionType.MERGE}
     dev: dict[str, Any] = {"target_name": "dev", "clone_terms": CloneTerms(into_defer_target=False)}
-    stamp = await runs.build(asked(PROD, f"select id from {SOURCE}", {SOURCE: T0}, **merge))
-    await runs.build(asked(MART, f"select id from {PROD}", {PROD: stamp}, **sf))
+    stamp = await runs.build(table(PROD, f"select id from {SOURCE}", {SOURCE: T0}, **merge))
+    await runs.build(table(MART, f"select id from {PROD}", {PROD: stamp}, **sf))
     true = stamp - 700
     order = CloneOrder(
         TargetKey("ns", DEV), dialect_named("snowflake"), PROD, DEV, ExecutionType.MERGE, SUBMISSION.node, true
     )
-    granted = await register(runs.caller(), order)
-    assert isinstance(granted, CloneGrant)
-    runs.inside.clock.time += MINUTE
-    copied = runs.inside.clock.time
-    await inside.confirm(runs.caller(), granted.ticket, Outcome(copied))
+    copied = await runs.pre_clone(order)
 
-    answer = await runs.ask(asked(DEV_MART, f"select id from {DEV}", {DEV: copied}, **sf, **dev))
+    answer = await runs.ask(table(DEV_MART, f"select id from {DEV}", {DEV: copied}, **sf, **dev))
 
     assert isinstance(answer.decision, Clone), answer.decision.explanation

@@ -7,14 +7,13 @@ from dataclasses import replace
 
 import pytest
 from tests.application.conftest import HandClock, Inside
+from tests.application.runs import Runs, table
 from tests.domain.building import HOUR, MINUTE, NOW, SUBMISSION, T0
 
-from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.record import Recorded
 from dbt_state_oss.application.register_clone import CloneGrant, RegisterClone
 from dbt_state_oss.application.resolve_deferred import Deferral, ResolveDeferred
-from dbt_state_oss.application.submit import Answer
 from dbt_state_oss.domain.clone import CloneOrder
 from dbt_state_oss.domain.decision import Build, Skip
 from dbt_state_oss.domain.dialects import dialect_named
@@ -38,48 +37,9 @@ POSTGRES = SUBMISSION.code.dialect
 OTHER_LOGIC = "select id from raw.orders where id > 7"
 
 
-class Runs:
-    """Clients that are obeyed: each build is asked about, done and confirmed, its epoch being the clock's time."""
-
-    def __init__(self, inside: Inside) -> None:
-        self.inside = inside
-        self.calls = 0
-
-    def caller(self) -> Caller:
-        self.calls += 1
-        return Caller("default", f"{self.calls:032d}")
-
-    async def ask(self, submission: Submission) -> Answer:
-        self.inside.clock.time += MINUTE
-        return await self.inside.submit(self.caller(), submission)
-
-    async def confirm(self, asked: Answer) -> int:
-        """The epoch of the table that was built."""
-        assert isinstance(asked.decision, Build), asked.decision.description
-        self.inside.clock.time += MINUTE
-        epoch = self.inside.clock.time
-        await self.inside.confirm(self.caller(), asked.ticket, Outcome(epoch, runtime_ms=1000))
-        return epoch
-
-    async def build(self, submission: Submission) -> int:
-        return await self.confirm(await self.ask(submission))
-
-
 @pytest.fixture
 def runs(inside: Inside) -> Runs:
     return Runs(inside)
-
-
-def table(relation: Relation, sql: str, inputs: dict[Relation, int | None], own_epoch: int | None = None) -> Submission:
-    return replace(
-        SUBMISSION,
-        key=TargetKey("ns", relation),
-        relation=relation,
-        code=Code(POSTGRES, sql, "shop", "public", relation),
-        inputs=inputs,
-        own_epoch=own_epoch,
-        node=replace(SUBMISSION.node, unique_id=f"model.shop.{relation.split('.')[-1].strip(chr(34))}"),
-    )
 
 
 def middle(own_epoch: int | None = None, *, sql: str = "select id from raw.orders") -> Submission:

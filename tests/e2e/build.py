@@ -72,6 +72,13 @@ class Build:
         """What the server said of every node that it was asked about."""
         return {name: result.because for name, result in self.results.items() if result.because}
 
+    @property
+    def complained_of(self) -> set[str]:
+        """The nodes that the client warned of: what became of them did not reach the server, for one."""
+        return {
+            name for name in self.results if any(re.search(rf"\.{re.escape(name)}\b", told) for told in self.complaints)
+        }
+
     def assert_clean_log(self) -> None:
         """The client warned of nothing."""
         assert not self.complaints, "\n".join(self.complaints) + f"\n\n{self.output}"

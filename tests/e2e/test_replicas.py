@@ -41,12 +41,8 @@ def start_replicas(tmp_path: Path, emulators: Emulators) -> Iterator[StartReplic
 
 def unasked_or_unconfirmed(build: Build) -> set[str]:
     """The slow models of a run that the server does not know of."""
-    return {
-        name
-        for name, decision in build.decisions.items()
-        if re.fullmatch(r"m\d+", name)
-        and (decision == "not asked" or any(re.search(rf"\b{name}\b", complaint) for complaint in build.complaints))
-    }
+    unasked = {name for name, decision in build.decisions.items() if decision == "not asked"}
+    return {name for name in unasked | build.complained_of if re.fullmatch(r"m\d+", name)}
 
 
 def on(shop: Shop, server: StateServer) -> Shop:

@@ -42,12 +42,16 @@ def target_key(organization: str, target: TargetKey) -> str:
 
 def is_target_key(key: str) -> bool:
     """Whether a key is that of some organization's target."""
-    return key.split("/", 2)[1:2] == ["targets"] and not is_aside(key)
+    return _is_of(key, "targets")
 
 
 def is_project_key(key: str) -> bool:
     """Whether a key is that of the ids of some organization's project."""
-    return key.split("/", 2)[1:2] == ["projects"] and not is_aside(key)
+    return _is_of(key, "projects")
+
+
+def _is_of(key: str, kind: str) -> bool:
+    return key.split("/", 2)[1:2] == [kind] and not is_aside(key)
 
 
 def candidates_prefix(organization: str) -> str:

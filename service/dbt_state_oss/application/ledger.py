@@ -19,6 +19,7 @@ from dbt_state_oss.domain.submission import ExecutionType, TargetKey
 
 _CONCURRENT_READS = 16
 _CLOCK_ERROR_MS = 24 * 60 * 60 * 1000
+"""Further ahead, the time of an invalidation is the error of some clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +147,8 @@ class Ledger:
         """Empty a target's history and delete its texts, so that its next run builds; false where it was empty already.
 
         `at` (Unix milliseconds) stays behind in either case: what began before it is not recorded any more, and what is built
-        after it is not taken for what was there (rule I5). A time of before is replaced where it lies more than a day ahead, the
-        error of some clock, since it would keep the target from being recorded until then.
+        after it is not taken for what was there (rule I5). A time of before is replaced where it lies more than a day ahead:
+        it would keep the target from being recorded until then.
         """
         forgotten = False
 

@@ -51,8 +51,13 @@ def identity_at(history: History, relation: Relation, epoch: Epoch | None, clock
         return None
     written = history.written_at(epoch, clock)
     if written is None or written.data_identity is None or written.unproven is not None:
-        return f"{relation} at {epoch if written is None or written.epoch is None else written.epoch}"
+        return named_by_epoch(relation, epoch if written is None else written.epoch)
     return written.data_identity
+
+
+def named_by_epoch(relation: Relation, epoch: Epoch | None) -> str:
+    """The name of content that follows from nothing on record but where and when it stood (rule I3)."""
+    return f"{relation} at {epoch}"
 
 
 def columns_identity_at(

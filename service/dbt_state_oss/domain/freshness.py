@@ -8,6 +8,7 @@ from enum import Enum
 from itertools import zip_longest
 
 from dbt_state_oss.domain.case import Case
+from dbt_state_oss.domain.data_identity import named_by_epoch
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.explanation import ago_text
 from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input
@@ -145,8 +146,8 @@ def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relatio
 
 def _vouches(execution: Execution, relation: Relation, recorded: Input, clock: EpochClock) -> bool:
     """The execution left what was recorded of its table, and that has not turned out to be wrong since."""
-    named_by_epoch = recorded.identity in (f"{relation} at {recorded.epoch}", f"{relation} at {execution.epoch}")
-    same_name = named_by_epoch or recorded.identity in (None, execution.data_identity)
+    by_epoch = (named_by_epoch(relation, recorded.epoch), named_by_epoch(relation, execution.epoch))
+    same_name = recorded.identity in (None, execution.data_identity, *by_epoch)
     return clock.stands(execution.epoch, recorded.epoch) and same_name and execution.lineage == recorded.lineage
 
 

@@ -23,6 +23,7 @@ LONGEST_BUILD_MS = 24 * 60 * 60 * 1000
 
 _UNSEEN_BEGINNING = "it was recorded without a question, and may have begun before its target was invalidated"
 _COPY_FROM_BEFORE = "it is a copy of what may have been made before its target was invalidated"
+
 HISTORY_LENGTH = 8
 """Executions kept for a target, by their epochs and as many by when they were confirmed, which are mostly the same. Only the
 latest can justify a skip; the others tell A→B→A, full refreshes, and who else may have written."""
@@ -151,11 +152,12 @@ class Execution:
         return self.confirmed_at - self.runtime_ms if self.decided_at is None else self.decided_at
 
     def overlapped(self, other: Execution) -> bool:
-        """Whether the two may have been under way at once; one whose beginning is not known may have begun at any time."""
-        return self._began_at_the_earliest < other.confirmed_at and other._began_at_the_earliest < self.confirmed_at
+        """Whether the two may have been under way at once; one whose beginning is not known may have begun a day before."""
+        return self.began_at_the_earliest < other.confirmed_at and other.began_at_the_earliest < self.confirmed_at
 
     @property
-    def _began_at_the_earliest(self) -> int:
+    def began_at_the_earliest(self) -> int:
+        """When it began, at the earliest that is expected of one that the server was not asked about before."""
         return self.confirmed_at - LONGEST_BUILD_MS if self.decided_at is None else self.decided_at
 
     def followed(self, other: Execution) -> bool:
@@ -267,10 +269,10 @@ class History:
 
     def is_from_before_it_was_forgotten(self, execution: Execution) -> bool:
         """Whether the content that `execution` left, here or elsewhere, may have been made before this history was forgotten."""
+        if self.forgotten_at is None:
+            return False
         began = execution.content_decided_at
-        if began is None:
-            began = execution.built_at - LONGEST_BUILD_MS
-        return self.forgotten_at is not None and began <= self.forgotten_at
+        return (execution.built_at - LONGEST_BUILD_MS if began is None else began) <= self.forgotten_at
 
     def _less_what_may_be_forgotten(self, execution: Execution) -> Execution:
         """The execution; it proves nothing if it may have begun before the history was forgotten: in write-only mode the client
@@ -278,7 +280,7 @@ class History:
         if execution.origin is not None and self.is_from_before_it_was_forgotten(execution):
             return replace(execution, unproven=_COPY_FROM_BEFORE, data_identity=None, lineage=UNKNOWN_LINEAGE)
         known = execution.decided_at is not None or execution.runtime_ms > 0
-        if known or self.forgotten_at is None or execution.confirmed_at - self.forgotten_at > LONGEST_BUILD_MS:
+        if known or self.forgotten_at is None or execution.began_at_the_earliest > self.forgotten_at:
             return execution
         return replace(execution, unproven=_UNSEEN_BEGINNING, data_identity=None, lineage=UNKNOWN_LINEAGE)
 

@@ -301,7 +301,8 @@ def view_reads_what_it_read(case: Case) -> Finding | None:
 
 
 def _has_the_same_columns(case: Case, latest: Execution, relation: Relation) -> bool:
-    """The logic upstream is what it was, and where it hands on columns of others, it has not been run since."""
+    """The logic upstream is what it was, and it is known that this logic's work stood there when the view was made: it has not
+    been run since, or it spells out its columns and was seen as it was later."""
     recorded, now = latest.inputs.get(relation), case.input_now(relation)
     history = case.upstream.get(relation, History())
     upstream = history.latest
@@ -311,8 +312,7 @@ def _has_the_same_columns(case: Case, latest: Execution, relation: Relation) -> 
         return False
     if now.epoch is not None and recorded.epoch == now.epoch:
         return True
-    stood = history.stood_until(recorded.epoch, latest.confirmed_at, case.clock)
-    return upstream.spells_out_its_columns and stood
+    return upstream.spells_out_its_columns and history.stood_until(recorded.epoch, latest.confirmed_at, case.clock)
 
 
 def results_are_complete(case: Case) -> Finding | None:

@@ -1,0 +1,84 @@
+"""What tests of histories tell: runs that ask and do as they are told, and the tables that they ask about."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tests.application.conftest import Inside
+from tests.domain.building import MINUTE, SUBMISSION
+
+from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.confirm import Outcome
+from dbt_state_oss.application.register_clone import CloneGrant, RegisterClone
+from dbt_state_oss.application.submit import Answer
+from dbt_state_oss.domain.clone import CloneOrder
+from dbt_state_oss.domain.decision import Build
+from dbt_state_oss.domain.dialects import dialect_named
+from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.submission import Code, NodeHashes, Submission, TargetKey
+
+
+class Runs:
+    """Clients that are obeyed: each build is asked about, done and confirmed, its epoch being the clock's time."""
+
+    def __init__(self, inside: Inside) -> None:
+        self.inside = inside
+        self.calls = 0
+
+    def caller(self) -> Caller:
+        self.calls += 1
+        return Caller("default", f"{self.calls:032d}")
+
+    async def ask(self, submission: Submission) -> Answer:
+        self.inside.clock.time += MINUTE
+        return await self.inside.submit(self.caller(), submission)
+
+    async def confirm(self, asked: Answer) -> int:
+        """The epoch of the table that was built."""
+        assert isinstance(asked.decision, Build), asked.decision.description
+        return await self._confirmed(asked.ticket)
+
+    async def build(self, submission: Submission) -> int:
+        return await self.confirm(await self.ask(submission))
+
+    async def pre_clone(self, order: CloneOrder) -> int:
+        """The epoch of the copy, which is made before anything is asked."""
+        self.inside.clock.time += MINUTE
+        register = RegisterClone(ledger=self.inside.ledger, tickets=self.inside.tickets, clock=self.inside.clock)
+        granted = await register(self.caller(), order)
+        assert isinstance(granted, CloneGrant)
+        return await self._confirmed(granted.ticket)
+
+    async def _confirmed(self, ticket: str) -> int:
+        self.inside.clock.time += MINUTE
+        epoch = self.inside.clock.time
+        await self.inside.confirm(self.caller(), ticket, Outcome(epoch, runtime_ms=1000))
+        return epoch
+
+
+def table(
+    relation: Relation,
+    sql: str,
+    inputs: dict[Relation, int | None],
+    own_epoch: int | None = None,
+    *,
+    house: str = "postgres",
+    target_name: str = "prod",
+    unique_id: str | None = None,
+    hashes: NodeHashes = SUBMISSION.node.hashes,
+    **changes: Any,
+) -> Submission:
+    """A question about a table that is made of `sql`; its node is named as it is unless `unique_id` says otherwise."""
+    name = relation.split(".")[-1].strip('"')
+    node = replace(SUBMISSION.node, unique_id=unique_id or f"model.shop.{name}", target_name=target_name, hashes=hashes)
+    return replace(
+        SUBMISSION,
+        key=TargetKey("ns", relation),
+        relation=relation,
+        code=Code(dialect_named(house), sql, "shop", "public", relation),
+        inputs=inputs,
+        own_epoch=own_epoch,
+        node=node,
+        **changes,
+    )
