@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 from tests.application.conftest import Inside
+from tests.application.runs import Runs
 from tests.domain.building import MINUTE, SUBMISSION, T0
 
 from dbt_state_oss.application.caller import Caller
-from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.ownership.downstream import with_downstream
-from dbt_state_oss.domain.decision import Build, Skip
+from dbt_state_oss.domain.decision import Skip
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, ExecutionType, Submission, TargetKey, ViewDefinition
@@ -46,24 +46,15 @@ def mart(own: int | None) -> Submission:
     return replace(SUBMISSION, key=TargetKey("ns", MART), relation=MART, own_epoch=own, code=code, inputs={ORDERS: T0})
 
 
-async def build(inside: Inside, number: int, submission: Submission) -> int:
-    caller = Caller("default", f"{number:032d}")
-    inside.clock.time += MINUTE
-    asked = await inside.submit(caller, submission)
-    assert isinstance(asked.decision, Build), asked.decision.description
-    inside.clock.time += MINUTE
-    await inside.confirm(caller, asked.ticket, Outcome(inside.clock.time, runtime_ms=1))
-    return inside.clock.time
-
-
 @pytest.mark.parametrize("downstream", [False, True])
 async def test_who_reads_a_view_is_forgotten_with_it(inside: Inside, caller: Caller, *, downstream: bool) -> None:
     """The body of the function that the view calls is edited, which no request tells."""
-    stg = await build(inside, 1, view(None))
-    own = await build(inside, 2, mart(None))
+    runs = Runs(inside)
+    stg = await runs.build(view(None))
+    own = await runs.build(mart(None))
     assert isinstance((await inside.submit(caller, mart(own))).decision, Skip)
 
-    for number in (3, 5):  # and once more, when the view itself is on record no longer
+    for _ in range(2):  # and once more, when the view itself is on record no longer
         inside.clock.time += MINUTE
         everyone = [one async for one in inside.ledger.accounts("default")]
         root = next(one for one in everyone if one.target.name == VIEW)
@@ -71,5 +62,5 @@ async def test_who_reads_a_view_is_forgotten_with_it(inside: Inside, caller: Cal
         assert [one.account.target.name for one in reached] == [VIEW, MART]
         for one in reached:
             await inside.ledger.forget(one.account, at=inside.clock.time)
-        own = await build(inside, number, mart(own))
-    await build(inside, 7, view(stg))
+        own = await runs.build(mart(own))
+    await runs.build(view(stg))

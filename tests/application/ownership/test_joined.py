@@ -6,16 +6,15 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from tests.application.conftest import HandClock, Inside
-from tests.domain.building import MART, MINUTE, NOW, ORDERS, SUBMISSION, T0
+from tests.application.runs import Runs, table
+from tests.domain.building import MART, MINUTE, ORDERS, SUBMISSION, T0
 
 from dbt_state_oss.application.caller import Caller
-from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.ownership.archive import Record
 from dbt_state_oss.application.ownership.transfer import documents_of, write
 from dbt_state_oss.application.resolve_deferred import Deferral, ResolveDeferred
-from dbt_state_oss.domain.decision import Build
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.submission import Code, Submission, TargetKey
+from dbt_state_oss.domain.submission import Submission, TargetKey
 
 ELSEWHERE = Relation('"shop"."second"."mart"')
 
@@ -36,18 +35,13 @@ def of_project(project_id: str, relation: Relation) -> Submission:
 
 async def test_an_import_does_not_forget_that_two_projects_have_one_name(inside: Inside, caller: Caller) -> None:
     """Else a checkout without a project id would be deferred to the tables of one of them."""
-
-    async def build(number: int, submission: Submission) -> None:
-        who = replace(caller, request_id=f"{number:032d}")
-        asked = await inside.submit(who, submission)
-        await inside.confirm(who, asked.ticket, Outcome(NOW, runtime_ms=1))
-
+    runs = Runs(inside)
     resolve = ResolveDeferred(node_states=inside.node_states, ledger=inside.ledger)
     asked = Deferral("", "shop", "shop", "prod", frozenset({SUBMISSION.node.unique_id}))
-    await build(1, of_project("1", MART))
+    await runs.build(of_project("1", MART))
     assert await resolve(caller, asked) == {SUBMISSION.node.unique_id: MART}
     backup = [record async for record in documents_of(inside.store, ticket_keys=False)]
-    await build(2, of_project("2", ELSEWHERE))
+    await runs.build(of_project("2", ELSEWHERE))
     assert await resolve(caller, asked) == {}, "two projects of the name: no choice"
 
     async def records() -> AsyncIterator[Record]:
@@ -59,25 +53,13 @@ async def test_an_import_does_not_forget_that_two_projects_have_one_name(inside:
 
 
 async def test_a_target_that_was_forgotten_by_a_clock_far_ahead_can_be_recorded_again(
-    inside: Inside, clock: HandClock, caller: Caller
+    inside: Inside, clock: HandClock
 ) -> None:
-    mart = replace(
-        SUBMISSION,
-        code=Code(SUBMISSION.code.dialect, "select id from raw.orders", "shop", "public", MART),
-        inputs={ORDERS: T0},
-    )
-
-    async def build(number: int) -> None:
-        clock.time += MINUTE
-        who = replace(caller, request_id=f"{number:032d}")
-        asked = await inside.submit(who, mart)
-        assert isinstance(asked.decision, Build)
-        await inside.confirm(who, asked.ticket, Outcome(clock.time, runtime_ms=1))
-
-    await build(1)
+    runs, mart = Runs(inside), table(MART, "select id from raw.orders", {ORDERS: T0})
+    await runs.build(mart)
     (account,) = [one async for one in inside.ledger.accounts("default")]
     await inside.ledger.forget(account, at=clock.time + 365 * 24 * 60 * MINUTE)
     (account,) = [one async for one in inside.ledger.accounts("default")]
     await inside.ledger.forget(account, at=clock.time + 1)
-    await build(2)
+    await runs.build(mart)
     assert (await inside.ledger.history("default", mart.key)).latest is not None
