@@ -72,3 +72,11 @@ async def test_what_was_invalidated_since_it_began_stays_so(
 async def test_repeated_it_is_the_same_record(settings: Settings, ledger: Ledger) -> None:
     first = await imported(settings, ledger, built(WRITTEN))
     assert await imported(settings, ledger, built(WRITTEN)) == first
+
+
+async def test_a_state_is_begun_where_there_is_none(tmp_path: Path) -> None:
+    directory = tmp_path / "new"
+    await record(read_settings({}, {"--dir": str(directory), "--parse-workers": "1"}), RUN, {ID: built(WRITTEN)})
+    store = await LocalStore.open(directory)
+    assert len((await Ledger(store, cache_bytes=0).history(DEFAULT_ORGANIZATION, TARGET)).executions) == 1
+    await store.close()
