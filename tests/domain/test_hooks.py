@@ -67,7 +67,9 @@ OPEN = {
     "a key that no extra tells": asking(TABLE | {"meta": {"owner": "me"}}),
     "a custom materialization": asking({"materialized": "mine"}, ExecutionType.DBT_CUSTOM),
     "a key that the configuration lacks": asking(INCREMENTAL, ExecutionType.APPEND, unique_key='"id"'),
-    "too many optional keys": asking(TABLE, **{f"flag_{number}": "false" for number in range(6)}),
+    "too many optional keys": asking(
+        TABLE, ExecutionType.FULL, "model", **{f"flag_{number}": "false" for number in range(6)}
+    ),
 }
 
 

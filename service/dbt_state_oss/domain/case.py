@@ -31,6 +31,14 @@ _READS_WHAT_THE_QUERY_READS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class InputsSeen:
+    """At `at` (Unix milliseconds) every input of an execution was reported as the execution had recorded it."""
+
+    execution_id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A submission with what the ledger knows of its target and, where it is needed, of the tables that it reads."""
 
@@ -45,6 +53,8 @@ class Case:
     build_on: BuildOn = BuildOn.CONFIGS
     upstream: Mapping[Relation, History] = field(default_factory=dict)
     """Histories of the tables read; empty while nothing depends on them (see `rules.upstream_matters`)."""
+    inputs_seen: InputsSeen | None = None
+    """When the inputs were last seen unmoved; None while nothing depends on it (see `freshness.sighting_matters`)."""
 
     @property
     def dialect(self) -> Dialect:
@@ -107,13 +117,19 @@ class Case:
         epoch = self.submission.inputs.get(relation)
         history = self.upstream.get(relation, History())
         if self.is_view:
-            return Input(None if history.latest is None else history.latest.epoch, latest_lineage(history))
+            latest = history.latest
+            return Input(
+                None if latest is None else latest.epoch,
+                latest_lineage(history),
+                last_build_at=history.last_build_at,
+            )
         return Input(
             epoch,
             lineage_at(history, epoch, self.clock),
             identity_at(history, relation, epoch, self.clock),
             columns_identity_at(history, relation, epoch, self.clock, self._reads_of(relation)),
             self._columns_handed_on(history, relation, epoch),
+            history.last_build_at,
         )
 
     @property

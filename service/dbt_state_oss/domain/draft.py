@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.data_identity import identity_of
+from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.freshness import doubted
-from dbt_state_oss.domain.history import Execution, History, Input
+from dbt_state_oss.domain.history import Execution, History, Input, believed
+from dbt_state_oss.domain.hooks import provably_has_no_hooks
 from dbt_state_oss.domain.lineage import lineage_of
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import ExecutionType
@@ -20,7 +23,7 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
     Its `upstream` must have been gathered. Epoch, times and outcome are still empty.
     """
     logic = case.logic
-    inputs = {relation: case.input_now(relation) for relation in case.leaves_read()}
+    inputs = {relation: _recorded(case, relation, asked=decided_at is not None) for relation in case.leaves_read()}
     node = case.submission.node
     return Execution(
         id=execution_id,
@@ -39,9 +42,24 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         full_refresh=case.is_full_refresh,
         part_of_inputs=case.reads_part_of_inputs,
         data_identity=_data_identity(case, inputs, asked=decided_at is not None),
-        found_epoch=None if decided_at is None else case.submission.own_epoch,
+        found_epoch=case.submission.own_epoch,
         voids=doubted(case),
+        hookless=provably_has_no_hooks(case.submission),
     )
+
+
+def _recorded(case: Case, relation: Relation, *, asked: bool) -> Input:
+    """What is recorded of an input. A stamped epoch far ahead of the server's clock would hide later changes (rule T10).
+
+    Where nobody asked before the build, only the epoch that was reported tells which builds of the input it came after.
+    """
+    known = case.input_now(relation)
+    if not asked:
+        history = case.upstream.get(relation, History())
+        known = replace(known, last_build_at=history.last_build_known_by(known.epoch, case.clock))
+    if known.epoch is not None and known.lineage is not None and case.clock is EpochClock.STAMPED:
+        known = replace(known, epoch=believed(known.epoch, at=case.now))
+    return known
 
 
 def _data_identity(case: Case, inputs: Mapping[Relation, Input], *, asked: bool) -> str | None:
