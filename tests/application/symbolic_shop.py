@@ -71,12 +71,14 @@ class SymbolicShop:
     configs: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARENTS, 0))
     waiting: list[tuple[Question, Answer, Content]] = field(default_factory=list)
     """Builds that are under way, each with what it would have left had it been over at once."""
-    unconfirmed: list[tuple[str, Outcome]] = field(default_factory=list)
+    unconfirmed: list[tuple[Relation, str, Outcome]] = field(default_factory=list)
     """Tickets of builds that are over, with what they left."""
     history: list[str] = field(default_factory=list)
     silent: float = 0.0
     """For how many of its versions and inputs the incremental model finds no row to add, so that its table keeps its epoch."""
     silences: dict[str, bool] = field(default_factory=dict)
+    on_record: set[Relation] = field(default_factory=set)
+    """Tables of which a build is on record: what no record tells of reports each of its changes."""
     skips: int = 0
     clones: int = 0
     faults: list[str] = field(default_factory=list)
@@ -118,6 +120,7 @@ class SymbolicShop:
                 question = self._question(target, name)
                 epoch = self._write(question.own, self._built(question), keeps_epoch=self._is_silent(question))
                 await self.inside.record(self._caller(), [Recorded(question.submission, Outcome(epoch))])
+                self.on_record.add(question.own)
 
     async def begin(self) -> None:
         """One model's build begins, to be finished after other things have happened."""
@@ -210,13 +213,14 @@ class SymbolicShop:
         # Of a silent build that is not confirmed yet nobody can know.
         silent = content is built and self._is_silent(question) and not late
         epoch = self._write(question.own, content, keeps_epoch=silent)
-        self.unconfirmed.append((answer.ticket, Outcome(epoch, runtime_ms=1, failed_to_clone=failed)))
+        self.unconfirmed.append((question.own, answer.ticket, Outcome(epoch, runtime_ms=1, failed_to_clone=failed)))
         if not late:
             await self._confirm(len(self.unconfirmed) - 1)
 
     async def _confirm(self, place: int) -> None:
-        ticket, outcome = self.unconfirmed.pop(place)
+        own, ticket, outcome = self.unconfirmed.pop(place)
         await self.inside.confirm(self._caller(), ticket, outcome)
+        self.on_record.add(own)
 
     async def _pre_clone(self, target: str, name: str) -> None:
         own, source = self._relation("dev", name), self._relation("prod", name)
@@ -236,6 +240,7 @@ class SymbolicShop:
             self._tell("copy", source, own)
             epoch = self._write(own, self.tables[source].content)
             await self.inside.confirm(self._caller(), granted.ticket, Outcome(epoch))
+            self.on_record.add(own)
 
     def _question(self, target: str, name: str, *, full_refresh: bool = False) -> Question:
         own = self._relation(target, name)
@@ -261,7 +266,7 @@ class SymbolicShop:
 
     def _is_silent(self, question: Question) -> bool:
         """Whether its build writes no row: the same answer each time for the same version, configuration and inputs."""
-        if not question.increments:
+        if not question.increments or question.own not in self.on_record:
             return False
         inputs = tuple(self.tables[relation].content for relation in question.inputs)
         found = repr((question.version, question.config, inputs))

@@ -24,7 +24,7 @@ async def lived(seed: int, warehouse: str, happenings: list[str], *, silent: flo
         for _ in range(STEPS):
             await getattr(shop, shop.chance.choice(happenings))()
     finally:
-        await inside.node_states.close()
+        await inside.close()
     return shop
 
 

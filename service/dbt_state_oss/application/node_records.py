@@ -71,7 +71,7 @@ def _merged(shard: NodeShard | None, entries: Mapping[str, NodeEntry]) -> NodeSh
     """The shard with the younger accounts; None where no node looks other than it did."""
     known = shard.nodes if shard is not None else {}
     younger = {
-        unique_id: _with_sighting(entry, known.get(unique_id))
+        unique_id: with_sighting(entry, known.get(unique_id))
         for unique_id, entry in entries.items()
         if unique_id not in known or known[unique_id].seen_at <= entry.seen_at
     }
@@ -81,7 +81,7 @@ def _merged(shard: NodeShard | None, entries: Mapping[str, NodeEntry]) -> NodeSh
     return NodeShard({**known, **younger}) if changed else None
 
 
-def _with_sighting(entry: NodeEntry, before: NodeEntry | None) -> NodeEntry:
+def with_sighting(entry: NodeEntry, before: NodeEntry | None) -> NodeEntry:
     """The entry; one that tells of no reused execution keeps what is on record, as does one that tells of the same."""
     if before is None or (entry.reused and entry.reused != before.reused):
         return entry

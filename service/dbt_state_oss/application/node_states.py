@@ -17,7 +17,7 @@ import structlog
 
 from dbt_state_oss.application.codec import NodeEntry
 from dbt_state_oss.application.keys import node_shard_key, node_shard_keys, nodes_prefix, project_key
-from dbt_state_oss.application.node_records import NodeRecords
+from dbt_state_oss.application.node_records import NodeRecords, with_sighting
 from dbt_state_oss.application.ports import Clock, ObjectStore
 from dbt_state_oss.domain.case import InputsSeen
 from dbt_state_oss.domain.submission import Node, Submission
@@ -75,7 +75,8 @@ class NodeStates:
         if unmoved and not (node.resource_type == "test" and submission.relation is not None):
             entry = replace(entry, reused=unmoved, reused_at=now)
         key = _shard_key(organization, node)
-        self._notes.nodes[key][node.unique_id] = entry
+        noted = self._notes.nodes[key]
+        noted[node.unique_id] = entry = with_sighting(entry, noted.get(node.unique_id))
         self._notes.count += 1
         if node.project_id:
             self._notes.projects[project_key(organization, node.project_name)].add(node.project_id)
@@ -153,7 +154,8 @@ class NodeStates:
         if await _written(self._records.merge(key, entries), key):
             return True
         if self._notes.count + len(entries) <= _MOST_WAITING:
-            self._notes.nodes[key] = entries | self._notes.nodes[key]
+            newer = self._notes.nodes[key]
+            newer.update({each: with_sighting(newer.get(each, entry), entry) for each, entry in entries.items()})
             self._notes.count += len(entries)
             self._wake.set()
         return False

@@ -11,7 +11,7 @@ from dataclasses import replace
 from dbt_state_oss.application.codec import TargetDocument
 from dbt_state_oss.domain.history import Execution, History
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.silent import is_silent, may_keep_its_epoch, with_silent_build
+from dbt_state_oss.domain.silent import is_silent, moves_its_epoch, with_silent_build
 from dbt_state_oss.domain.submission import TargetKey
 
 MOST_READERS = 4_096
@@ -87,7 +87,8 @@ class Recording:
 
     def _readers(self, document: TargetDocument, history: History) -> tuple[str, ...] | None:
         """The list of readers. It begins with the first build in place after which no unlisted reader can be up to date."""
-        if document.readers is not None or self._execution.replaces:
+        execution = self._execution
+        if document.readers is not None or execution.replaces:
             return document.readers
-        complete = self._found is not None or not may_keep_its_epoch(history, self._execution)
+        complete = self._found is not None or moves_its_epoch(history, execution)
         return () if complete else None

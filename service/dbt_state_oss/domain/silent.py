@@ -29,7 +29,7 @@ def is_silent(history: History, execution: Execution, *, trust_hooks: bool) -> b
     `history` is the target's record without the execution, or with it. `trust_hooks`: the owner states that no hook of an
     unchanged configuration deletes or alters anything.
     """
-    if not may_keep_its_epoch(history, execution):
+    if not _may_keep_its_epoch(history, execution):
         return False
     before = _before(history, execution)
     return not before or not _changed_nothing(before[0], execution, trust_hooks=trust_hooks)
@@ -61,18 +61,31 @@ def with_silent_build(known: Mapping[Relation, int], relation: Relation, built_a
     return {**known, relation: max(built_at, known.get(relation, built_at))}
 
 
-def may_keep_its_epoch(history: History, execution: Execution) -> bool:
-    """Whether the table may still be reported at an epoch that a reader has recorded."""
-    if execution.epoch is None:
-        return False
+def moves_its_epoch(history: History, execution: Execution) -> bool:
+    """Whether the table is certainly reported at another epoch than before `execution`: it was not there, or it is read back."""
     before = _before(history, execution)
-    if dialect_named(execution.logic.dialect).clock is EpochClock.STAMPED:
+    if _is_stamped(execution):
         # A stamp is always later. Only what the table is reported at afterwards tells whether anything was written.
-        return not execution.replaces and bool(before or history.is_forgotten)
+        return not before and execution.found_epoch is None and not history.is_forgotten
     known = [believed(one.epoch, at=one.confirmed_at) for one in before if one.epoch is not None]
     if execution.found_epoch is not None:
         known.append(believed(execution.found_epoch, at=execution.began_at))
-    return any(execution.epoch <= epoch for epoch in known)
+    return execution.epoch is not None and all(execution.epoch > epoch for epoch in known)
+
+
+def _may_keep_its_epoch(history: History, execution: Execution) -> bool:
+    """Whether the table may still be reported at an epoch that a reader has recorded.
+
+    Snowflake and Redshift report every change of a table that no record tells of, so it counts as moved.
+    """
+    if execution.epoch is None or moves_its_epoch(history, execution):
+        return False
+    on_record = history.is_forgotten or bool(_before(history, execution))
+    return (on_record and not execution.replaces) if _is_stamped(execution) else True
+
+
+def _is_stamped(execution: Execution) -> bool:
+    return dialect_named(execution.logic.dialect).clock is EpochClock.STAMPED
 
 
 def _before(history: History, execution: Execution) -> list[Execution]:
@@ -82,7 +95,7 @@ def _before(history: History, execution: Execution) -> list[Execution]:
 
 def _changed_nothing(before: Execution, execution: Execution, *, trust_hooks: bool) -> bool:
     """Whether an execution that wrote no row provably left its table as `before` had left it."""
-    if before.epoch != execution.epoch and dialect_named(execution.logic.dialect).clock is EpochClock.EXACT:
+    if before.epoch != execution.epoch and not _is_stamped(execution):
         return False
     hashes = execution.hashes
     return (
