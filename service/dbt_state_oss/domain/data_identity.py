@@ -65,6 +65,11 @@ def named_by_epoch(relation: Relation, epoch: Epoch | None, *, silent_build: str
     return f"{relation} at {epoch} by {silent_build}" if silent_build else f"{relation} at {epoch}"
 
 
+def is_named_by_epoch(identity: str) -> bool:
+    """Whether an identity is a name that `named_by_epoch` gave."""
+    return " at " in identity
+
+
 def columns_identity_at(
     history: History, relation: Relation, epoch: Epoch | None, clock: EpochClock, reads: ColumnReads | None
 ) -> str | None:
@@ -96,7 +101,7 @@ def columns_identity_at(
 
 def _follows_from_logic(identity: str | None) -> bool:
     """It was made by `identity_of`: a copy may hold what only has the name of a table and its epoch (rule I2)."""
-    return identity is not None and " at " not in identity
+    return identity is not None and not is_named_by_epoch(identity)
 
 
 def columns_of(execution: Execution) -> Mapping[str, str] | None:
