@@ -42,6 +42,7 @@ _Taken = ParamSpec("_Taken")
 _Told = TypeVar("_Told")
 
 _OWN_NAME = "own name"
+_NAMED = (exp.Alias, exp.Aliases, exp.Column)
 _SIDE_EFFECTS = (exp.Command, exp.DDL, exp.DML, exp.Into)
 
 
@@ -123,7 +124,8 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
     volatility = volatility_of_statement(tree, wording.tokens, wording.dialect)
     asks_session = statement_asks_session(wording.tokens, wording.dialect)
     unseen = tuple(dict.fromkeys(unseen_sources(tree)))
-    named = [*_names_given(tree, wording.sql)] if wording.dialect.shows_written_case else []
+    named = [*_names_that_show(tree, wording.sql)] if wording.dialect.shows_written_case else []
+    is_named_by_text = wording.dialect.names_columns_by_text and any(_unnamed_outputs(tree))
 
     relations = {id(table.node): table.relation for table in read}
     nodes = list(tree.walk())
@@ -136,6 +138,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         spans[table.start] = Span(table.start, table.end, str(slots[table.relation]))
     for column in columns:
         spans[column.start] = Span(column.start, column.end, str(slots[column.relation]))
+    exact = [*wording.exact(spans)] if is_named_by_text else []
     for table in written:
         _rename(table.node, "this", _OWN_NAME)
     for table in read:
@@ -146,7 +149,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         _rename(column.node, "table", f"slot {slots[column.relation]}")
     rendered = tree.sql(dialect=grammar, identify=True, comments=False, copy=False, unsupported_level=ErrorLevel.IGNORE)
     return Reading(
-        meaning=digest_of(rendered, *named, *wording.words(spans)),
+        meaning=digest_of(rendered, *named, *wording.words(spans), *exact),
         relations=tuple(slots),
         star_relations=tuple(relation for relation in slots if relation in stars),
         volatility=volatility,
@@ -166,14 +169,29 @@ def _understood(analyse: Callable[_Taken, _Told | None], *taken: _Taken.args, **
         return None
 
 
-def _names_given(tree: exp.Expr, sql: str) -> Iterator[str]:
-    """The names that the statement gives to columns and fields, or turns into data, as they are written."""
+def _names_that_show(tree: exp.Expr, sql: str) -> Iterator[str]:
+    """The names of columns and fields that the statement gives or reads, as they are written.
+
+    An output column and a field in JSON take the spelling in which the query reads them. Names of relations are left out.
+    """
     for identifier in tree.find_all(exp.Identifier):
         holder = identifier.parent
-        is_reference = isinstance(holder, (exp.Table, exp.Column)) and identifier.find_ancestor(exp.Pivot) is None
+        is_pivoted = identifier.find_ancestor(exp.Pivot) is not None
+        is_of_table = isinstance(holder, exp.Table) or (isinstance(holder, exp.Column) and identifier.arg_key != "this")
         is_alias_of_table = isinstance(holder, exp.TableAlias) and identifier.arg_key == "this"
-        if not (is_reference or is_alias_of_table) and "start" in identifier.meta:
+        if not ((is_of_table and not is_pivoted) or is_alias_of_table) and "start" in identifier.meta:
             yield "name " + sql[identifier.meta["start"] : identifier.meta["end"] + 1].strip("`")
+
+
+def _unnamed_outputs(tree: exp.Expr) -> Iterator[exp.Expr]:
+    """Computed items without an alias whose name can be seen: items of the query itself, of common table expressions and of
+    subqueries in a FROM."""
+    for select in tree.find_all(exp.Select):
+        inner: exp.Expr = select
+        while isinstance(inner.parent, (exp.SetOperation, exp.Subquery)):
+            inner = inner.parent
+        if isinstance(inner.parent, (exp.CTE, exp.From, exp.Join, exp.Lateral, exp.Create, type(None))):
+            yield from (item for item in select.expressions if not (item.is_star or isinstance(item, _NAMED)))
 
 
 def _rename(node: exp.Table | exp.Column, innermost: str, name: str) -> None:

@@ -91,7 +91,7 @@ def _of_token(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
         return Volatility.VOLATILE
     if not (name in dialect.volatile_functions or name in dialect.date_functions):
         return Volatility.STABLE
-    if not called and not (name in dialect.bare_functions and _stands_alone(tokens, index, name)):
+    if not called and not (name in dialect.bare_functions and _stands_alone(tokens, index, dialect)):
         return Volatility.STABLE
     if called and name == "current_date" and tokens[index + 2].text.upper() not in (")", "UTC"):
         return Volatility.VOLATILE  # of another time zone, whose day begins at another hour
@@ -133,12 +133,13 @@ def _of_literal(text: str, dialect: Dialect) -> Volatility:
     )
 
 
-def _stands_alone(tokens: list[Token], index: int, name: str) -> bool:
-    """The word is no alias, and no column of a table, save for a sequence's `.nextval`; quoted it is a name."""
-    if tokens[index].token_type is TokenType.IDENTIFIER:
+def _stands_alone(tokens: list[Token], index: int, dialect: Dialect) -> bool:
+    """Whether the word is neither an alias nor a column of a table, except for a sequence's `.nextval`. In most dialects a
+    quoted word is a name."""
+    if tokens[index].token_type is TokenType.IDENTIFIER and not dialect.quoted_functions:
         return False
     before = tokens[index - 1].token_type if index else None
-    if name in _SEQUENCE_VALUES:
+    if tokens[index].text.lower() in _SEQUENCE_VALUES:
         return before is TokenType.DOT
     return before not in (TokenType.DOT, TokenType.ALIAS)
 

@@ -71,6 +71,8 @@ def _unknown(name: str, sqlglot: str | None) -> Dialect:
         clock=EpochClock.EXACT,
         default_schema=None,
         identifier_quotes='"`',
+        names_columns_by_text=True,
+        quoted_functions=True,
         date_functions=_all("date_functions"),
         volatile_functions=_all("volatile_functions"),
         bare_functions=_all("bare_functions"),

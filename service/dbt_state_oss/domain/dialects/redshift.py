@@ -15,6 +15,9 @@ REDSHIFT = Dialect(
     materialized_views_are_refreshed=False,
     default_schema="public",
     word_case=CaseRule.LOWER,
+    # Attributes of SUPER, where enable_case_sensitive_super_attribute is on.
+    case_counts_after_dots=True,
+    nvl_is_coalesce=True,
     # LIKE keeps distribution, sort keys and encodings. The client copies by SHOW TABLE where it can, which keeps keys too.
     copying=Copying(
         (
