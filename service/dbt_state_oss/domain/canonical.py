@@ -20,6 +20,7 @@ from dbt_state_oss.domain.column_account import TextAccount, account_of
 from dbt_state_oss.domain.column_reads import reads_of
 from dbt_state_oss.domain.columns import ColumnReads
 from dbt_state_oss.domain.dialects import Dialect
+from dbt_state_oss.domain.emptiness import returns_no_rows
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.plain_sql import is_plain
 from dbt_state_oss.domain.relation import Relation
@@ -62,6 +63,7 @@ class Reading:
     account: TextAccount | None
     """What decides its rows and its columns; None where they can't be told apart."""
     asks_session: bool
+    returns_no_rows: bool
 
 
 def read_sql(
@@ -125,6 +127,8 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
     asks_session = statement_asks_session(wording.tokens, wording.dialect)
     unseen = tuple(dict.fromkeys(unseen_sources(tree)))
     named = [*_names_that_show(tree, wording.sql)] if wording.dialect.shows_written_case else []
+    query = tree.expression if isinstance(tree, exp.Create) else tree
+    is_empty = bool(_understood(returns_no_rows, query))
     is_named_by_text = wording.dialect.names_columns_by_text and any(_unnamed_outputs(tree))
 
     relations = {id(table.node): table.relation for table in read}
@@ -154,10 +158,11 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         star_relations=tuple(relation for relation in slots if relation in stars),
         volatility=volatility,
         unseen_sources=unseen,
-        clauses=clause_digests(tree.expression if isinstance(tree, exp.Create) else tree, grammar),
+        clauses=clause_digests(query, grammar),
         reads=reads,
         account=account,
         asks_session=asks_session,
+        returns_no_rows=is_empty,
     )
 
 

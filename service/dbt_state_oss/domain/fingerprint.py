@@ -77,6 +77,8 @@ class Fingerprint:
     """It calls a function that tells of the session, so that it means something else in another target."""
     reads_itself: bool = False
     """It reads, or may read, what the target held before, directly or through views: its content depends on history."""
+    returns_no_rows: bool = False
+    """It returns no rows, whatever its inputs hold (rule L14)."""
     unparsable: bool = field(default=False, compare=False)
     """Parsing was tried and failed, or is never tried. A text that was only not parsed in time (the parser was busy, or died)
     lacks it."""

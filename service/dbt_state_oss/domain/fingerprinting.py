@@ -13,6 +13,7 @@ from dbt_state_oss.domain.canonical import Reading, read_sql
 from dbt_state_oss.domain.column_views import ViewColumns
 from dbt_state_oss.domain.columns import all_reads
 from dbt_state_oss.domain.dialects.spelling import parts_of_name
+from dbt_state_oss.domain.emptiness import text_returns_no_rows
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, digest_of
 from dbt_state_oss.domain.plain_text import read_text
 from dbt_state_oss.domain.relation import Relation
@@ -60,6 +61,7 @@ def fallback_fingerprint(code: Code) -> Fingerprint:
         unseen_sources=unseen,
         asks_session=any(text_asks_session(text, code.dialect) for text in texts),
         reads_itself=code.target is not None and any(_may_read(text, code.target, code) for text in texts),
+        returns_no_rows=text_returns_no_rows(code.sql),
     )
 
 
@@ -101,6 +103,7 @@ def _parsed(code: Code) -> Fingerprint | None:
         reads=None if reads is None else reads.kept(),
         asks_session=any(reading.asks_session for reading in (query, *readings)),
         reads_itself=reads_itself,
+        returns_no_rows=query.returns_no_rows,
     )
 
 
