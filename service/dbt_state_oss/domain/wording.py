@@ -18,7 +18,7 @@ from sqlglot import Token, TokenType
 from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.grammar_words import AWAIT_AN_EXPRESSION, GRAMMAR_WORDS, LONGEST_ABBREVIATION
 
-_WORD = re.compile(r"[^\W\d]\w*(?:\s+\w+)*")
+_WORD = re.compile(r"[^\W\d]\w*(?:[ \t\r\n\f\v]+\w+)*")
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
 _CARRIED_OVER = re.compile(r"--[^\r\n]*\\\n")
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
@@ -81,9 +81,16 @@ class Wording:
             elif token.token_type is TokenType.R_PAREN and opened:
                 start, aliases = opened.pop()
                 if self._is_builtin_call(start - 1, "CAST") and len(aliases) == 1:
-                    brackets |= {start - 1, start, index}
                     signs.update(aliases)
+                    if not self._may_continue_a_type(index + 1):
+                        brackets |= {start - 1, start, index}
         return signs, brackets
+
+    def _may_continue_a_type(self, index: int) -> bool:
+        """Whether the token, which stands behind a type in brackets, would be read as part of the type without them."""
+        if self._type(index) in (TokenType.VAR, TokenType.IDENTIFIER):
+            return self._is_of_grammar(self.tokens[index].text)
+        return self._type(index) in (*_OPENING, TokenType.DOT)
 
     def _is_builtin_call(self, index: int, name: str) -> bool:
         """The token is the unquoted and unqualified `name` before a parenthesis."""
