@@ -55,6 +55,8 @@ class Reading:
     relations: tuple[Relation, ...]
     star_relations: tuple[Relation, ...]
     volatility: Volatility
+    common_tables: tuple[Relation, ...]
+    """What the names of common table expressions that it reads would name if they were relations' names."""
     unseen_sources: tuple[str, ...]
     clauses: tuple[str, ...]
     """What `clause_digests` makes of it."""
@@ -118,7 +120,8 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
     common = CommonTables(tree)
     tables = [table for table in sources.tables if id(table.node) in inside]
     written = [table for table in tables if table.node is own]
-    read = [table for table in tables if table.node is not own and not common.define(table.node)]
+    named_by_with = [table for table in tables if common.define(table.node)]
+    read = [table for table in tables if table.node is not own and table not in named_by_with]
     read.sort(key=lambda table: table.start)
     slots = {relation: place for place, relation in enumerate(dict.fromkeys(table.relation for table in read))}
     columns = [column for column in sources.columns if id(column.node) in inside and column.relation in slots]
@@ -156,6 +159,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         meaning=digest_of(rendered, *named, *wording.words(spans), *exact),
         relations=tuple(slots),
         star_relations=tuple(relation for relation in slots if relation in stars),
+        common_tables=tuple(dict.fromkeys(table.relation for table in named_by_with)),
         volatility=volatility,
         unseen_sources=unseen,
         clauses=clause_digests(query, grammar),

@@ -97,6 +97,7 @@ def _parsed(code: Code) -> Fingerprint | None:
         star_relations=tuple(relation for relation in query.star_relations if relation != code.target),
         views_digest=lineage.views_digest(),
         unseen_sources=tuple(dict.fromkeys(name for reading in (query, *readings) for name in reading.unseen_sources)),
+        common_tables=lineage.common_tables(query),
         parts=(*query.clauses, *lineage.view_parts()),
         account=None if account is None or reads_itself else account.kept(),
         selection_digest=columns.selection_digest(query),
@@ -157,6 +158,13 @@ class _Lineage:
                 yield each
             else:
                 waiting += reversed(reading.relations)
+
+    def common_tables(self, query: Reading) -> tuple[Relation, ...]:
+        """Names of common table expressions, as relations, that neither the query nor a view reads as a relation."""
+        readings = (query, *self.readings.values())
+        read = {relation for reading in readings for relation in reading.relations}
+        named = dict.fromkeys(relation for reading in readings for relation in reading.common_tables)
+        return tuple(relation for relation in named if relation not in read)
 
     def views_digest(self) -> str:
         """Digest of the views read, each by its name, its meaning and what it reads, in any order (rule L7)."""
