@@ -52,8 +52,8 @@ def volatility_of_text(text: str, dialect: Dialect) -> Volatility:
     """A cautious guess for SQL that could not be parsed: every word counts, in literals and comments too."""
     folded = text.lower()
     words = {*_WORD.findall(folded), *_LONG_WORD.findall(folded)}
-    listed = dialect.volatile_functions | dialect.volatile_literals | dialect.volatile_schemas | dialect.system_columns
-    if not words.isdisjoint(listed | _SAMPLES) or any(map(dialect.has_volatile_prefix, words)):
+    listed = dialect.volatile_functions | dialect.volatile_literals | dialect.volatile_types | dialect.volatile_schemas
+    if not words.isdisjoint(listed | dialect.system_columns | _SAMPLES) or any(map(dialect.has_volatile_prefix, words)):
         return Volatility.VOLATILE
     if _names_variable(folded, dialect):
         return Volatility.VOLATILE
@@ -86,6 +86,8 @@ def _of_token(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
         return Volatility.VOLATILE if _begins_variable(tokens, index, dialect) else Volatility.STABLE
     called = index + 1 < len(tokens) and tokens[index + 1].token_type is TokenType.L_PAREN
     if called and (dialect.has_volatile_prefix(name) or _schema(tokens, index) in dialect.volatile_schemas):
+        return Volatility.VOLATILE
+    if name in dialect.volatile_types:
         return Volatility.VOLATILE
     if name in dialect.system_columns and not called and not _is_alias(tokens, index):
         return Volatility.VOLATILE

@@ -78,6 +78,7 @@ def _unknown(name: str, sqlglot: str | None) -> Dialect:
         bare_functions=_all("bare_functions"),
         volatile_prefixes=tuple(_all("volatile_prefixes")),
         stable_functions=_all("stable_functions"),
+        volatile_types=_all("volatile_types"),
         volatile_schemas=_all("volatile_schemas"),
         system_columns=_all("system_columns"),
         variable_sign="@@",

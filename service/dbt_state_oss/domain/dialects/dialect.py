@@ -104,6 +104,8 @@ class Dialect:
     """What the names of families of volatile functions begin with (Snowflake's `system$`)."""
     stable_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Exceptions to `volatile_prefixes`."""
+    volatile_types: frozenset[str] = field(default=frozenset(), compare=False)
+    """Types whose values name objects of the database by numbers that change when the object is rebuilt."""
     volatile_schemas: frozenset[str] = field(default=frozenset(), compare=False)
     """Schemas of which every function is volatile."""
     system_columns: frozenset[str] = field(default=frozenset(), compare=False)
