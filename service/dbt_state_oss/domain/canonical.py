@@ -22,6 +22,7 @@ from dbt_state_oss.domain.columns import ColumnReads
 from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.emptiness import returns_no_rows
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
+from dbt_state_oss.domain.item_order import order_parts
 from dbt_state_oss.domain.plain_sql import is_plain
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.sources import CommonTables, NamedSources, relations_under_stars, unseen_sources
@@ -59,7 +60,7 @@ class Reading:
     """What the names of common table expressions that it reads would name if they were relations' names."""
     unseen_sources: tuple[str, ...]
     clauses: tuple[str, ...]
-    """What `clause_digests` makes of it."""
+    """What `clause_digests` and `order_parts` make of it."""
     reads: ColumnReads | None
     """The columns that it reads of `relations` (rule F9); None where that is not understood."""
     account: TextAccount | None
@@ -162,7 +163,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         common_tables=tuple(dict.fromkeys(table.relation for table in named_by_with)),
         volatility=volatility,
         unseen_sources=unseen,
-        clauses=clause_digests(query, grammar),
+        clauses=(*clause_digests(query, grammar), *order_parts(wording.tokens)),
         reads=reads,
         account=account,
         asks_session=asks_session,
