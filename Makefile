@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test hunt lint format bench lock clean
+.PHONY: help setup demo test hunt hunt-sql lint format bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test: setup ## Run every test: pure, contract, and end to end with the real clie
 
 hunt: setup ## Hunt false skips with random histories: SEED=1 or SEEDS=1-20, STEPS=50
 	$(BIN)/python -m tests.e2e.hunt --seeds $(or $(SEEDS),$(SEED),1) --steps $(or $(STEPS),50) $(ARGS)
+
+hunt-sql: setup ## Hunt queries that share a fingerprint and differ on PostgreSQL: SEED=1 or SEEDS=1-20, PAIRS=5000
+	$(BIN)/python -m tests.e2e.sql_hunt --seeds $(or $(SEEDS),$(SEED),1) --pairs $(or $(PAIRS),5000) $(ARGS)
 
 lint: setup ## Formatting, lint, types and import contracts
 	$(BIN)/ruff format --check .

@@ -59,6 +59,16 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
         "made of what it held before",
         NOTHING,
     ),
+    "its query returns no rows": (
+        built_before(replace(CASE, fingerprint=replace(FINGERPRINT, returns_no_rows=True))),
+        "its query returns no rows, so a hook may fill its table",
+        NOTHING,
+    ),
+    "the query of an incremental returns no rows": (
+        built_before(typed(ExecutionType.MERGE, replace(CASE, fingerprint=replace(FINGERPRINT, returns_no_rows=True)))),
+        "its query returns no rows",
+        NOTHING,
+    ),
     "the table is gone": (asked(SAME, own_epoch=None), "its table did not exist", NOTHING),
     "the table is gone, whatever is to be ignored": (
         asked(SAME, own_epoch=None, ignore_external_modifications=True),

@@ -33,6 +33,7 @@ from dbt_state_oss.domain.cloning import (
     why_not_here,
     with_clone,
 )
+from dbt_state_oss.domain.data_identity import identity_of
 from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.decision import Build, Clone, RejectionReason
 from dbt_state_oss.domain.dialects import dialect_named
@@ -311,6 +312,18 @@ def test_only_what_is_made_anew_of_its_inputs_is_cloned(kind: ExecutionType) -> 
     assert is_source_of_clones(execution(typed(kind, asked(IN_DEV, own_epoch=BUILT)), data_identity="c1")) is expected
 
 
+def test_a_table_whose_query_returns_no_rows_is_no_source_of_clones() -> None:
+    empty = asked(with_fingerprint(IN_DEV, returns_no_rows=True), own_epoch=BUILT)
+    assert not is_source_of_clones(execution(empty, data_identity="c1"))
+
+
+def test_the_content_of_a_table_whose_query_returns_no_rows_has_no_identity() -> None:
+    empty = with_fingerprint(IN_DEV, returns_no_rows=True)
+    inputs = {relation: Input(T0, None, "content") for relation in empty.submission.inputs}
+    assert identity_of(IN_DEV.logic, IN_DEV.submission.node, inputs) is not None
+    assert identity_of(empty.logic, empty.submission.node, inputs) is None
+
+
 def test_a_seed_that_was_loaded_into_a_table_of_before_is_not_cloned() -> None:
     seed = typed(ExecutionType.VALUES, IN_DEV)
     assert isinstance(asked_for(seed, source(seed, data_identity="c1")), Clone)
@@ -328,6 +341,7 @@ def test_a_seed_that_was_loaded_into_a_table_of_before_is_not_cloned() -> None:
         resource("test", IN_DEV),
         with_fingerprint(IN_DEV, reads_itself=True),
         with_fingerprint(IN_DEV, asks_session=True),
+        with_fingerprint(IN_DEV, returns_no_rows=True),
         replace(IN_DEV, history=History((execution(hook_wrote=True),))),
         replace(IN_DEV, history=History((INCREMENTAL_BEFORE,))),
         asked(IN_DEV, relation=None),
@@ -337,6 +351,7 @@ def test_a_seed_that_was_loaded_into_a_table_of_before_is_not_cloned() -> None:
         "stored failures",
         "what reads itself",
         "what tells of its session",
+        "queries without rows",
         "hooks that write",
         "full refreshes",
         "data tests",

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.domain.building import BUILT, CASE, CUSTOMERS, FINGERPRINT, HOUR, ORDERS, PRODUCTS, T0, execution, hashed
+from tests.domain.coding import made
 from tests.domain.varying import CHANGED, SAME, with_upstream
 
 from dbt_state_oss.domain.case import Case
@@ -80,6 +81,26 @@ def test_a_changed_query_tells_what_differs(case: Case, fact: str) -> None:
 )
 def test_the_sentence_ends_with_what_differs(case: Case, because: str) -> None:
     assert decide(case).description.endswith(because)
+
+
+REORDERED = {
+    "the same columns in another order": ("select a, b from s.t", "select b, a from s.t"),
+    "it holds the same columns, branches of unions and common table expressions in another order": (
+        "select 'x' as a union all select 'y' as a",
+        "select 'y' as a union all select 'x' as a",
+    ),
+}
+
+
+@pytest.mark.parametrize(("because", "sql"), REORDERED.items())
+def test_items_in_another_order_are_named_with_the_remedy(because: str, sql: tuple[str, str]) -> None:
+    then, now = (made(text) for text in sql)
+    latest = SAME.history.executions[0]
+    history = History((replace(latest, logic=replace(latest.logic, fingerprint=then)),))
+    case = replace(SAME, history=history, fingerprint=now)
+    assert decide(case).description.endswith(f"its query has changed: {because}")
+    assert any("sort what it loops over" in fact for fact in facts(case))
+    assert not any("all items" in fact for fact in facts(case))
 
 
 def test_a_record_without_digests_of_clauses_names_none() -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Fingerprinter
-from dbt_state_oss.domain.case import Case
+from dbt_state_oss.domain.case import Case, as_read
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest, seed_fingerprint
@@ -64,10 +64,11 @@ class Gathering:
 
     async def _case(self, submission: Submission, history: History, now: int) -> Case:
         digest = raw_digest(submission.code)
+        fingerprint = await self._fingerprint(submission, history, digest)
         return Case(
-            submission=submission,
+            submission=as_read(submission, fingerprint),
             history=history,
-            fingerprint=await self._fingerprint(submission, history, digest),
+            fingerprint=fingerprint,
             raw_digest=digest,
             extras=canonical_extras(submission.extras),
             now=now,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dbt_state_oss.domain.columns import ColumnReads, name_digest
 from dbt_state_oss.domain.data_identity import columns_identity_at, columns_of, identity_at
@@ -28,6 +28,18 @@ _READS_WHAT_THE_QUERY_READS = frozenset(
     }
 )
 """dbt filters what a microbatch reads by a column that its query may not name."""
+
+
+def as_read(submission: Submission, fingerprint: Fingerprint) -> Submission:
+    """The submission without inputs that the client took from the name of a common table expression (rule F3).
+
+    Only an input without an epoch is left out, of a query that was parsed completely and reads no relation of that name.
+    """
+    mistaken = {relation for relation in fingerprint.common_tables if submission.inputs.get(relation, 0) is None}
+    if not mistaken:
+        return submission
+    inputs = {relation: epoch for relation, epoch in submission.inputs.items() if relation not in mistaken}
+    return replace(submission, inputs=inputs)
 
 
 @dataclass(frozen=True, slots=True)

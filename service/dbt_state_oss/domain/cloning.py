@@ -70,7 +70,7 @@ class _Refusal:
 
 
 def may_be_cloned(case: Case) -> bool:
-    """Whether the content is one that a copy can stand for at all: made anew of its inputs alone (rules C1, T8, I5).
+    """Whether the content is one that a copy can stand for at all: made anew of its inputs alone (rules C1, L14, T8, I5).
 
     The client runs the hooks of a build upon a copy too. One that was seen to write to an earlier copy would do so again.
     """
@@ -81,6 +81,7 @@ def may_be_cloned(case: Case) -> bool:
         and submission.node.resource_type not in _NEVER
         and not case.fingerprint.reads_itself
         and not case.fingerprint.asks_session
+        and not case.fingerprint.returns_no_rows
         and not case.is_full_refresh
         and not case.history.is_forgotten
         and not any(execution.hook_wrote for execution in case.history.executions)
@@ -95,6 +96,7 @@ def is_source_of_clones(execution: Execution) -> bool:
         and execution.logic.execution_type in _CLONEABLE
         and execution.resource_type not in _NEVER
         and not execution.logic.fingerprint.reads_itself
+        and not execution.logic.fingerprint.returns_no_rows
         and not _was_filled_again(execution)
     )
 

@@ -24,13 +24,19 @@ _SAYS_NOTHING_OF_ROWS = frozenset({"__persisted_docs_hash"})
 def identity_of(logic: Logic, node: Node, inputs: Mapping[Relation, Input]) -> str | None:
     """The identity (64 hex digits) of what a build with `logic` on `inputs` leaves (rule I1).
 
-    None where its content depends on more: on what the table held before, on volatile functions, on inputs without a name.
+    None where its content depends on more: on what the table held before, on volatile functions, on inputs without a name, on a
+    hook that may fill what the query leaves empty (rule L14).
     A configuration may be a hook that writes, so its hash counts; so do the hash of the macros that it may call, and the dbt
     target, in which it may do something else.
     """
     fingerprint = logic.fingerprint
     whole = logic.execution_type in (ExecutionType.FULL, ExecutionType.VALUES) and not fingerprint.reads_itself
-    if not whole or fingerprint.volatility is not Volatility.STABLE or fingerprint.unseen_sources:
+    if (
+        not whole
+        or fingerprint.returns_no_rows
+        or fingerprint.volatility is not Volatility.STABLE
+        or fingerprint.unseen_sources
+    ):
         return None
     parts = [*logic_parts(logic), *rest_of_logic(node.hashes), node.target_name]
     for relation in in_slot_order(logic, inputs):

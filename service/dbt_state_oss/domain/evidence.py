@@ -9,9 +9,15 @@ from dbt_state_oss.domain.clauses import differing
 from dbt_state_oss.domain.explanation import ExplainLine, Marker, moment_text
 from dbt_state_oss.domain.fingerprint import FingerprintKind
 from dbt_state_oss.domain.history import Execution
+from dbt_state_oss.domain.item_order import same_in_another_order
 from dbt_state_oss.domain.relation import Epoch
 
 _VIEW = "the view "
+_REORDERED = "it holds the same columns, branches of unions and common table expressions in another order"
+_HASH_ORDER = (
+    "a macro may render them in hash order, which differs from process to process: sort what it loops over, as in "
+    "{% for name in names | sort %}"
+)
 
 
 def logic_difference(case: Case, latest: Execution) -> str:
@@ -42,6 +48,8 @@ def _difference(case: Case, latest: Execution) -> str:
     moved = _relations_that_differ(case, latest)
     if moved and set(parts) <= {"FROM"}:
         return moved
+    if same_in_another_order(now.parts, then.fingerprint.parts):
+        return "the same columns in another order" if parts == ["columns"] else _REORDERED
     if parts:
         return f"its SQL means something else than at its last build ({', '.join(parts)})"
     if now.parts and then.fingerprint.parts:
@@ -59,6 +67,9 @@ def _logic_facts(case: Case, latest: Execution) -> Iterator[str]:
     yield from (f"configuration that differs: {key}" for key in _extras_that_differ(case, latest))
     for part in differing(now.parts, then.fingerprint.parts) if now.parts and then.fingerprint.parts else ():
         yield f"the definition of {part} differs" if part.startswith(_VIEW) else f"part that differs: {part}"
+    if same_in_another_order(now.parts, then.fingerprint.parts):
+        yield _REORDERED
+        yield _HASH_ORDER
     moved = _relations_that_differ(case, latest)
     if moved:
         yield moved

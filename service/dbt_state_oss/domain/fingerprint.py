@@ -11,7 +11,7 @@ from dbt_state_oss.domain.columns import ColumnAccount, ColumnReads
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, SeedValues
 
-FINGERPRINT_VERSION = 4
+FINGERPRINT_VERSION = 5
 """Part of every digest: a record of another version never matches (rule L1)."""
 
 
@@ -66,6 +66,8 @@ class Fingerprint:
     """Digest of the canonical definitions of the views read, which `digest` covers too; empty where none is read."""
     unseen_sources: tuple[str, ...] = ()
     """What it reads, directly or through views, that is no relation and of which no request tells (rule F3)."""
+    common_tables: tuple[Relation, ...] = ()
+    """Relations that nothing reads, though a common table expression which is read has their name (rule F3)."""
     account: ColumnAccount | None = field(default=None, compare=False)
     """What decides its rows and each of its columns; None where they can't be told apart (rule F9)."""
     reads: ColumnReads | None = field(default=None, compare=False)
@@ -77,6 +79,8 @@ class Fingerprint:
     """It calls a function that tells of the session, so that it means something else in another target."""
     reads_itself: bool = False
     """It reads, or may read, what the target held before, directly or through views: its content depends on history."""
+    returns_no_rows: bool = False
+    """It returns no rows, whatever its inputs hold (rule L14)."""
     unparsable: bool = field(default=False, compare=False)
     """Parsing was tried and failed, or is never tried. A text that was only not parsed in time (the parser was busy, or died)
     lacks it."""

@@ -251,6 +251,13 @@ def it_is_made_anew_of_its_inputs(case: Case) -> Finding | None:
     return None
 
 
+def it_makes_rows_of_its_own(case: Case) -> Finding | None:
+    """Rule L14: a query without rows costs nothing to build, and a hook may fill the table from elsewhere."""
+    if case.is_view or case.submission.relation is None or not case.fingerprint.returns_no_rows:
+        return None
+    return _no(Section.QUERY, "its query returns no rows, so a hook may fill its table")
+
+
 def nobody_else_wrote_to_it(case: Case) -> Finding | None:
     """Rules T3, T4 and T6."""
     submission = case.submission
@@ -383,6 +390,7 @@ RULES: tuple[Rule, ...] = (
     configuration_is_unchanged,
     query_is_deterministic,
     it_is_made_anew_of_its_inputs,
+    it_makes_rows_of_its_own,
     nobody_else_wrote_to_it,
     view_reads_what_it_read,
     results_are_complete,

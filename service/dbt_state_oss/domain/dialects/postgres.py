@@ -52,36 +52,46 @@ POSTGRES = Dialect(
         currval lastval nextval setval
         current_catalog current_database current_query current_role current_schema current_schemas current_setting
         current_user session_user system_user user set_config
-        inet_client_addr inet_client_port inet_server_addr inet_server_port pg_backend_pid pg_conf_load_time
-        pg_current_logfile pg_my_temp_schema pg_postmaster_start_time pg_trigger_depth version
-        has_any_column_privilege has_column_privilege has_database_privilege has_function_privilege
-        has_schema_privilege has_sequence_privilege has_table_privilege pg_has_role row_security_active
-        pg_current_snapshot pg_current_wal_insert_lsn pg_current_wal_lsn pg_current_xact_id
-        pg_current_xact_id_if_assigned pg_snapshot_xmax pg_snapshot_xmin pg_visible_in_snapshot pg_xact_commit_timestamp
-        pg_xact_status pg_last_committed_xact txid_current txid_current_if_assigned txid_current_snapshot txid_status
-        pg_column_size pg_database_size pg_indexes_size pg_relation_size pg_size_bytes pg_table_size
-        pg_tablespace_size pg_total_relation_size
-        col_description obj_description shobj_description to_regclass to_regproc to_regtype
-        lo_get pg_ls_dir pg_read_binary_file pg_read_file pg_sleep pg_sleep_for pg_sleep_until pg_stat_file
-        ts_rewrite ts_stat
+        inet_client_addr inet_client_port inet_server_addr inet_server_port version
+        getpgusername has_any_column_privilege has_column_privilege has_database_privilege has_foreign_data_wrapper_privilege
+        has_function_privilege has_language_privilege has_largeobject_privilege has_parameter_privilege has_schema_privilege
+        has_sequence_privilege has_server_privilege has_table_privilege has_tablespace_privilege has_type_privilege
+        currtid2 mxid_age row_security_active
+        txid_current txid_current_if_assigned txid_current_snapshot txid_status
+        amvalidate col_description format_type obj_description shobj_description
+        brin_desummarize_range brin_summarize_new_values brin_summarize_range gin_clean_pending_list
+        lo_close lo_creat lo_create lo_export lo_from_bytea lo_get lo_import lo_lseek lo_lseek64 lo_open lo_put lo_tell
+        lo_tell64 lo_truncate lo_truncate64 lo_unlink loread lowrite ts_rewrite ts_stat
+        """),
+    # Objects of the database by their names; as numbers they are others after each build.
+    volatile_types=function_names("""
+        regclass regcollation regnamespace regoper regoperator regproc regprocedure regrole regtype
         """),
     volatile_prefixes=(
         "cursor_to_xml",
+        "binary_upgrade_",
         "database_to_xml",
         "dblink",
-        "pg_get_",
-        "pg_stat_get_",
+        "pg_",
         "query_to_xml",
         "schema_to_xml",
         "table_to_xml",
+        "to_reg",
     ),
+    # Of their arguments alone.
+    stable_functions=function_names("""
+        pg_basetype pg_char_to_encoding pg_collation_for pg_encoding_to_char pg_input_error_info pg_input_is_valid
+        pg_size_bytes pg_size_pretty pg_snapshot_xip pg_snapshot_xmax pg_snapshot_xmin pg_typeof pg_visible_in_snapshot
+        """),
     # A table made by a query can have no column of its own by these names.
     system_columns=frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"}),
     session_functions=function_names("""
         current_catalog current_database current_role current_schema current_schemas current_setting current_user session_user
         system_user user inet_client_addr inet_client_port inet_server_addr inet_server_port pg_backend_pid
-        has_any_column_privilege has_column_privilege has_database_privilege has_function_privilege has_schema_privilege
-        has_sequence_privilege has_table_privilege pg_has_role row_security_active
+        getpgusername has_any_column_privilege has_column_privilege has_database_privilege has_foreign_data_wrapper_privilege
+        has_function_privilege has_language_privilege has_largeobject_privilege has_parameter_privilege has_schema_privilege
+        has_sequence_privilege has_server_privilege has_table_privilege has_tablespace_privilege has_type_privilege pg_has_role
+        row_security_active
         """),
     bare_functions=function_names("""
         current_catalog current_date current_role current_schema current_time current_timestamp current_user localtime
