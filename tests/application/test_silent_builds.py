@@ -12,7 +12,10 @@ from tests.application.counting_store import CountingStore
 from tests.application.runs import Runs, table
 from tests.domain.building import HOUR, MINUTE, T0
 
+from dbt_state_oss.application.codec import decode_target
 from dbt_state_oss.application.confirm import Outcome
+from dbt_state_oss.application.keys import target_key
+from dbt_state_oss.application.ports import Document
 from dbt_state_oss.application.record import Recorded
 from dbt_state_oss.application.recording import MOST_READERS
 from dbt_state_oss.application.submit import Answer
@@ -305,3 +308,19 @@ async def test_what_wrote_no_row_and_has_no_hook_changed_nothing(
     await silently(runs, replace(asked, code=text), at)
 
     assert isinstance((await runs.ask(reader(at, own))).decision, Build if is_built else Skip)
+
+
+async def test_a_copy_of_an_incremental_lists_its_readers(runs: Runs, store: MemoryStore) -> None:
+    """So a silent run upon the copy searches for nobody."""
+    at = await runs.build(log(None))
+    dev_log = Relation('"shop"."dev"."order_log"')
+    kind = ExecutionType.APPEND
+    postgres = dialect_named("postgres")
+    order = CloneOrder(TargetKey("ns", dev_log), postgres, LOG, dev_log, kind, log(at).node, source_epoch=at)
+    copy = await runs.pre_clone(order)
+    await runs.build(table(DEV_READER, f"select id from {dev_log}", {dev_log: copy}, target_name="dev"))
+
+    found = await store.get(target_key("default", TargetKey("ns", dev_log)))
+
+    assert isinstance(found, Document)
+    assert decode_target(found.data).readers == (DEV_READER,)

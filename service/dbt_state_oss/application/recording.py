@@ -88,7 +88,7 @@ class Recording:
     def _readers(self, document: TargetDocument, history: History) -> tuple[str, ...] | None:
         """The list of readers. It begins with the first build in place after which no unlisted reader can be up to date."""
         execution = self._execution
-        if document.readers is not None or execution.replaces:
+        if document.readers is not None or not execution.is_in_place:
             return document.readers
         complete = self._found is not None or moves_its_epoch(history, execution)
         return () if complete else None

@@ -145,9 +145,14 @@ class Execution:
     """It may have changed its table without moving the table's epoch (rule F1a)."""
 
     @property
+    def is_in_place(self) -> bool:
+        """Whether its kind of build adds to the table that is there (incremental, snapshot, custom)."""
+        return self.logic.execution_type not in _REPLACES or self.resource_type == "snapshot"
+
+    @property
     def replaces(self) -> bool:
-        """Whether it makes its table anew, so that the table's epoch is that of this build."""
-        return self.logic.execution_type in _REPLACES and self.resource_type != "snapshot"
+        """Whether it makes its table anew, so that the table's epoch is that of this build or copy."""
+        return not self.is_in_place or self.origin is not None
 
     @property
     def spells_out_its_columns(self) -> bool:

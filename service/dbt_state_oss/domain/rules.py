@@ -281,7 +281,7 @@ def _is_older_than_its_build(case: Case, latest: Execution) -> bool:
     On an exact clock it would have another epoch. A build that adds to its table may leave the epoch where it was.
     """
     own = case.submission.own_epoch
-    if own is None or latest.epoch is None or not (latest.replaces or latest.origin is not None):
+    if own is None or latest.epoch is None or not latest.replaces:
         return False
     if own == latest.epoch:
         return False

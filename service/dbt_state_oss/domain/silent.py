@@ -80,8 +80,10 @@ def _may_keep_its_epoch(history: History, execution: Execution) -> bool:
     """
     if execution.epoch is None or moves_its_epoch(history, execution):
         return False
-    on_record = history.is_forgotten or bool(_before(history, execution))
-    return (on_record and not execution.replaces) if _is_stamped(execution) else True
+    if execution.replaces:
+        # Only a materialization of the project's own leaves the rows that it found.
+        return not _is_stamped(execution) and execution.epoch == execution.found_epoch
+    return not _is_stamped(execution) or history.is_forgotten or bool(_before(history, execution))
 
 
 def _is_stamped(execution: Execution) -> bool:
