@@ -126,10 +126,11 @@ def odd_table(database: Database) -> str:
     return table
 
 
-def cloned(database: Database, epoch: int | None = None) -> tuple[str, ...]:
+def cloned(database: Database, epoch: int | None = None, *, made_by_its_load: bool = False) -> tuple[str, ...]:
     dialect = dialect_named("postgres")
     source = dialect.relation(f'"odd ""shop""".{ODD_SCHEMA}.{ODD_TABLE}')
-    statements = clone_statements(dialect, source, dialect.relation(f'"odd ""shop""".dev.{ODD_TABLE}'), epoch=epoch)
+    target = dialect.relation(f'"odd ""shop""".dev.{ODD_TABLE}')
+    statements = clone_statements(dialect, source, target, epoch=epoch, made_by_its_load=made_by_its_load)
     assert statements is not None
     for statement in statements:
         database.sql(statement)
@@ -204,3 +205,26 @@ def test_postgres_copies_no_empty_table_that_had_rows(database: Database, odd_ta
     database.sql(f"delete from {odd_table}")
     with pytest.raises(psycopg2.errors.InvalidTextRepresentation):
         cloned(database, epoch)
+
+
+def test_postgres_copies_a_seed_whose_load_made_its_table(database: Database, odd_table: str) -> None:
+    database.sql(
+        f"begin; drop table {odd_table}; create table {odd_table} (id int); insert into {odd_table} values (1), (2); commit"
+    )
+    database.sql(f"analyze {odd_table}")
+    ((epoch,),) = database.sql(EPOCH)
+    cloned(database, epoch, made_by_its_load=True)
+    assert database.sql(f"select id from dev.{ODD_TABLE} order by id") == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    "change", ["", "truncate {0}; insert into {0} values (1, 'a')", "alter table {0} alter id type bigint"]
+)
+def test_postgres_copies_no_seed_that_was_loaded_into_a_table_of_before(
+    database: Database, odd_table: str, change: str
+) -> None:
+    if change:
+        database.sql(change.format(odd_table))
+    ((epoch,),) = database.sql(EPOCH)
+    with pytest.raises(psycopg2.errors.InvalidTextRepresentation, match="columns of an earlier load"):
+        cloned(database, epoch, made_by_its_load=True)

@@ -33,14 +33,23 @@ from dbt_state_oss.domain.cloning import (
     why_not_here,
     with_clone,
 )
+from dbt_state_oss.domain.data_identity import identity_at
 from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.decision import Build, Clone, RejectionReason
 from dbt_state_oss.domain.dialects import dialect_named
+from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.extras import canonical_extras
-from dbt_state_oss.domain.fingerprint import Volatility
+from dbt_state_oss.domain.fingerprint import Volatility, seed_fingerprint
 from dbt_state_oss.domain.history import CloneOrigin, Execution, History, Input
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.submission import CloneTerms, Code, ExecutionType, StaleUpstreamPolicy, TargetKey
+from dbt_state_oss.domain.submission import (
+    CloneTerms,
+    Code,
+    ExecutionType,
+    SeedValues,
+    StaleUpstreamPolicy,
+    TargetKey,
+)
 
 DEV = Relation('"shop"."dev"."mart"')
 ELSEWHERE = Relation('"bakery"."prod"."mart"')
@@ -308,17 +317,57 @@ def test_the_past_is_out_of_reach_elsewhere_and_where_two_builds_left_one_epoch(
 def test_only_what_is_made_anew_of_its_inputs_is_cloned(kind: ExecutionType) -> None:
     expected = kind in (ExecutionType.FULL, ExecutionType.VALUES)
     assert may_be_cloned(typed(kind, IN_DEV)) is expected
-    assert is_source_of_clones(execution(typed(kind, asked(IN_DEV, own_epoch=BUILT)), data_identity="c1")) is expected
+    built = execution(typed(kind, asked(SNOWFLAKE, own_epoch=BUILT)), data_identity="c1")
+    assert is_source_of_clones(built) is expected
 
 
 def test_a_seed_that_was_loaded_into_a_table_of_before_is_not_cloned() -> None:
-    seed = typed(ExecutionType.VALUES, IN_DEV)
+    seed = typed(ExecutionType.VALUES, SNOWFLAKE)
     assert isinstance(asked_for(seed, source(seed, data_identity="c1")), Clone)
     filled = source(seed, data_identity=None)
     answer = asked_for(seed, filled)
     assert isinstance(answer, Build)
     assert "loaded into a table that was there before" in answer.explanation[-1].children[0].text
     assert not is_source_of_clones(filled.history.executions[0])
+
+
+@pytest.mark.parametrize("identity", [None, "c1"], ids=["this version's record", "a record of a version that named it"])
+def test_where_an_empty_table_looks_missing_the_copying_statement_proves_that_a_seed_made_its_table(
+    identity: str | None,
+) -> None:
+    seed = typed(ExecutionType.VALUES, IN_DEV)
+    answer = asked_for(seed, source(seed, data_identity=identity, found_epoch=None))
+    assert isinstance(answer, Clone)
+    assert "columns of an earlier load" in answer.statements[-1]
+    doubts: list[dict[str, Any]] = [{"found_epoch": T0}, {"decided_at": None}, {"origin": copied_before(1)}]
+    for doubt in doubts:
+        changes: dict[str, Any] = {"data_identity": identity, "found_epoch": None, **doubt}
+        filled = source(seed, **changes)
+        assert isinstance(asked_for(seed, filled), Build)
+        assert not is_source_of_clones(filled.history.executions[0])
+
+
+def test_a_seed_has_a_name_for_its_content_only_where_a_missing_epoch_is_a_missing_table() -> None:
+    seed = typed(
+        ExecutionType.VALUES, replace(SNOWFLAKE, fingerprint=seed_fingerprint(SeedValues(SNOWFLAKE.dialect, "v1")))
+    )
+    assert draft_execution(seed, execution_id="ns.t.x1", decided_at=BUILT).data_identity is not None
+    on_postgres = asked(seed, code=IN_DEV.submission.code)
+    assert draft_execution(on_postgres, execution_id="ns.t.x1", decided_at=BUILT).data_identity is None
+
+
+def test_a_name_that_an_earlier_version_gave_to_a_seeds_content_is_not_used() -> None:
+    for case, expected in ((SNOWFLAKE, "c1"), (IN_DEV, f"{MART} at {BUILT}")):
+        built = source(typed(ExecutionType.VALUES, case), data_identity="c1")
+        assert identity_at(built.history, MART, BUILT, case.clock) == expected
+
+
+def test_a_copy_of_a_seed_is_copied_by_the_ordinary_statement() -> None:
+    seed = typed(ExecutionType.VALUES, IN_DEV)
+    copy = source(seed, data_identity=f"{MART} at {BUILT}", origin=copied_before(1), found_epoch=None)
+    answer = asked_for(seed, copy)
+    assert isinstance(answer, Clone)
+    assert "columns of an earlier load" not in answer.statements[-1]
 
 
 @pytest.mark.parametrize(

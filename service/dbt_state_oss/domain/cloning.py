@@ -12,9 +12,10 @@ from enum import Enum
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.clone import chain_depth, left_behind
 from dbt_state_oss.domain.clone_ddl import clone_statements
-from dbt_state_oss.domain.data_identity import identity_at
+from dbt_state_oss.domain.data_identity import identity_at, proven_identity
 from dbt_state_oss.domain.decide import subject
 from dbt_state_oss.domain.decision import Build, Clone, RejectionReason
+from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.explanation import ExplainLine, Marker, Section, ago_text
 from dbt_state_oss.domain.history import CloneOrigin, Execution, History
@@ -100,8 +101,16 @@ def is_source_of_clones(execution: Execution) -> bool:
 
 
 def _was_filled_again(execution: Execution) -> bool:
-    """A seed whose table was not made for it has the columns of an earlier load (rule I1)."""
-    return execution.logic.execution_type is ExecutionType.VALUES and execution.data_identity is None
+    """Whether a seed was loaded into a table that was there, which has the columns of an earlier load (rule I1)."""
+    is_seed = execution.logic.execution_type is ExecutionType.VALUES
+    return is_seed and proven_identity(execution) is None and not _may_have_made_its_table(execution)
+
+
+def _may_have_made_its_table(execution: Execution) -> bool:
+    """Whether a seed's load found no table or an empty one, and the statement that copies can tell which (rule C1)."""
+    copying = dialect_named(execution.logic.dialect).copying
+    asked = execution.origin is None and execution.decided_at is not None
+    return asked and execution.found_epoch is None and copying is not None and copying.verified_load is not None
 
 
 def why_not_here(case: Case, targets: CloneTargets) -> str | None:
@@ -265,6 +274,7 @@ def _statements(case: Case, candidate: Candidate, latest: Execution, *, past: bo
         partition_expiration_days=submission.clone_terms.partition_expiration_days,
         epoch=latest.epoch,
         past=past,
+        made_by_its_load=latest.logic.execution_type is ExecutionType.VALUES and latest.origin is None,
     )
 
 

@@ -47,15 +47,17 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
 def _data_identity(case: Case, inputs: Mapping[Relation, Input], *, asked: bool) -> str | None:
     """The name of what the build leaves (rule I1).
 
-    A seed is loaded into the table that is there, whose columns are those of its first load: it has a name only where there was
-    no table, or where it is that of the last load. That there was none a question tells, of a target that is on no record: an
-    epoch that is missing may also not have been found out.
+    A seed is loaded into the table that is there, whose columns are those of its first load. It has a name only where there was
+    no table, or where it is that of the last load. A question without an epoch proves that there was no table only where an
+    empty table has an epoch, and where the target is on no record: an epoch that is missing may also not have been found out.
     """
     if case.is_snapshot:
         return None
     identity, latest = _as_of(case.history, identity_of(case.logic, case.submission.node, inputs)), case.history.latest
     if case.submission.execution_type is not ExecutionType.VALUES:
         return identity
+    if case.dialect.empty_looks_missing:
+        return None
     made_anew = asked and case.submission.own_epoch is None and case.history == History()
     return identity if made_anew or (latest is not None and latest.data_identity == identity) else None
 
