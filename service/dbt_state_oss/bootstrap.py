@@ -115,13 +115,14 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
         cache_bytes=settings.store.cache_bytes,
         read_timeout_seconds=settings.listen.call_timeout_seconds * _READ_TIMEOUT_SHARE,
     )
-    gathering = Gathering(ledger, fingerprinter, settings.decisions.build_on)
+    gathering = Gathering(ledger, fingerprinter, settings.decisions.build_on, settings.decisions.never_reuse)
     candidates = Candidates(store, ledger)
-    clone = RegisterClone(ledger=ledger, tickets=tickets, clock=clock)
+    clone = RegisterClone(ledger=ledger, tickets=tickets, clock=clock, never_reuse=settings.decisions.never_reuse)
     submit = Submit(
         gathering=gathering,
         candidates=candidates,
         clone_targets=settings.decisions.clone_targets,
+        trusted_hooks=settings.decisions.trusted_hooks,
         tickets=tickets,
         node_states=node_states,
         journal=journal,

@@ -28,6 +28,7 @@ from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.fingerprint import Fingerprint
 from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
 from dbt_state_oss.domain.kept_sql import StoreSql
+from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.submission import Code
 from dbt_state_oss.stores.memory import MemoryStore
 
@@ -36,6 +37,7 @@ T = TypeVar("T")
 
 RING = KeyRing("k1", {"k1": b"1" * 32})
 LIFETIME_MS = 3_600_000
+EVERY_NODE = NodePatterns(("*",))
 
 
 @dataclass
@@ -83,6 +85,8 @@ class Inside:
         read_timeout_seconds: float = 1.0,
         store_sql: StoreSql = StoreSql.NONE,
         clone_targets: CloneTargets = CloneTargets.DEVELOPMENT,
+        trusted_hooks: NodePatterns = EVERY_NODE,
+        never_reuse: NodePatterns = NO_NODES,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -93,12 +97,13 @@ class Inside:
         self.journal = Journal(store, clock, retention=self.retention)
         self.texts = SqlTexts(store, InPlace(), keep=store_sql)
         self.tickets = Tickets(RING, clock, lifetime_ms=LIFETIME_MS)
-        gathering = Gathering(self.ledger, self.fingerprinter, BuildOn.CONFIGS)
+        gathering = Gathering(self.ledger, self.fingerprinter, BuildOn.CONFIGS, never_reuse)
         self.candidates = Candidates(store, self.ledger)
         self.submit = Submit(
             gathering=gathering,
             candidates=self.candidates,
             clone_targets=clone_targets,
+            trusted_hooks=trusted_hooks,
             tickets=self.tickets,
             node_states=self.node_states,
             journal=self.journal,

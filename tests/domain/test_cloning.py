@@ -11,6 +11,7 @@ from tests.domain.building import (
     CASE,
     CUSTOMERS,
     FINGERPRINT,
+    HASHES,
     HOUR,
     MART,
     MINUTE,
@@ -20,6 +21,7 @@ from tests.domain.building import (
     asked,
     execution,
 )
+from tests.domain.test_hook_free import hash_of
 from tests.domain.varying import ALL_FRESH, CHANGED, DAY, ORDERS_FRESH, resource, typed
 
 from dbt_state_oss.domain import cloning
@@ -41,6 +43,7 @@ from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Volatility, seed_fingerprint
 from dbt_state_oss.domain.history import CloneOrigin, Execution, History, Input
+from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import (
     CloneTerms,
@@ -53,6 +56,7 @@ from dbt_state_oss.domain.submission import (
 
 DEV = Relation('"shop"."dev"."mart"')
 ELSEWHERE = Relation('"bakery"."prod"."mart"')
+EVERY_NODE = NodePatterns(("*",))
 TERMS = CloneTerms(into_defer_target=False)
 PLAIN = replace(CASE, extras={"unique_key": "u1"})
 IN_DEV = asked(PLAIN, key=TargetKey("ns", DEV), relation=DEV, own_epoch=None, clone_terms=TERMS)
@@ -378,6 +382,11 @@ def test_a_copy_of_a_seed_is_copied_by_the_ordinary_statement() -> None:
         with_fingerprint(IN_DEV, reads_itself=True),
         with_fingerprint(IN_DEV, asks_session=True),
         replace(IN_DEV, history=History((execution(hook_wrote=True),))),
+        replace(IN_DEV, history=History((execution(origin=copied_before(1)),))),
+        replace(
+            asked(IN_DEV, own_epoch=BUILT + 1), history=History((execution(origin=copied_before(1), epoch=BUILT),))
+        ),
+        replace(IN_DEV, never_reuse=NodePatterns(("model.shop.*",))),
         replace(IN_DEV, history=History((INCREMENTAL_BEFORE,))),
         asked(IN_DEV, relation=None),
     ],
@@ -387,6 +396,9 @@ def test_a_copy_of_a_seed_is_copied_by_the_ordinary_statement() -> None:
         "what reads itself",
         "what tells of its session",
         "hooks that write",
+        "a copy that a hook may have emptied",
+        "a copy that a hook may have written to",
+        "what is never to be reused",
         "full refreshes",
         "data tests",
     ],
@@ -409,13 +421,15 @@ def test_never_cloned_are(case: Case) -> None:
     ],
 )
 def test_where_clones_are_made(targets: CloneTargets, terms: CloneTerms, because: str | None) -> None:
-    answer = why_not_here(asked(IN_DEV, clone_terms=terms), targets)
+    answer = why_not_here(asked(IN_DEV, clone_terms=terms), targets, EVERY_NODE)
     assert answer is None if because is None else because in (answer or "")
 
 
 def test_no_clone_on_a_warehouse_that_is_known_no_way_to_copy() -> None:
     code = Code(dialect_named("oracle"), "select 1", "shop", "", DEV)
-    assert "known no way to copy a table" in (why_not_here(asked(IN_DEV, code=code), CloneTargets.EVERYWHERE) or "")
+    assert "known no way to copy a table" in (
+        why_not_here(asked(IN_DEV, code=code), CloneTargets.EVERYWHERE, EVERY_NODE) or ""
+    )
 
 
 def test_a_copy_inherits_what_its_source_proves_and_reads_what_the_target_reads() -> None:
@@ -438,3 +452,61 @@ def test_a_copy_that_is_behind_has_the_inputs_of_its_source() -> None:
     assert copy.inputs == clone.execution.inputs
     assert copy.lineage == "l9"
     assert copy.data_identity == f"{MART} at {BUILT}"
+
+
+def test_a_copy_is_made_again_of_what_has_no_hooks_whoever_wrote_to_it() -> None:
+    hashes = replace(HASHES, configs=hash_of({"materialized": "table"}))
+    case = asked(IN_DEV, node=replace(IN_DEV.submission.node, hashes=hashes))
+    written = replace(
+        asked(case, own_epoch=BUILT + 1), history=History((execution(case, origin=copied_before(1), epoch=BUILT),))
+    )
+    assert may_be_cloned(written)
+    assert draft_execution(written, execution_id="ns.t.x2", decided_at=NOW).hook_wrote is False
+
+
+def test_a_build_over_a_copy_that_a_hook_may_have_written_to_keeps_that_in_mind() -> None:
+    written = replace(
+        asked(IN_DEV, own_epoch=BUILT + 1), history=History((execution(origin=copied_before(1), epoch=BUILT),))
+    )
+    build = replace(draft_execution(written, execution_id="ns.t.x2", decided_at=NOW), epoch=NOW, confirmed_at=NOW)
+    later = [
+        replace(build, id=f"ns.t.y{n}", epoch=NOW + n, confirmed_at=NOW + n, hook_wrote=False) for n in range(1, 30)
+    ]
+    history = written.history.merged([build, *later])
+    assert not may_be_cloned(replace(IN_DEV, history=history))
+
+
+def test_on_a_warehouse_where_an_empty_table_has_an_epoch_a_copy_that_is_gone_is_made_again() -> None:
+    assert may_be_cloned(
+        replace(SNOWFLAKE, history=History((execution(SNOWFLAKE, origin=copied_before(1), epoch=BUILT),)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "candidate", "because"),
+    [
+        (IN_DEV, source(hook_wrote=True), "a hook has written to it"),
+        (replace(IN_DEV, never_reuse=NodePatterns(("shop.prod.*",))), source(), "set to reuse it never"),
+    ],
+    ids=["a hook was seen to write", "the owner says so of its relation"],
+)
+def test_what_is_reused_never_is_no_source(case: Case, candidate: Candidate, because: str) -> None:
+    answer = asked_for(case, candidate)
+    assert isinstance(answer, Build)
+    assert because in answer.explanation[-1].children[0].text
+
+
+def test_without_proof_or_trust_that_hooks_leave_a_copy_alone_there_is_none() -> None:
+    assert "it may have hooks" in (why_not_here(IN_DEV, CloneTargets.DEVELOPMENT, NO_NODES) or "")
+    named = NodePatterns(("*.dev.mart",))
+    assert why_not_here(IN_DEV, CloneTargets.DEVELOPMENT, named) is None
+    hashes = replace(HASHES, configs=hash_of({"materialized": "table"}))
+    proven = asked(IN_DEV, node=replace(IN_DEV.submission.node, hashes=hashes))
+    assert why_not_here(proven, CloneTargets.DEVELOPMENT, NO_NODES) is None
+
+
+def test_what_the_owner_has_set_to_be_always_built_leaves_no_proof() -> None:
+    never = replace(IN_DEV, never_reuse=NodePatterns(("shop",)))
+    built = draft_execution(never, execution_id="ns.t.x1", decided_at=NOW)
+    assert (built.data_identity, is_source_of_clones(replace(built, epoch=NOW))) == (None, False)
+    assert built.unproven is not None

@@ -256,20 +256,6 @@ def test_a_table_that_reads_itself_is_not_copied_and_its_content_has_no_name(sho
     assert {"tally", "reader"} <= develop(shop).built
 
 
-def test_a_hook_that_writes_to_the_copy_once_more_lets_it_be_built_from_then_on(shop: Shop) -> None:
-    hook = "update {{ this }} set total = total + 1"
-    shop.edit("models/order_totals.sql", "select", f'{{{{ config(post_hook="{hook}") }}}} select')
-    shop.build()
-    only = ("-s", "stg_orders", "order_totals")
-    assert develop(shop, *only).decisions["order_totals"] == "clone"
-    shop.sql("insert into raw.orders values (4, 3, 40, now())")
-    shop.build()
-    build = develop(shop, *only)
-    assert build.built == {"order_totals"}
-    assert shop.table("order_totals", schema=DEVELOPMENT) == shop.table("order_totals")
-    assert develop(shop, *only).decisions["order_totals"] == "no-op"
-
-
 def test_a_view_in_the_place_of_the_copy_is_replaced(shop: Shop) -> None:
     shop.build()
     shop.sql("create schema dev")

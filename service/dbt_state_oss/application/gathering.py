@@ -15,6 +15,7 @@ from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest, seed_fingerprint
 from dbt_state_oss.domain.history import History
+from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.rules import upstream_matters
 from dbt_state_oss.domain.submission import SeedValues, Submission
@@ -23,10 +24,17 @@ from dbt_state_oss.domain.submission import SeedValues, Submission
 class Gathering:
     """Builds cases. Raises `StoreError` where the store cannot be read, or not in time (rule X1)."""
 
-    def __init__(self, ledger: Ledger, fingerprinter: Fingerprinter, build_on: BuildOn) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        fingerprinter: Fingerprinter,
+        build_on: BuildOn,
+        never_reuse: NodePatterns = NO_NODES,
+    ) -> None:
         self._ledger = ledger
         self._fingerprinter = fingerprinter
         self._build_on = build_on
+        self._never_reuse = never_reuse
 
     async def known(self, organization: str, submission: Submission, now: int) -> Case:
         """The case with all that the ledger knows and that the decision depends on."""
@@ -62,6 +70,7 @@ class Gathering:
             extras=canonical_extras(submission.extras),
             now=now,
             build_on=self._build_on,
+            never_reuse=self._never_reuse,
         )
 
     async def _fingerprint(self, submission: Submission, history: History, digest: str) -> Fingerprint:

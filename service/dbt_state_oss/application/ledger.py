@@ -121,11 +121,9 @@ class Ledger:
             if latest.epoch is None or epoch <= latest.epoch:
                 return None
             raised = True
-            moved = replace(latest, epoch=epoch, data_identity=None)
+            moved = replace(latest, epoch=epoch, data_identity=None, hook_wrote=True)
             if latest.origin is not None:
-                moved = replace(
-                    moved, hook_wrote=True, unproven="it was cloned, and a hook wrote to the copy once more"
-                )
+                moved = replace(moved, unproven="it was cloned, and a hook wrote to the copy once more")
             history = _history_of(document).merged([moved])
             return replace(document, executions=history.executions)
 

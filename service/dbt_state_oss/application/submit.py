@@ -22,6 +22,7 @@ from dbt_state_oss.domain.decide import build_unasked, decide
 from dbt_state_oss.domain.decision import Build, Clone, Decision, Skip
 from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.explanation import ExplainLine, Marker, Section
+from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.submission import Submission
 from dbt_state_oss.errors import StoreError
 
@@ -52,11 +53,13 @@ class Submit:
         texts: SqlTexts,
         clock: Clock,
         decide_within_seconds: float,
+        trusted_hooks: NodePatterns = NO_NODES,
     ) -> None:
         """What is decided after `decide_within_seconds` counts as state that could not be read: the call has to be answered."""
         self._gathering = gathering
         self._candidates = candidates
         self._clone_targets = clone_targets
+        self._trusted_hooks = trusted_hooks
         self._tickets = tickets
         self._node_states = node_states
         self._journal = journal
@@ -104,7 +107,7 @@ class Submit:
         case = await self._gathering.with_upstream(caller.organization, case)
         if not may_be_cloned(case):
             return case, build
-        because = why_not_here(case, self._clone_targets)
+        because = why_not_here(case, self._clone_targets, self._trusted_hooks)
         if because is not None:
             line = ExplainLine(Section.CLONES.value, Marker.INFO, children=(ExplainLine(because, Marker.INFO),))
             return case, replace(build, explanation=(*build.explanation, line))

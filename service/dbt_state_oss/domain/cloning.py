@@ -19,6 +19,8 @@ from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.explanation import ExplainLine, Marker, Section, ago_text
 from dbt_state_oss.domain.history import CloneOrigin, Execution, History
+from dbt_state_oss.domain.hook_free import has_no_hooks
+from dbt_state_oss.domain.node_patterns import NodePatterns
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.rules import (
     Finding,
@@ -71,9 +73,9 @@ class _Refusal:
 
 
 def may_be_cloned(case: Case) -> bool:
-    """Whether the content is one that a copy can stand for at all: made anew of its inputs alone (rules C1, T8, I5).
+    """Whether the content is one that a copy can stand for at all: made anew of its inputs alone (rules C1, T8, I5, L15).
 
-    The client runs the hooks of a build upon a copy too. One that was seen to write to an earlier copy would do so again.
+    The client runs the hooks of a build upon a copy too. One that wrote to an earlier copy would do so again (rule C4).
     """
     submission = case.submission
     return (
@@ -84,6 +86,8 @@ def may_be_cloned(case: Case) -> bool:
         and not case.fingerprint.asks_session
         and not case.is_full_refresh
         and not case.history.is_forgotten
+        and not case.is_never_reused
+        and not case.copy_may_have_hooks_work
         and not any(execution.hook_wrote for execution in case.history.executions)
     )
 
@@ -113,8 +117,11 @@ def _may_have_made_its_table(execution: Execution) -> bool:
     return asked and execution.found_epoch is None and copying is not None and copying.verified_load is not None
 
 
-def why_not_here(case: Case, targets: CloneTargets) -> str | None:
-    """Why no clone may be made, whatever the candidates (rules C2, C3); None where one may."""
+def why_not_here(case: Case, targets: CloneTargets, trusted_hooks: NodePatterns) -> str | None:
+    """Why no clone may be made, whatever the candidates (rules C2, C3, C4); None where one may.
+
+    `trusted_hooks` are the nodes whose hooks leave a table alone that holds their work already.
+    """
     terms = case.submission.clone_terms
     if targets is CloneTargets.NOWHERE:
         return "this server is set to offer no clones"
@@ -126,6 +133,9 @@ def why_not_here(case: Case, targets: CloneTargets) -> str | None:
         if terms.into_defer_target is None:
             return "the client does not tell whether this is production, which is not made from other tables"
         return "production is not made from other tables"
+    node = case.submission.node
+    if not has_no_hooks(case.submission) and not trusted_hooks.match(node.unique_id, case.submission.relation):
+        return "it may have hooks, which would run upon the copy once more (see DBTSTATE_TRUST_HOOKS)"
     return None
 
 
@@ -212,6 +222,10 @@ def _judged(case: Case, candidate: Candidate, *, past: bool) -> Clone | _Refusal
     latest = candidate.history.latest
     if latest is None or latest.epoch is None or not same_logic(case, latest):
         return _Refusal("its last build was of another query")
+    if case.never_reuse.match(latest.node_id, candidate.relation):
+        return _Refusal("this server is set to reuse it never")
+    if latest.hook_wrote:
+        return _Refusal("a hook has written to it since it was built")
     if case.history.is_from_before_it_was_forgotten(latest):
         return _Refusal("what it holds may be from before the target was invalidated")
     if _was_filled_again(latest):

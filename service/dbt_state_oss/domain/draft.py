@@ -13,6 +13,8 @@ from dbt_state_oss.domain.lineage import lineage_of
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import ExecutionType
 
+_NEVER_REUSED = "it was built while the server was set to reuse it never"
+
 
 def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) -> Execution:
     """The execution that a build of this case would leave, to be completed when it is confirmed (rule W3).
@@ -38,9 +40,11 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         target_name=node.target_name,
         full_refresh=case.is_full_refresh,
         part_of_inputs=case.reads_part_of_inputs,
-        data_identity=_data_identity(case, inputs, asked=decided_at is not None),
+        unproven=_NEVER_REUSED if case.is_never_reused else None,
+        data_identity=None if case.is_never_reused else _data_identity(case, inputs, asked=decided_at is not None),
         found_epoch=None if decided_at is None else case.submission.own_epoch,
         voids=doubted(case),
+        hook_wrote=case.copy_may_have_hooks_work,
     )
 
 

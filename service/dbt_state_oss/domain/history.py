@@ -131,7 +131,7 @@ class Execution:
     """The execution before it, of which it has turned out that its inputs may have moved while it read them: what it left is not
     what its record says."""
     hook_wrote: bool = False
-    """A hook wrote to this copy, which held the hook's work already from when its source was built."""
+    """A hook wrote to this table after it was built or copied, or may have written to the copy that was there before."""
 
     @property
     def spells_out_its_columns(self) -> bool:

@@ -80,6 +80,13 @@ def execution_type_is_known(case: Case) -> Finding | None:
     return _no(Section.TABLE, "this server does not know its way of being built", _NO_SUCH_LOGIC)
 
 
+def reuse_is_allowed(case: Case) -> Finding | None:
+    """Rule L15: the owner knows that something outside a node's query and inputs fills its table."""
+    if not case.is_never_reused:
+        return None
+    return _no(Section.TABLE, "this server is set to reuse it never (DBTSTATE_NEVER_REUSE)")
+
+
 def own_table_exists(case: Case) -> Finding | None:
     """Rule T1."""
     if case.submission.relation is None:
@@ -259,7 +266,7 @@ def nobody_else_wrote_to_it(case: Case) -> Finding | None:
     latest = _latest(case)
     if case.clock.stands(latest.epoch, submission.own_epoch) and not _holds_an_older_build(case, latest):
         return _yes(Section.TABLE, "nobody else has written to it since its last build")
-    if submission.ignore_external_modifications:
+    if submission.ignore_external_modifications and not case.copy_may_have_hooks_work:
         return _yes(Section.TABLE, "somebody else has written to it, which is to be ignored")
     assert submission.own_epoch is not None
     when = ago_text(submission.own_epoch, case.now)
@@ -368,6 +375,7 @@ def _times(case: Case, latest: Execution, change: Change) -> tuple[ExplainLine, 
 
 RULES: tuple[Rule, ...] = (
     execution_type_is_known,
+    reuse_is_allowed,
     own_table_exists,
     stored_failures_can_be_skipped,
     an_execution_is_known,
