@@ -510,3 +510,17 @@ def test_what_the_owner_has_set_to_be_always_built_leaves_no_proof() -> None:
     built = draft_execution(never, execution_id="ns.t.x1", decided_at=NOW)
     assert (built.data_identity, is_source_of_clones(replace(built, epoch=NOW))) == (None, False)
     assert built.unproven is not None
+
+
+def test_what_another_node_of_this_dbt_target_left_is_no_source_since_the_same_run_may_replace_it() -> None:
+    neighbour = source(node_id="model.shop.other")
+    answer = asked_for(IN_DEV, neighbour)
+    assert isinstance(answer, Build)
+    assert "another node in this dbt target" in answer.explanation[-1].children[0].text
+    assert isinstance(asked_for(IN_DEV, replace_latest(neighbour, target_name="elsewhere")), Clone)
+    assert isinstance(asked_for(IN_DEV, source(relation=Relation('"shop"."colleague"."mart"'))), Clone)
+
+
+def replace_latest(candidate: Candidate, **changes: Any) -> Candidate:
+    latest, *older = candidate.history.executions
+    return replace(candidate, history=History((replace(latest, **changes), *older)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.dialects.copying import Copying
 from dbt_state_oss.domain.dialects.spelling import parts_of_name
@@ -43,6 +45,8 @@ def clone_statements(
             source=source_name,
             source_text=_literal(source_name),
             target=target_name,
+            target_text=_literal(target_name),
+            tag=_dollar_quote(source_name + target_name),
             table_type=kind,
             options=options,
             epoch=epoch,
@@ -58,6 +62,11 @@ def _templates(copying: Copying, *, epoch: Epoch | None, past: bool, made_by_its
         return copying.statements
     loaded = copying.verified_load if made_by_its_load else None
     return loaded or copying.verified or copying.statements
+
+
+def _dollar_quote(text: str) -> str:
+    """A dollar quote that `text` does not end."""
+    return next(tag for number in count() if (tag := f"$clone{number}$") not in text)
 
 
 def _literal(text: str) -> str:

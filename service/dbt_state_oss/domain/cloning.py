@@ -224,6 +224,8 @@ def _judged(case: Case, candidate: Candidate, *, past: bool) -> Clone | _Refusal
         return _Refusal("its last build was of another query")
     if case.never_reuse.match(latest.node_id, candidate.relation):
         return _Refusal("this server is set to reuse it never")
+    if _is_of_a_neighbour(case, latest):
+        return _Refusal("it is of another node in this dbt target, which the same run may be building")
     if latest.hook_wrote:
         return _Refusal("a hook has written to it since it was built")
     if case.history.is_from_before_it_was_forgotten(latest):
@@ -256,6 +258,12 @@ def _judged(case: Case, candidate: Candidate, *, past: bool) -> Clone | _Refusal
         behind=waiting is not None,
         stale=any(finding.within_tolerance for finding in findings),
     )
+
+
+def _is_of_a_neighbour(case: Case, execution: Execution) -> bool:
+    """Whether another node of the asking run may be replacing what `execution` left: one that lives in the same dbt target."""
+    node = case.submission.node
+    return execution.target_name == node.target_name and execution.node_id != node.unique_id
 
 
 def _terms_refuse(case: Case, candidate: Candidate, latest: Execution, *, past: bool) -> _Refusal | None:

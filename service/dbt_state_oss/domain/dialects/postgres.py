@@ -2,30 +2,8 @@
 
 from __future__ import annotations
 
-from dbt_state_oss.domain.dialects.copying import Copying
 from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock, function_names
-
-# One text is one transaction, even where the connection commits by itself. INCLUDING ALL keeps indexes, defaults, constraints and
-# the comments of columns, but not that of the table. A table that views stand on is not replaced: dbt would still take them for
-# there when it comes to build them. The client then builds the node.
-_REPLACE = "DROP TABLE IF EXISTS {target} RESTRICT;\nCREATE TABLE {target} (LIKE {source} INCLUDING ALL);\n"
-
-_INSERT = "INSERT INTO {target} SELECT * FROM {source}"
-
-# One statement reads one state of the source: what is held to its epoch is what is copied. The epoch is the client's own
-# (dbt-state 2.62), which has none for rows of the transaction itself, as a hook may have left them. What is cast to a number
-# where the source differs is a sentence, so that the error tells what is wrong.
-_VERIFIED = """WITH source AS (SELECT max(CAST(EXTRACT(EPOCH FROM pg_xact_commit_timestamp(xmin)) * 1000 AS bigint)) AS epoch,
-  bool_or(xmin = CAST(pg_current_xact_id() AS xid)) AS unfinished FROM {{source}}),
-copied AS (INSERT INTO {{target}} SELECT * FROM {{source}})
-SELECT CAST(CASE {load_is_wrong}WHEN epoch = {{epoch}} AND NOT unfinished THEN '1'
-  ELSE 'the table to clone is no longer what was recorded' END AS integer) FROM source"""
-
-# The transaction that made a table wrote its columns' rows of the catalog. TRUNCATE, VACUUM and ANALYZE do not write these.
-_LOAD_IS_WRONG = """WHEN 1 <> (SELECT count(*) FROM (SELECT CAST(xmin AS text) FROM {source}
-    UNION SELECT CAST(xmin AS text) FROM pg_attribute WHERE attrelid = CAST({source_text} AS regclass) AND attnum > 0) AS made)
-  THEN 'the table to clone may have the columns of an earlier load'
-  """
+from dbt_state_oss.domain.dialects.postgres_copying import POSTGRES_COPYING
 
 POSTGRES = Dialect(
     name="postgres",
@@ -37,13 +15,7 @@ POSTGRES = Dialect(
     default_schema="public",
     empty_looks_missing=True,
     word_case=CaseRule.LOWER,
-    copying=Copying(
-        (_REPLACE + _INSERT,),
-        verified=(_REPLACE + _VERIFIED.format(load_is_wrong=""),),
-        verified_load=(_REPLACE + _VERIFIED.format(load_is_wrong=_LOAD_IS_WRONG),),
-        across_databases=False,
-        left_behind=frozenset({"grants", "unlogged", "__persisted_docs_hash"}),
-    ),
+    copying=POSTGRES_COPYING,
     # `age` with one argument counts from today's midnight.
     date_functions=frozenset({"current_date", "age"}),
     date_literals=frozenset({"today", "tomorrow", "yesterday"}),
