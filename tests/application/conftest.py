@@ -19,6 +19,7 @@ from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import KeyRing, ObjectStore
 from dbt_state_oss.application.record import Record
 from dbt_state_oss.application.retention import Retention
+from dbt_state_oss.application.sessions import Sessions
 from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.submit import Submit
 from dbt_state_oss.application.tickets import Tickets
@@ -112,7 +113,14 @@ class Inside:
             decide_within_seconds=1.5 * read_timeout_seconds,
         )
         self.confirm = Confirm(ledger=self.ledger, candidates=self.candidates, tickets=self.tickets, clock=clock)
-        self.record = Record(gathering=gathering, candidates=self.candidates, node_states=self.node_states, clock=clock)
+        self.sessions = Sessions()
+        self.record = Record(
+            gathering=gathering,
+            candidates=self.candidates,
+            node_states=self.node_states,
+            clock=clock,
+            sessions=self.sessions,
+        )
         self.update_metadata = UpdateMetadata(ledger=self.ledger)
 
     async def close(self) -> None:

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 from query_cache_protobuf.query_cache.services.sql_service_pb2 import SubmitEnrichedSQLRequest, SubmitValuesRequest
-from tests.domain.building import CASE, HASHES, asked
+from tests.domain.building import CASE, HASHES, asked, execution
 from tests.protocol.recordings import recorded_requests
 
+from dbt_state_oss.domain.decide import decide
+from dbt_state_oss.domain.decision import Build, Skip
+from dbt_state_oss.domain.history import History
 from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.submission import ExecutionType, NodeHashes, StaleUpstreamPolicy, Submission
 from dbt_state_oss.protocol.from_proto import submission_of_query, submission_of_values
@@ -92,6 +95,21 @@ def test_it_is_proven_that_there_are_no_hooks(submission: Submission) -> None:
 @pytest.mark.parametrize("submission", UNPROVEN.values(), ids=UNPROVEN)
 def test_it_is_not_proven(submission: Submission) -> None:
     assert not has_no_hooks(submission)
+
+
+TABLES = {name: one for name, one in FREE.items() if one.execution_type is ExecutionType.FULL and one.extras == USUAL}
+
+
+@pytest.mark.parametrize("now", TABLES.values(), ids=TABLES)
+def test_of_two_configurations_without_hooks_neither_builds_the_others_table(now: Submission) -> None:
+    then = replace(CASE, submission=configured(TABLE))
+    history = History((execution(then),))
+    asked_now = replace(then, submission=now, history=history)
+    assert isinstance(decide(asked_now), Skip)
+    hooked = configured({**TABLE, "post_hook": "select 1"})
+    assert isinstance(decide(replace(asked_now, submission=hooked)), Build)
+    after_a_hook = History((execution(replace(then, submission=hooked)),))
+    assert isinstance(decide(replace(asked_now, history=after_a_hook)), Build)
 
 
 def test_the_search_ends_where_many_extras_may_have_been_set() -> None:

@@ -12,6 +12,7 @@ from dbt_state_oss.application.gathering import Gathering
 from dbt_state_oss.application.keys import execution_id
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Clock
+from dbt_state_oss.application.sessions import Sessions
 from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.history import Execution, Input
 from dbt_state_oss.domain.submission import ExecutionType, Submission
@@ -31,11 +32,21 @@ class Recorded:
 class Record:
     """Records builds after the fact."""
 
-    def __init__(self, *, gathering: Gathering, candidates: Candidates, node_states: NodeStates, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        gathering: Gathering,
+        candidates: Candidates,
+        node_states: NodeStates,
+        clock: Clock,
+        sessions: Sessions | None = None,
+    ) -> None:
+        """`sessions` are the dbt runs that this process has heard of."""
         self._gathering = gathering
         self._candidates = candidates
         self._node_states = node_states
         self._clock = clock
+        self._sessions = sessions or Sessions()
 
     async def __call__(self, caller: Caller, records: Sequence[Recorded]) -> int:
         """How many were recorded: all, once they are durable. Raises `StoreError`; what was written before stays."""
@@ -45,6 +56,7 @@ class Record:
             case = await self._gathering.with_upstream(caller.organization, case)
             identity = execution_id(submission.key, f"{caller.request_id}-{number}", case.raw_digest)
             draft = draft_execution(case, execution_id=identity, decided_at=None)
+            draft = replace(draft, not_before=self._sessions.heard_of_at(caller.session_id))
             execution = _as_provable(completed(draft, recorded.outcome, at=now), recorded)
             await self._candidates.add(caller.organization, submission.key, execution)
             self._node_states.note(caller.organization, submission, reused=False)

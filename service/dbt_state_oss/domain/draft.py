@@ -9,6 +9,7 @@ from dbt_state_oss.domain.data_identity import identity_of
 from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.freshness import doubted
 from dbt_state_oss.domain.history import Execution, History, Input
+from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import lineage_of
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import ExecutionType
@@ -44,6 +45,7 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         data_identity=None if case.is_never_reused else _data_identity(case, inputs, asked=decided_at is not None),
         found_epoch=None if decided_at is None else case.submission.own_epoch,
         voids=doubted(case),
+        has_no_hooks=has_no_hooks(case.submission),
         hook_wrote=case.copy_may_have_hooks_work,
     )
 
