@@ -26,6 +26,7 @@ from dbt_state_oss.application.register_clone import RegisterClone
 from dbt_state_oss.application.resolve_deferred import ResolveDeferred
 from dbt_state_oss.application.retention import Retention
 from dbt_state_oss.application.select_nodes import SelectNodes
+from dbt_state_oss.application.sessions import Sessions
 from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.submit import Submit
 from dbt_state_oss.application.tickets import Tickets, parse_key_ring, shared_key_ring
@@ -115,9 +116,16 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
         cache_bytes=settings.store.cache_bytes,
         read_timeout_seconds=settings.listen.call_timeout_seconds * _READ_TIMEOUT_SHARE,
     )
-    gathering = Gathering(ledger, node_states, fingerprinter, settings.decisions.build_on)
+    gathering = Gathering(
+        ledger,
+        node_states,
+        fingerprinter,
+        settings.decisions.build_on,
+        never_reuse=settings.decisions.never_reuse,
+        trusted_hooks=settings.decisions.trusted_hooks,
+    )
     candidates = Candidates(store, ledger)
-    clone = RegisterClone(ledger=ledger, tickets=tickets, clock=clock)
+    clone = RegisterClone(ledger=ledger, tickets=tickets, clock=clock, never_reuse=settings.decisions.never_reuse)
     submit = Submit(
         gathering=gathering,
         candidates=candidates,
@@ -130,9 +138,17 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
         decide_within_seconds=settings.listen.call_timeout_seconds * _DECISION_SHARE,
     )
     explain = ExplainServicer(Explain(journal=journal, texts=texts), UpstreamChanges(ledger=ledger, clock=clock))
+    sessions = Sessions()
     execution = ExecutionServicer(
         confirm=Confirm(ledger=ledger, candidates=candidates, tickets=tickets, clock=clock),
-        record=Record(ledger=ledger, gathering=gathering, candidates=candidates, node_states=node_states, clock=clock),
+        record=Record(
+            ledger=ledger,
+            gathering=gathering,
+            candidates=candidates,
+            node_states=node_states,
+            clock=clock,
+            sessions=sessions,
+        ),
         update_metadata=UpdateMetadata(ledger=ledger, clock=clock),
         resolve_deferred=ResolveDeferred(node_states=node_states, ledger=ledger),
     )
@@ -143,7 +159,9 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
             "Clone": CloneServicer(clone).methods,
             "Explain": explain.methods,
             "SelectorService": SelectorServicer(SelectNodes(node_states=node_states)).methods,
-            "ClientValidation": ClientValidationServicer(settings.decisions.client_versions).methods,
+            "ClientValidation": ClientValidationServicer(
+                settings.decisions.client_versions, lambda session: sessions.begin(session, at=clock.now())
+            ).methods,
             "ClientTelemetry": ClientTelemetryServicer(RecentEvents()).methods,
         },
         Limits(

@@ -17,6 +17,7 @@ from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest, seed_fingerprint
 from dbt_state_oss.domain.freshness import sighting_matters
 from dbt_state_oss.domain.history import History
+from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.rules import upstream_matters
 from dbt_state_oss.domain.submission import SeedValues, Submission
@@ -26,12 +27,21 @@ class Gathering:
     """Builds cases. Raises `StoreError` where the store cannot be read, or not in time (rule X1)."""
 
     def __init__(
-        self, ledger: Ledger, node_states: NodeStates, fingerprinter: Fingerprinter, build_on: BuildOn
+        self,
+        ledger: Ledger,
+        node_states: NodeStates,
+        fingerprinter: Fingerprinter,
+        build_on: BuildOn,
+        *,
+        never_reuse: NodePatterns = NO_NODES,
+        trusted_hooks: NodePatterns = NO_NODES,
     ) -> None:
         self._ledger = ledger
         self._node_states = node_states
         self._fingerprinter = fingerprinter
         self._build_on = build_on
+        self._never_reuse = never_reuse
+        self._trusted_hooks = trusted_hooks
 
     async def known(self, organization: str, submission: Submission, now: int) -> Case:
         """The case with all that the ledger knows and that the decision depends on."""
@@ -73,6 +83,8 @@ class Gathering:
             extras=canonical_extras(submission.extras),
             now=now,
             build_on=self._build_on,
+            never_reuse=self._never_reuse,
+            trusted_hooks=self._trusted_hooks,
         )
 
     async def _fingerprint(self, submission: Submission, history: History, digest: str) -> Fingerprint:

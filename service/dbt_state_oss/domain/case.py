@@ -11,7 +11,9 @@ from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.dialects import Dialect, EpochClock
 from dbt_state_oss.domain.fingerprint import Fingerprint
 from dbt_state_oss.domain.history import History, Input, Logic
+from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import latest_lineage, lineage_at
+from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import Code, ExecutionType, Submission
 
@@ -67,6 +69,10 @@ class Case:
     """Histories of the tables read; empty while nothing depends on them (see `rules.upstream_matters`)."""
     inputs_seen: InputsSeen | None = None
     """When the inputs were last seen unmoved; None while nothing depends on it (see `freshness.sighting_matters`)."""
+    never_reuse: NodePatterns = NO_NODES
+    """Nodes that are always built (rule L15)."""
+    trusted_hooks: NodePatterns = NO_NODES
+    """Nodes whose hooks leave a table alone that holds their work already (rules C4, F1a)."""
 
     @property
     def dialect(self) -> Dialect:
@@ -88,6 +94,29 @@ class Case:
     def is_snapshot(self) -> bool:
         submission = self.submission
         return submission.execution_type is ExecutionType.SNAPSHOT or submission.node.resource_type == "snapshot"
+
+    @property
+    def is_never_reused(self) -> bool:
+        """The owner has set this node to be always built (rule L15)."""
+        return self.never_reuse.match(self.submission.node.unique_id, self.submission.relation)
+
+    @property
+    def hooks_are_harmless(self) -> bool:
+        """Whether the node provably has no hooks, or its owner trusts them."""
+        node = self.submission.node
+        return has_no_hooks(self.submission) or self.trusted_hooks.match(node.unique_id, self.submission.relation)
+
+    @property
+    def copy_may_have_hooks_work(self) -> bool:
+        """A copy was the last that is known of the table, it was written to since, and a hook may have done that (rule C4).
+
+        A table that looks missing was written to as well, where an empty table looks so.
+        """
+        latest, own = self.history.latest, self.submission.own_epoch
+        if latest is None or latest.origin is None:
+            return False
+        stands = not self.dialect.empty_looks_missing if own is None else self.clock.stands(latest.epoch, own)
+        return not stands and not has_no_hooks(self.submission)
 
     @property
     def is_full_refresh(self) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dbt_state_oss.domain.columns import ColumnReads
-from dbt_state_oss.domain.dialects import EpochClock
+from dbt_state_oss.domain.dialects import EpochClock, dialect_named
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.history import Execution, History, Input, Logic
 from dbt_state_oss.domain.lineage import in_slot_order, logic_parts, rest_of_logic
@@ -58,9 +58,20 @@ def identity_at(history: History, relation: Relation, epoch: Epoch | None, clock
     written = history.written_at(epoch, clock)
     if written is None:
         return named_by_epoch(relation, epoch)
-    if written.data_identity is None or written.unproven is not None:
-        return named_by_epoch(relation, written.epoch, silent_build=history.silent_build_at(written.epoch))
-    return written.data_identity
+    identity = None if written.unproven is not None else proven_identity(written)
+    return identity or named_by_epoch(relation, written.epoch, silent_build=history.silent_build_at(written.epoch))
+
+
+def proven_identity(execution: Execution) -> str | None:
+    """The execution's data identity.
+
+    Without one is a seed's load on a warehouse where an empty table looks missing. Earlier versions gave it one, though it
+    may have been loaded into an empty table that had other columns (rule I1).
+    """
+    identity = execution.data_identity
+    if execution.logic.execution_type is ExecutionType.VALUES and _follows_from_logic(identity):
+        return None if dialect_named(execution.logic.dialect).empty_looks_missing else identity
+    return identity
 
 
 def named_by_epoch(relation: Relation, epoch: Epoch | None, *, silent_build: str = "") -> str:

@@ -137,10 +137,14 @@ class Execution:
     voids: str | None = None
     """The execution before it, of which it has turned out that its inputs may have moved while it read them: what it left is not
     what its record says."""
+    has_no_hooks: bool = False
+    """Its configuration was proven to have no hooks (rule C4)."""
+    hooks_are_harmless: bool = False
+    """It was proven so, or its owner trusted its hooks (rule F1a)."""
+    not_before: int | None = None
+    """When it began, at the earliest, where the server was not asked before: when its dbt run was first heard of."""
     hook_wrote: bool = False
-    """A hook wrote to this copy, which held the hook's work already from when its source was built."""
-    hookless: bool = False
-    """Its node provably has no hooks (`hooks.provably_has_no_hooks`)."""
+    """A hook wrote to this table after it was built or copied, or may have written to the copy that was there before."""
     silent: bool = False
     """It may have changed its table without moving the table's epoch (rule F1a)."""
 
@@ -178,8 +182,10 @@ class Execution:
 
     @property
     def began_at_the_earliest(self) -> int:
-        """When it began, at the earliest that is expected of one that the server was not asked about before."""
-        return self.confirmed_at - LONGEST_BUILD_MS if self.decided_at is None else self.decided_at
+        """When it began, at the earliest that is known or expected of one that the server was not asked about before."""
+        if self.decided_at is not None:
+            return self.decided_at
+        return self.confirmed_at - LONGEST_BUILD_MS if self.not_before is None else self.not_before
 
     @property
     def longest_duration_ms(self) -> int:

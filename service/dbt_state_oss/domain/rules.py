@@ -17,6 +17,7 @@ from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, Section
 from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
 from dbt_state_oss.domain.freshness import Change, ChangeKind, compare_inputs
 from dbt_state_oss.domain.history import Execution, History, Rival
+from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import same_lineage
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import ExecutionType
@@ -78,6 +79,13 @@ def execution_type_is_known(case: Case) -> Finding | None:
     if case.submission.execution_type is not ExecutionType.UNKNOWN:
         return None
     return _no(Section.TABLE, "this server does not know its way of being built", _NO_SUCH_LOGIC)
+
+
+def reuse_is_allowed(case: Case) -> Finding | None:
+    """Rule L15: the owner knows that something outside a node's query and inputs fills its table."""
+    if not case.is_never_reused:
+        return None
+    return _no(Section.TABLE, "this server is set to reuse it never (DBTSTATE_NEVER_REUSE)")
 
 
 def own_table_exists(case: Case) -> Finding | None:
@@ -221,11 +229,20 @@ def configuration_is_unchanged(case: Case) -> Finding | None:
     now, then = case.submission.node.hashes, _latest(case).hashes
     if case.is_snapshot and now.configs is None:
         return _no(Section.QUERY, "a snapshot's strategy is in its configuration, of which this client tells nothing")
+    if now.configs != then.configs and _configurations_do_the_same(case):
+        text = "what has changed in its configuration changes nothing in its table"
+        return _yes(Section.QUERY, text)
     if now.configs != then.configs:
         return _no(Section.QUERY, "its configuration has changed (a hook, perhaps) though its query has not")
     if case.build_on is BuildOn.CONFIGS_AND_MACROS and now.macros != then.macros:
         return _no(Section.QUERY, "a macro that it calls has changed though its query has not")
     return None if now.configs is None else _yes(Section.QUERY, "its configuration has not changed")
+
+
+def _configurations_do_the_same(case: Case) -> bool:
+    """Both were spelled out and have no hooks: with equal extras they differ in keys that no build of a table looks at."""
+    is_table = case.submission.execution_type is ExecutionType.FULL
+    return is_table and _latest(case).has_no_hooks and has_no_hooks(case.submission)
 
 
 def query_is_deterministic(case: Case) -> Finding | None:
@@ -266,7 +283,7 @@ def nobody_else_wrote_to_it(case: Case) -> Finding | None:
     latest = _latest(case)
     if case.clock.stands(latest.epoch, submission.own_epoch) and not _is_older_than_its_build(case, latest):
         return _yes(Section.TABLE, "nobody else has written to it since its last build")
-    if submission.ignore_external_modifications:
+    if submission.ignore_external_modifications and not case.copy_may_have_hooks_work:
         return _yes(Section.TABLE, "somebody else has written to it, which is to be ignored")
     assert submission.own_epoch is not None
     when = ago_text(submission.own_epoch, case.now)
@@ -379,6 +396,7 @@ def _times(case: Case, latest: Execution, change: Change) -> tuple[ExplainLine, 
 
 RULES: tuple[Rule, ...] = (
     execution_type_is_known,
+    reuse_is_allowed,
     own_table_exists,
     stored_failures_can_be_skipped,
     an_execution_is_known,

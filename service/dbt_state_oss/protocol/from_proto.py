@@ -100,12 +100,19 @@ def execution_type_of(number: int) -> ExecutionType:
     return _EXECUTION_TYPES.get(number, ExecutionType.UNKNOWN)
 
 
+def _way_of_being_built(number: int, node: Node) -> ExecutionType:
+    """As `execution_type_of`; under --full-refresh clients send a snapshot as FULL, which dbt takes like any other time."""
+    execution_type = execution_type_of(number)
+    is_snapshot = node.resource_type == "snapshot" and execution_type is ExecutionType.FULL
+    return ExecutionType.SNAPSHOT if is_snapshot else execution_type
+
+
 def _query(message: SubmitEnrichedSQLRequest | SQLExecution, **terms: Any) -> Submission:
     dialect = dialect_named(message.dialect)
     catalog = message.default_catalog
     schema = message.default_schema or dialect.default_schema or ""
-    execution_type = execution_type_of(message.execution_type)
     node = _node(message)
+    execution_type = _way_of_being_built(message.execution_type, node)
     tables = _tables(message.tables, dialect, catalog, schema)
     relation: Relation | None = None
     if execution_type is ExecutionType.DBT_DATA_TEST:

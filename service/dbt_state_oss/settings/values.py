@@ -10,6 +10,7 @@ from packaging.specifiers import SpecifierSet
 from dbt_state_oss.domain.cloning import CloneTargets
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.kept_sql import StoreSql
+from dbt_state_oss.domain.node_patterns import NodePatterns
 from dbt_state_oss.settings.places import Place
 from dbt_state_oss.telemetry.logs import LogFormat
 
@@ -49,6 +50,10 @@ class DecisionSettings:
     client_versions: SpecifierSet
     build_on: BuildOn
     clone_targets: CloneTargets
+    never_reuse: NodePatterns
+    """Nodes that are always built (rule L15)."""
+    trusted_hooks: NodePatterns
+    """Nodes that may be cloned though they may have hooks (rule C4)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,14 @@ async def record(settings: Settings, run: PlainRun, proven: Mapping[str, Recorde
             assert written is not None, "a build whose table has no epoch is not proven"
             clock = _Moment(written)
             node_states = NodeStates(store, clock)
-            gathering = Gathering(ledger, node_states, fingerprinter, settings.decisions.build_on)
+            gathering = Gathering(
+                ledger,
+                node_states,
+                fingerprinter,
+                settings.decisions.build_on,
+                never_reuse=settings.decisions.never_reuse,
+                trusted_hooks=settings.decisions.trusted_hooks,
+            )
             runtime = max(0, written - math.ceil(run.results[unique_id].began))
             told = replace(build, outcome=replace(build.outcome, runtime_ms=runtime), from_speculative_submit=True)
             recording = Record(

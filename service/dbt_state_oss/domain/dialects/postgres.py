@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dbt_state_oss.domain.dialects.copying import Copying
 from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock, function_names
+from dbt_state_oss.domain.dialects.postgres_copying import POSTGRES_COPYING
 
 POSTGRES = Dialect(
     name="postgres",
@@ -15,30 +15,7 @@ POSTGRES = Dialect(
     default_schema="public",
     empty_looks_missing=True,
     word_case=CaseRule.LOWER,
-    # One text is one transaction, even where the connection commits by itself. INCLUDING ALL keeps indexes, defaults,
-    # constraints and the comments of columns, but not that of the table. A table that views stand on is not replaced: dbt would
-    # still take them for there when it comes to build them. The client then builds the node.
-    copying=Copying(
-        (
-            "DROP TABLE IF EXISTS {target} RESTRICT;\n"
-            "CREATE TABLE {target} (LIKE {source} INCLUDING ALL);\n"
-            "INSERT INTO {target} SELECT * FROM {source}",
-        ),
-        # One statement reads one state of the source: what is held to its epoch is what is copied. The epoch is the client's own
-        # (dbt-state 2.62), which has none for rows of the transaction itself, as a hook may have left them. What is cast to a
-        # number where the source differs is a sentence, so that the error tells what is wrong.
-        verified=(
-            "DROP TABLE IF EXISTS {target} RESTRICT;\n"
-            "CREATE TABLE {target} (LIKE {source} INCLUDING ALL);\n"
-            "WITH source AS (SELECT max(CAST(EXTRACT(EPOCH FROM pg_xact_commit_timestamp(xmin)) * 1000 AS bigint)) AS epoch,\n"
-            "  bool_or(xmin = CAST(pg_current_xact_id() AS xid)) AS unfinished FROM {source}),\n"
-            "copied AS (INSERT INTO {target} SELECT * FROM {source})\n"
-            "SELECT CAST(CASE WHEN epoch = {epoch} AND NOT unfinished THEN '1'\n"
-            "  ELSE 'the table to clone is no longer what was recorded' END AS integer) FROM source",
-        ),
-        across_databases=False,
-        left_behind=frozenset({"grants", "unlogged", "__persisted_docs_hash"}),
-    ),
+    copying=POSTGRES_COPYING,
     # `age` with one argument counts from today's midnight.
     date_functions=frozenset({"current_date", "age"}),
     date_literals=frozenset({"today", "tomorrow", "yesterday"}),
