@@ -66,7 +66,7 @@ class Fingerprint:
     """Digest of the canonical definitions of the views read, which `digest` covers too; empty where none is read."""
     unseen_sources: tuple[str, ...] = ()
     """What it reads, directly or through views, that is no relation and of which no request tells (rule F3)."""
-    common_tables: tuple[Relation, ...] = ()
+    common_tables: tuple[Relation, ...] = field(default=(), compare=False)
     """Relations that nothing reads, though a common table expression which is read has their name (rule F3)."""
     account: ColumnAccount | None = field(default=None, compare=False)
     """What decides its rows and each of its columns; None where they can't be told apart (rule F9)."""

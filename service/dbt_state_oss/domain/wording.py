@@ -164,23 +164,26 @@ class Wording:
             return f"escaped {written}"
         name = written[1:-1]
         special = self._is_of_grammar(name) or self._type(index + 1) is TokenType.L_PAREN
-        return f"word {name}" if _PLAIN_NAME.fullmatch(name) and not special else f"quoted {written}"
+        may_fold = self._keeps_case(index) and name != self.dialect.folded(name, self.dialect.word_case)
+        is_plain = _PLAIN_NAME.fullmatch(name) is not None and not (special or may_fold)
+        return f"word {name}" if is_plain else f"quoted {written}"
 
     def _folded(self, index: int, word: str) -> str:
-        """What follows a dot keeps its case where it may be a routine, a field or the key of a map; no text tells whether the
-        name before the dot is a table's or a column's.
-
-        What follows an element, a call or a colon by dots may be a path into JSON, whose keys keep their case everywhere
-        (`v[0].Key`). Words beyond ASCII keep theirs as well: upper case merges some of them (ß and SS).
-        """
-        first = self._start_of_path(index)
-        if not word.isascii() or (
-            first < index and (self.dialect.case_counts_after_dots or self._type(first) in _CLOSING)
-        ):
-            return word
-        if first > 0 and self._type(first - 1) is TokenType.COLON:
+        """The word in the case in which it counts. Words beyond ASCII keep theirs: upper case merges some of them (ß and SS)."""
+        if not word.isascii() or self._keeps_case(index):
             return word
         return self.dialect.folded(word, self.dialect.word_case)
+
+    def _keeps_case(self, index: int) -> bool:
+        """Whether the letter case of an unquoted word may count: after a dot where it may be a routine, a field or the key of a
+        map, since no text tells whether the name before the dot is a table's or a column's.
+
+        What follows an element, a call or a colon may be a path into JSON, whose keys keep their case everywhere (`v[0].Key`).
+        """
+        first = self._start_of_path(index)
+        if first < index and (self.dialect.case_counts_after_dots or self._type(first) in _CLOSING):
+            return True
+        return first > 0 and self._type(first - 1) is TokenType.COLON
 
     def _start_of_path(self, index: int) -> int:
         """Where the dotted path begins that the token is the last part of, so far; the token itself without a dot."""

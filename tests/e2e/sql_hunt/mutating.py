@@ -82,7 +82,22 @@ _SYNONYMS = (
     ("join", "inner join"),
     ("left join", "left outer join"),
 )
-_GAPS = ("", " ", "\n", "\t", "/**/", " /* as */ ", " -- as\n", " /*+ hint */ ", "\u00a0")
+_GAPS = (
+    "",
+    " ",
+    "\n",
+    "\t",
+    "\r",
+    "\f",
+    "/**/",
+    " /* as */ ",
+    " /* a /* b */ c */ ",
+    " -- as\n",
+    " -- as\r",
+    " /*+ hint */ ",
+    "\u00a0",
+    "\u2028",
+)
 
 Pieces = list[str]
 Mutation = Callable[[Pieces, Random], Pieces]
