@@ -115,7 +115,7 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
         cache_bytes=settings.store.cache_bytes,
         read_timeout_seconds=settings.listen.call_timeout_seconds * _READ_TIMEOUT_SHARE,
     )
-    gathering = Gathering(ledger, fingerprinter, settings.decisions.build_on)
+    gathering = Gathering(ledger, fingerprinter, settings.decisions.build_on, settings.decisions.missing_evidence)
     candidates = Candidates(store, ledger)
     clone = RegisterClone(ledger=ledger, tickets=tickets, clock=clock)
     submit = Submit(

@@ -24,7 +24,7 @@ from dbt_state_oss.application.submit import Submit
 from dbt_state_oss.application.tickets import Tickets
 from dbt_state_oss.application.update_metadata import UpdateMetadata
 from dbt_state_oss.domain.cloning import CloneTargets
-from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.fingerprint import Fingerprint
 from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
 from dbt_state_oss.domain.kept_sql import StoreSql
@@ -83,6 +83,7 @@ class Inside:
         read_timeout_seconds: float = 1.0,
         store_sql: StoreSql = StoreSql.NONE,
         clone_targets: CloneTargets = CloneTargets.DEVELOPMENT,
+        missing_evidence: MissingEvidence = MissingEvidence.BUILD,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -93,7 +94,7 @@ class Inside:
         self.journal = Journal(store, clock, retention=self.retention)
         self.texts = SqlTexts(store, InPlace(), keep=store_sql)
         self.tickets = Tickets(RING, clock, lifetime_ms=LIFETIME_MS)
-        gathering = Gathering(self.ledger, self.fingerprinter, BuildOn.CONFIGS)
+        gathering = Gathering(self.ledger, self.fingerprinter, BuildOn.CONFIGS, missing_evidence)
         self.candidates = Candidates(store, self.ledger)
         self.submit = Submit(
             gathering=gathering,

@@ -40,7 +40,7 @@ from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Volatility
 from dbt_state_oss.domain.history import CloneOrigin, Execution, History, Input
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.submission import CloneTerms, Code, ExecutionType, StaleUpstreamPolicy, TargetKey
+from dbt_state_oss.domain.submission import CloneTerms, Code, ExecutionType, NodeHashes, StaleUpstreamPolicy, TargetKey
 
 DEV = Relation('"shop"."dev"."mart"')
 ELSEWHERE = Relation('"bakery"."prod"."mart"')
@@ -80,6 +80,7 @@ def with_fingerprint(case: Case, **changes: Any) -> Case:
     return replace(case, fingerprint=replace(case.fingerprint, **changes))
 
 
+UNREPORTED = asked(IN_DEV, node=replace(IN_DEV.submission.node, hashes=NodeHashes()))
 VOLATILE = asked(with_fingerprint(IN_DEV, volatility=Volatility.VOLATILE), tolerate_nondeterminism=False)
 DAILY = asked(with_fingerprint(IN_DEV, volatility=Volatility.DAILY), tolerate_nondeterminism=False)
 UNSEEN = with_fingerprint(IN_DEV, unseen_sources=("@stage",))
@@ -115,6 +116,12 @@ REFUSALS: dict[str, tuple[Case, Candidate, str, RejectionReason]] = {
         IN_DEV,
         source(replace(IN_DEV, fingerprint=CHANGED)),
         "its last build was of another query",
+        _NONE,
+    ),
+    "the build of the source reports no configuration": (
+        UNREPORTED,
+        source(UNREPORTED),
+        "does not report the configuration",
         _NONE,
     ),
     "no build of the source is on record": (IN_DEV, Candidate(MART, History()), "another query", _NONE),

@@ -11,7 +11,7 @@ from dataclasses import replace
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.ports import Fingerprinter
 from dbt_state_oss.domain.case import Case
-from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest, seed_fingerprint
 from dbt_state_oss.domain.history import History
@@ -23,10 +23,13 @@ from dbt_state_oss.domain.submission import SeedValues, Submission
 class Gathering:
     """Builds cases. Raises `StoreError` where the store cannot be read, or not in time (rule X1)."""
 
-    def __init__(self, ledger: Ledger, fingerprinter: Fingerprinter, build_on: BuildOn) -> None:
+    def __init__(
+        self, ledger: Ledger, fingerprinter: Fingerprinter, build_on: BuildOn, missing_evidence: MissingEvidence
+    ) -> None:
         self._ledger = ledger
         self._fingerprinter = fingerprinter
         self._build_on = build_on
+        self._missing_evidence = missing_evidence
 
     async def known(self, organization: str, submission: Submission, now: int) -> Case:
         """The case with all that the ledger knows and that the decision depends on."""
@@ -62,6 +65,7 @@ class Gathering:
             extras=canonical_extras(submission.extras),
             now=now,
             build_on=self._build_on,
+            missing_evidence=self._missing_evidence,
         )
 
     async def _fingerprint(self, submission: Submission, history: History, digest: str) -> Fingerprint:

@@ -8,7 +8,7 @@ from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.data_identity import identity_of
 from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.freshness import doubted
-from dbt_state_oss.domain.history import Execution, History, Input
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input
 from dbt_state_oss.domain.lineage import lineage_of
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import ExecutionType
@@ -22,6 +22,7 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
     logic = case.logic
     inputs = {relation: case.input_now(relation) for relation in case.leaves_read()}
     node = case.submission.node
+    lineage = lineage_of(logic, node.hashes, inputs, template=case.template)
     return Execution(
         id=execution_id,
         logic=logic,
@@ -31,7 +32,7 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         confirmed_at=0,
         decided_at=decided_at,
         raw_digest=case.raw_digest,
-        lineage=lineage_of(logic, node.hashes, inputs, template=case.template),
+        lineage=lineage if case.unreported() is None else UNKNOWN_LINEAGE,
         node_id=node.unique_id,
         resource_type=node.resource_type,
         hashes=node.hashes,
@@ -51,7 +52,7 @@ def _data_identity(case: Case, inputs: Mapping[Relation, Input], *, asked: bool)
     no table, or where it is that of the last load. That there was none a question tells, of a target that is on no record: an
     epoch that is missing may also not have been found out.
     """
-    if case.is_snapshot:
+    if case.is_snapshot or case.unreported() is not None:
         return None
     identity, latest = _as_of(case.history, identity_of(case.logic, case.submission.node, inputs)), case.history.latest
     if case.submission.execution_type is not ExecutionType.VALUES:

@@ -19,6 +19,7 @@ from dbt_state_oss.domain.freshness import Change, ChangeKind, compare_inputs
 from dbt_state_oss.domain.history import Execution, History, Rival
 from dbt_state_oss.domain.lineage import same_lineage
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.reported import lacks_window
 from dbt_state_oss.domain.submission import ExecutionType
 
 _NOTHING_SUITABLE = (RejectionReason.NO_SUITABLE_MATCH_FOUND, RejectionReason.NO_SUITABLE_MATCH_FOUND)
@@ -206,6 +207,14 @@ def _computed(extras: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in extras.items() if key.startswith("__")}
 
 
+def evidence_is_complete(case: Case) -> Finding | None:
+    """Rule L13: what the client does not report, now or at the last build, is not known to be unchanged."""
+    if lacks_window(case.submission):
+        return _no(Section.QUERY, "its client does not report the event-time window of a microbatch")
+    unreported = case.unreported(_latest(case).hashes)
+    return None if unreported is None else _no(Section.QUERY, f"its client does not report {unreported}")
+
+
 def contract_is_unchanged(case: Case) -> Finding | None:
     """Rule L6b: an enforced contract's columns and constraints shape the table, and are in no extra and no other hash."""
     now, then = case.submission.node.hashes.contract, _latest(case).hashes.contract
@@ -375,6 +384,7 @@ RULES: tuple[Rule, ...] = (
     no_other_build_may_have_written_it,
     no_full_refresh_was_asked_for,
     logic_is_unchanged,
+    evidence_is_complete,
     contract_is_unchanged,
     configuration_is_unchanged,
     query_is_deterministic,

@@ -105,6 +105,11 @@ class NodeHashes:
     persisted_descriptions: str | None = None
     contract: str | None = None
 
+    @property
+    def sent(self) -> bool:
+        """Whether the client sent a node state at all: then a hash that is absent means that there is nothing to hash."""
+        return any((self.body, self.configs, self.macros, self.persisted_descriptions, self.contract))
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

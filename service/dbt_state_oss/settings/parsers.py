@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from dbt_state_oss.domain.cloning import CloneTargets
-from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.telemetry.logs import LogFormat
 
@@ -81,6 +81,10 @@ def log_format(text: str) -> LogFormat:
 
 def build_on(text: str) -> BuildOn:
     return BuildOn(one_of(*(choice.value for choice in BuildOn))(text))
+
+
+def missing_evidence(text: str) -> MissingEvidence:
+    return MissingEvidence(one_of(*(choice.value for choice in MissingEvidence))(text))
 
 
 def store_sql(text: str) -> StoreSql:

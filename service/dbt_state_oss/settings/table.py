@@ -68,6 +68,11 @@ SETTINGS: tuple[Setting, ...] = (
         "configs+macros (a changed macro too), ignore (neither)",
     ),
     Setting(
+        "DBTSTATE_MISSING_EVIDENCE", "--missing-evidence", "decisions.missing_evidence", "build", parsers.missing_evidence,
+        "HOW", "what to do with a node whose client does not report its configuration: build, or ignore (reuse it, although a "
+        "hook, a key or a threshold of a test may have changed)",
+    ),
+    Setting(
         "DBTSTATE_CLONES", "--clones", "decisions.clone_targets", "development", parsers.clone_targets, "WHERE",
         "where a copy of an equal table may stand in for a build: development (anywhere but in the target that others defer "
         "to), everywhere, nowhere",

@@ -8,7 +8,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 
 from dbt_state_oss.domain.cloning import CloneTargets
-from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.settings.places import Place
 from dbt_state_oss.telemetry.logs import LogFormat
@@ -48,6 +48,7 @@ class LogSettings:
 class DecisionSettings:
     client_versions: SpecifierSet
     build_on: BuildOn
+    missing_evidence: MissingEvidence
     clone_targets: CloneTargets
 
 

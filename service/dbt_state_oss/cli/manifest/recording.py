@@ -44,7 +44,7 @@ async def record(settings: Settings, run: PlainRun, proven: Mapping[str, Recorde
         ledger = Ledger(store, cache_bytes=settings.store.cache_bytes)
         fingerprinter = PooledFingerprinter(parsing)
         stack.push_async_callback(fingerprinter.close)
-        gathering = Gathering(ledger, fingerprinter, settings.decisions.build_on)
+        gathering = Gathering(ledger, fingerprinter, settings.decisions.build_on, settings.decisions.missing_evidence)
         candidates = Candidates(store, ledger)
         progress = stack.enter_context(Progress("recorded"))
         for number, (unique_id, build) in enumerate(proven.items(), start=1):
