@@ -59,8 +59,10 @@ SETTINGS: tuple[Setting, ...] = (
         "least level that is logged: " + ", ".join(LOG_LEVELS),
     ),
     Setting(
-        "DBTSTATE_CLIENT_VERSIONS", "--client-versions", "decisions.client_versions", ">=2.17", parsers.specifiers, "SPECIFIER",
-        "versions of dbt-state that are served; a client of another version ends its dbt run",
+        "DBTSTATE_CLIENT_VERSIONS", "--client-versions", "decisions.client_versions", parsers.CLIENT_VERSIONS,
+        parsers.client_versions, "SPECIFIERS",
+        "versions that are served of dbt-state (Python) and of dbt (v2, in Rust), separated by a semicolon; a client of "
+        "another version ends its dbt run",
     ),
     Setting(
         "DBTSTATE_BUILD_ON", "--build-on", "decisions.build_on", "configs", parsers.build_on, "CHANGES",
