@@ -14,6 +14,7 @@ from dbt_state_oss.domain.history import History, Input, Logic
 from dbt_state_oss.domain.lineage import latest_lineage, lineage_at
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.reported import unreported
+from dbt_state_oss.domain.stamps import input_stamped_from
 from dbt_state_oss.domain.submission import Code, ExecutionType, NodeHashes, Submission
 
 _MARKS_OF_PART = ("_dbt_limit_subq_", "_dbt_et_filter_subq_", "where false limit 0)")
@@ -116,13 +117,20 @@ class Case:
         epoch = self.submission.inputs.get(relation)
         history = self.upstream.get(relation, History())
         if self.is_view:
-            return Input(None if history.latest is None else history.latest.epoch, latest_lineage(history))
+            latest = history.latest
+            lineage = latest_lineage(history)
+            return (
+                Input(None, lineage)
+                if latest is None
+                else Input(latest.epoch, lineage, stamped_from=latest.stamped_from)
+            )
         return Input(
             epoch,
             lineage_at(history, epoch, self.clock),
             identity_at(history, relation, epoch, self.clock),
             columns_identity_at(history, relation, epoch, self.clock, self._reads_of(relation)),
             self._columns_handed_on(history, relation, epoch),
+            input_stamped_from(history, epoch, self.clock),
         )
 
     @property

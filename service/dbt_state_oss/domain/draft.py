@@ -10,7 +10,8 @@ from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.freshness import doubted
 from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input
 from dbt_state_oss.domain.lineage import lineage_of
-from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.stamps import stamped_from
 from dbt_state_oss.domain.submission import ExecutionType
 
 
@@ -41,8 +42,13 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         part_of_inputs=case.reads_part_of_inputs,
         data_identity=_data_identity(case, inputs, asked=decided_at is not None),
         found_epoch=None if decided_at is None else case.submission.own_epoch,
+        stamped_from=_stamped_from(case, decided_at),
         voids=doubted(case),
     )
+
+
+def _stamped_from(case: Case, decided_at: int | None) -> Epoch | None:
+    return stamped_from(case.dialect, decided_at, case.submission.own_epoch) if case.submission.client_stamps else None
 
 
 def _data_identity(case: Case, inputs: Mapping[Relation, Input], *, asked: bool) -> str | None:

@@ -101,7 +101,7 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
         return Change(ChangeKind.LOGIC, now, f"{now} was not read at the last build")
     # On a table of nobody's no client has set a stamp: an epoch that fell has changed.
     clock = case.clock if recorded.lineage is not None else EpochClock.EXACT
-    if was == now and clock.stands(recorded.epoch, case.submission.inputs.get(now)):
+    if was == now and clock.stands(recorded.epoch, case.submission.inputs.get(now), recorded.stamped_from):
         return None
     assert was is not None
     reported = case.input_now(now)
@@ -135,7 +135,7 @@ def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relatio
     before = (one for one in history.executions if one.confirmed_at <= latest.confirmed_at)
     if recorded.lineage is None or not any(_vouches(one, was, recorded, case.clock) for one in before):
         return False
-    if history.stood_until(recorded.epoch, latest.confirmed_at, case.clock):
+    if history.stood_until(recorded.epoch, latest.confirmed_at, case.clock, recorded.stamped_from):
         return True
     source = history.written_at(recorded.epoch, case.clock)
     copy = case.upstream.get(now, History()).written_at(case.submission.inputs.get(now), case.clock)
@@ -148,7 +148,8 @@ def _vouches(execution: Execution, relation: Relation, recorded: Input, clock: E
     """The execution left what was recorded of its table, and that has not turned out to be wrong since."""
     by_epoch = (named_by_epoch(relation, recorded.epoch), named_by_epoch(relation, execution.epoch))
     same_name = recorded.identity in (None, execution.data_identity, *by_epoch)
-    return clock.stands(execution.epoch, recorded.epoch) and same_name and execution.lineage == recorded.lineage
+    stands = clock.stands(execution.epoch, recorded.epoch, execution.stamped_from)
+    return stands and same_name and execution.lineage == recorded.lineage
 
 
 def doubted(case: Case) -> str | None:
@@ -158,7 +159,7 @@ def doubted(case: Case) -> str | None:
     if latest is None or case.is_view:
         return None
     for relation, recorded in latest.inputs.items():
-        unmoved = case.clock.stands(recorded.epoch, case.submission.inputs.get(relation))
+        unmoved = case.clock.stands(recorded.epoch, case.submission.inputs.get(relation), recorded.stamped_from)
         if recorded.lineage is not None and not unmoved and not _stood_while_read(case, latest, relation, relation):
             return latest.id
     return None

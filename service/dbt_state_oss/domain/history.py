@@ -61,6 +61,8 @@ class Input:
     """A name for what the execution reads of its content (rule I6); None where none can be given."""
     columns: Mapping[str, str] | None = None
     """Its columns by their folded names, each with what tells its type, where the execution hands them all on by a `*`."""
+    stamped_from: Epoch | None = None
+    """As in `Execution`, where `epoch` is that of the execution which had written the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,9 @@ class Execution:
     found_epoch: Epoch | None = None
     """The target's own epoch when this execution was decided: what the one before had left, if nobody else wrote since. None
     where there was no table, or its epoch was not known."""
+    stamped_from: Epoch | None = None
+    """Where the client stamped `epoch` on an exact clock: the table's own epoch is not below this (rule T4a). None: `epoch` is
+    the table's own, as far as the clock goes."""
     target_name: str = ""
     """The dbt target that it was built in, in which its hooks may do something else (rule I1)."""
     voids: str | None = None
@@ -203,10 +208,12 @@ class History:
             self, executions=tuple(one for one in self.executions if one.epoch is not None and one.epoch <= epoch)
         )
 
-    def stood_until(self, epoch: Epoch | None, moment: int, clock: EpochClock) -> bool:
+    def stood_until(
+        self, epoch: Epoch | None, moment: int, clock: EpochClock, stamped_from: Epoch | None = None
+    ) -> bool:
         """Whether the table is known to have stood at `epoch` until `moment`: it was found so when a later build was decided."""
         return any(
-            clock.stands(epoch, one.found_epoch)
+            clock.stands(epoch, one.found_epoch, stamped_from)
             for one in self.executions
             if one.decided_at is not None and one.decided_at >= moment
         )
@@ -224,7 +231,10 @@ class History:
                 continue
             if other.followed(execution) and not execution.followed(other):
                 return Rival.LATER
-            mistakable = other.epoch == execution.epoch or clock is EpochClock.STAMPED
+            stamped = (
+                clock is EpochClock.STAMPED or execution.stamped_from is not None or other.stamped_from is not None
+            )
+            mistakable = other.epoch == execution.epoch or stamped
             if mistakable and execution.overlapped(other):
                 return Rival.OVERLAPPING
         return None
@@ -244,7 +254,9 @@ class History:
             return None
         known = [execution for execution in self.executions if execution.epoch is not None]
         if clock is EpochClock.EXACT:
-            return next((execution for execution in known if execution.epoch == epoch), None)
+            equal = next((execution for execution in known if execution.epoch == epoch), None)
+            stamped = (one for one in reversed(known) if clock.stands(one.epoch, epoch, one.stamped_from))
+            return equal or next(stamped, None)
         not_below = [execution for execution in known if execution.epoch is not None and execution.epoch >= epoch]
         return not_below[-1] if not_below else None
 

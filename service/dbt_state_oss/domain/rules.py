@@ -266,7 +266,8 @@ def nobody_else_wrote_to_it(case: Case) -> Finding | None:
     if submission.relation is None:
         return None
     latest = _latest(case)
-    if case.clock.stands(latest.epoch, submission.own_epoch) and not _holds_an_older_build(case, latest):
+    stands = case.clock.stands(latest.epoch, submission.own_epoch, latest.stamped_from)
+    if stands and not _holds_an_older_build(case, latest):
         return _yes(Section.TABLE, "nobody else has written to it since its last build")
     if submission.ignore_external_modifications:
         return _yes(Section.TABLE, "somebody else has written to it, which is to be ignored")
@@ -321,7 +322,8 @@ def _has_the_same_columns(case: Case, latest: Execution, relation: Relation) -> 
         return False
     if now.epoch is not None and recorded.epoch == now.epoch:
         return True
-    return upstream.spells_out_its_columns and history.stood_until(recorded.epoch, latest.confirmed_at, case.clock)
+    stood = history.stood_until(recorded.epoch, latest.confirmed_at, case.clock, recorded.stamped_from)
+    return upstream.spells_out_its_columns and stood
 
 
 def results_are_complete(case: Case) -> Finding | None:
