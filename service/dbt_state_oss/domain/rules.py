@@ -14,6 +14,7 @@ from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn, RejectionReason
 from dbt_state_oss.domain.evidence import epoch_evidence, logic_difference, logic_evidence
 from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, Section, ago_text, duration_text
+from dbt_state_oss.domain.extras import same_extras
 from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
 from dbt_state_oss.domain.freshness import Change, ChangeKind, compare_inputs
 from dbt_state_oss.domain.history import Execution, History, Rival
@@ -167,7 +168,7 @@ def same_logic(case: Case, execution: Execution) -> bool:
         and then.execution_type is case.submission.execution_type
         and then.fingerprint.kind is case.fingerprint.kind
         and then.fingerprint.digest == case.fingerprint.digest
-        and then.extras == case.extras
+        and same_extras(then.extras, case.extras)
     )
 
 
@@ -181,7 +182,7 @@ def same_selection(case: Case, execution: Execution) -> bool:
         and now == then.fingerprint.selection_digest
         and then.dialect == case.dialect.name
         and then.execution_type is case.submission.execution_type
-        and then.extras == case.extras
+        and same_extras(then.extras, case.extras)
     )
 
 
