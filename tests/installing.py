@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,9 +30,18 @@ def python_with(requirements: Path) -> Path:
     with _environment(requirements.stem, requirements) as (environment, exists):
         interpreter = environment / "bin" / "python"
         if not exists:
-            _run(UV, "venv", "--python", sys.executable, environment)
-            _run(UV, "pip", "install", "--python", interpreter, "--require-hashes", "-r", requirements)
+            run_command(UV, "venv", "--python", sys.executable, environment)
+            run_command(UV, "pip", "install", "--python", interpreter, "--require-hashes", "-r", requirements)
     return interpreter
+
+
+def built_from(source: Path, build: Callable[[Path], None]) -> Path:
+    """A directory of its own that `build` fills from the file `source`."""
+    with _environment(source.stem, source) as (environment, exists):
+        if not exists:
+            environment.mkdir()
+            build(environment)
+    return environment
 
 
 def node_modules_of(package: Path) -> Path:
@@ -43,7 +52,7 @@ def node_modules_of(package: Path) -> Path:
             environment.mkdir()
             for file in (package / "package.json", lock):
                 shutil.copy(file, environment)
-            _run(NODE, _NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", environment)
+            run_command(NODE, _NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", environment)
     return environment / "node_modules"
 
 
@@ -62,7 +71,7 @@ def _environment(name: str, lock: Path) -> Iterator[tuple[Path, bool]]:
         complete.touch()
 
 
-def _run(*command: str | Path) -> None:
+def run_command(*command: str | Path) -> None:
     path = f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "PATH": path})
     if done.returncode:
