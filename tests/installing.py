@@ -25,14 +25,34 @@ NODE = _NODE_HOME / "bin" / "node"
 _NPM = _NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
-def python_with(requirements: Path) -> Path:
-    """A Python of its own that has what the file lists, hashes and all."""
-    with _environment(requirements.stem, requirements) as (environment, exists):
+def python_with(requirements: Path, base: Path | None = None) -> Path:
+    """A Python of its own that has what the file lists, hashes and all: of the kind of `base`, or as the one that runs this.
+
+    The file is complete, so nothing is resolved: it may leave out a dependency that cannot be installed.
+    """
+    version = "" if base is None else f"-python{python_version(base)}"
+    with _environment(f"{requirements.stem}{version}", requirements) as (environment, exists):
         interpreter = environment / "bin" / "python"
         if not exists:
-            run_command(UV, "venv", "--python", sys.executable, environment)
-            run_command(UV, "pip", "install", "--python", interpreter, "--require-hashes", "-r", requirements)
+            run_command(UV, "venv", "--python", base or sys.executable, environment)
+            options = ("--no-deps", "--require-hashes", "-r", requirements)
+            run_command(UV, "pip", "install", "--python", interpreter, *options)
     return interpreter
+
+
+def found_python(version: str) -> Path | None:
+    """A Python of this version ("3.12") on this machine, by its name or among pyenv's; None where there is none."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    named = shutil.which(f"python{version}")
+    candidates = [*sorted(pyenv.glob(f"versions/{version}.*/bin/python")), *([Path(named)] if named else [])]
+    return next((path for path in candidates if python_version(path) == version), None)
+
+
+def python_version(interpreter: Path) -> str:
+    """Such as "3.12"; empty where it is no Python that runs."""
+    program = "import sys; print('{}.{}'.format(*sys.version_info))"
+    done = subprocess.run([interpreter, "-c", program], check=False, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def built_from(source: Path, build: Callable[[Path], None]) -> Path:
