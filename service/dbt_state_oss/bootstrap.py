@@ -115,7 +115,9 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
         cache_bytes=settings.store.cache_bytes,
         read_timeout_seconds=settings.listen.call_timeout_seconds * _READ_TIMEOUT_SHARE,
     )
-    gathering = Gathering(ledger, fingerprinter, settings.decisions.build_on, settings.decisions.missing_evidence)
+    gathering = Gathering(
+        ledger, node_states, fingerprinter, settings.decisions.build_on, settings.decisions.missing_evidence
+    )
     candidates = Candidates(store, ledger)
     clone = RegisterClone(ledger=ledger, tickets=tickets, clock=clock)
     submit = Submit(
@@ -132,8 +134,8 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
     explain = ExplainServicer(Explain(journal=journal, texts=texts), UpstreamChanges(ledger=ledger, clock=clock))
     execution = ExecutionServicer(
         confirm=Confirm(ledger=ledger, candidates=candidates, tickets=tickets, clock=clock),
-        record=Record(gathering=gathering, candidates=candidates, node_states=node_states, clock=clock),
-        update_metadata=UpdateMetadata(ledger=ledger),
+        record=Record(ledger=ledger, gathering=gathering, candidates=candidates, node_states=node_states, clock=clock),
+        update_metadata=UpdateMetadata(ledger=ledger, clock=clock),
         resolve_deferred=ResolveDeferred(node_states=node_states, ledger=ledger),
     )
     return Server(

@@ -94,7 +94,7 @@ class Inside:
         self.journal = Journal(store, clock, retention=self.retention)
         self.texts = SqlTexts(store, InPlace(), keep=store_sql)
         self.tickets = Tickets(RING, clock, lifetime_ms=LIFETIME_MS)
-        gathering = Gathering(self.ledger, self.fingerprinter, BuildOn.CONFIGS, missing_evidence)
+        gathering = Gathering(self.ledger, self.node_states, self.fingerprinter, BuildOn.CONFIGS, missing_evidence)
         self.candidates = Candidates(store, self.ledger)
         self.submit = Submit(
             gathering=gathering,
@@ -108,8 +108,14 @@ class Inside:
             decide_within_seconds=1.5 * read_timeout_seconds,
         )
         self.confirm = Confirm(ledger=self.ledger, candidates=self.candidates, tickets=self.tickets, clock=clock)
-        self.record = Record(gathering=gathering, candidates=self.candidates, node_states=self.node_states, clock=clock)
-        self.update_metadata = UpdateMetadata(ledger=self.ledger)
+        self.record = Record(
+            ledger=self.ledger,
+            gathering=gathering,
+            candidates=self.candidates,
+            node_states=self.node_states,
+            clock=clock,
+        )
+        self.update_metadata = UpdateMetadata(ledger=self.ledger, clock=clock)
 
     async def close(self) -> None:
         """Write what waits in the background."""

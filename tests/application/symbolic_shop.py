@@ -27,7 +27,7 @@ from dbt_state_oss.domain.submission import CloneTerms, Code, ExecutionType, Nod
 
 Content = tuple[Any, ...]
 """A term: of a source its load, of a model its name, version, configuration and the contents that it was built from; of
-an incremental model the set of all that was ever added."""
+an incremental model the set of all that was ever added, with the versions and hooks that have shaped the table."""
 
 SOURCES = ("orders", "customers")
 PARENTS = {"first": ["orders"], "second": ["first", "customers"], "growing": ["second"], "last": ["growing", "first"]}
@@ -71,9 +71,14 @@ class SymbolicShop:
     configs: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARENTS, 0))
     waiting: list[tuple[Question, Answer, Content]] = field(default_factory=list)
     """Builds that are under way, each with what it would have left had it been over at once."""
-    unconfirmed: list[tuple[str, Outcome]] = field(default_factory=list)
+    unconfirmed: list[tuple[Relation, str, Outcome]] = field(default_factory=list)
     """Tickets of builds that are over, with what they left."""
     history: list[str] = field(default_factory=list)
+    silent: float = 0.0
+    """For how many of its versions and inputs the incremental model finds no row to add, so that its table keeps its epoch."""
+    silences: dict[str, bool] = field(default_factory=dict)
+    on_record: set[Relation] = field(default_factory=set)
+    """Tables of which a build is on record: what no record tells of reports each of its changes."""
     skips: int = 0
     clones: int = 0
     faults: list[str] = field(default_factory=list)
@@ -113,8 +118,9 @@ class SymbolicShop:
         for name in names:
             if self._can_be_built(target, name):
                 question = self._question(target, name)
-                epoch = self._write(question.own, self._built(question))
+                epoch = self._write(question.own, self._built(question), keeps_epoch=self._is_silent(question))
                 await self.inside.record(self._caller(), [Recorded(question.submission, Outcome(epoch))])
+                self.on_record.add(question.own)
 
     async def begin(self) -> None:
         """One model's build begins, to be finished after other things have happened."""
@@ -187,14 +193,15 @@ class SymbolicShop:
             self._judge(self.tables[question.own].content, answer, self._built(question))
         elif dies:
             self._tell("dies after writing", question.own)
-            self._write(question.own, self._built(question))
+            self._write(question.own, self._built(question))  # what a silent build left is on no record
         else:
             self._tell("obey", question.own, answer.decision.description)
             await self._obey(question, answer, self._built(question), late=late)
 
     async def _obey(self, question: Question, answer: Answer, asked_for: Content, *, late: bool = False) -> None:
         """Build or clone, and confirm. A source that has moved on, and one clone in ten, fails."""
-        content, built, failed = self._built(question), self._built(question), False
+        built, failed = self._built(question), False
+        content = built
         if isinstance(answer.decision, Clone):
             source = self.tables.get(answer.decision.source)
             required = answer.decision.required_epoch
@@ -203,14 +210,17 @@ class SymbolicShop:
                 self.clones += 1
                 content = source.content
                 self._judge(content, answer, built, asked_for)
-        epoch = self._write(question.own, content)
-        self.unconfirmed.append((answer.ticket, Outcome(epoch, runtime_ms=1, failed_to_clone=failed)))
+        # Of a silent build that is not confirmed yet nobody can know.
+        silent = content is built and self._is_silent(question) and not late
+        epoch = self._write(question.own, content, keeps_epoch=silent)
+        self.unconfirmed.append((question.own, answer.ticket, Outcome(epoch, runtime_ms=1, failed_to_clone=failed)))
         if not late:
             await self._confirm(len(self.unconfirmed) - 1)
 
     async def _confirm(self, place: int) -> None:
-        ticket, outcome = self.unconfirmed.pop(place)
+        own, ticket, outcome = self.unconfirmed.pop(place)
         await self.inside.confirm(self._caller(), ticket, outcome)
+        self.on_record.add(own)
 
     async def _pre_clone(self, target: str, name: str) -> None:
         own, source = self._relation("dev", name), self._relation("prod", name)
@@ -230,6 +240,7 @@ class SymbolicShop:
             self._tell("copy", source, own)
             epoch = self._write(own, self.tables[source].content)
             await self.inside.confirm(self._caller(), granted.ticket, Outcome(epoch))
+            self.on_record.add(own)
 
     def _question(self, target: str, name: str, *, full_refresh: bool = False) -> Question:
         own = self._relation(target, name)
@@ -253,6 +264,14 @@ class SymbolicShop:
         )
         return Question(name, submission, own, inputs, increments, self.versions[name], self.configs[name])
 
+    def _is_silent(self, question: Question) -> bool:
+        """Whether its build writes no row: the same answer each time for the same version, configuration and inputs."""
+        if not question.increments or question.own not in self.on_record:
+            return False
+        inputs = tuple(self.tables[relation].content for relation in question.inputs)
+        found = repr((question.version, question.config, inputs))
+        return self.silences.setdefault(found, self.chance.random() < self.silent)
+
     def _built(self, question: Question) -> Content:
         """What a build leaves now: an incremental model adds what it reads to what it held."""
         inputs = tuple(self.tables[relation].content for relation in question.inputs)
@@ -260,10 +279,13 @@ class SymbolicShop:
         if question.name != INCREMENTAL:
             return made
         held = self.tables.get(question.own) if question.increments else None
+        # A hook may delete by what it reads, and a new version may add a column.
+        shape = {(question.version, question.config, inputs)}
         if held is None:
-            return ("growing", frozenset({made}))
+            return ("growing", frozenset({made}), frozenset(shape))
         kind, *pieces = held.content
-        return ("growing", (pieces[0] if kind == "growing" else frozenset({held.content})) | {made})
+        rows, shapes = pieces if kind == "growing" else (frozenset({held.content}), frozenset())
+        return ("growing", rows if self._is_silent(question) else rows | {made}, shapes | shape)
 
     def _judge(self, content: Content, answer: Answer, *right: Content) -> None:
         if content not in right:
@@ -271,12 +293,12 @@ class SymbolicShop:
                 "\n".join([*self.history[-60:], answer.decision.description, f"{content} is none of {right}"])
             )
 
-    def _write(self, relation: Relation, content: Content) -> int:
+    def _write(self, relation: Relation, content: Content, *, keeps_epoch: bool = False) -> int:
         """The epoch that the client confirms for it."""
         self.inside.clock.time += self.chance.choice([1_000, 5_000, 60_000])
-        self.tables[relation] = Table(self.inside.clock.time, content)
-        lead = STAMP_LEAD_MS if self.dialect.clock is EpochClock.STAMPED else 0
-        return self.inside.clock.time + lead
+        epoch = self.tables[relation].epoch if keeps_epoch else self.inside.clock.time
+        self.tables[relation] = Table(epoch, content)
+        return self.inside.clock.time + STAMP_LEAD_MS if self.dialect.clock is EpochClock.STAMPED else epoch
 
     def _place(self, target: str, parent: str) -> Relation:
         """Where a run in this target reads a parent: production's, where development has none of its own."""

@@ -239,7 +239,7 @@ async def test_a_list_that_cannot_be_written_fails_no_record(clock: HandClock) -
 
 async def test_a_hook_that_writes_to_a_copy_ends_what_it_proves(runs: Runs) -> None:
     copy = await runs.confirm(await runs.ask(table(DEV)), Outcome(COPIED))
-    assert await runs.inside.ledger.raise_epoch("default", copy, COPIED + 1)
+    assert await runs.inside.ledger.raise_epoch("default", copy, COPIED + 1, at=COPIED + 1)
     decision = (await runs.ask(table(DEV, COPIED + 1))).decision
     assert isinstance(decision, Build)
     assert "a hook wrote to the copy once more" in decision.description

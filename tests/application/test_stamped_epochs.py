@@ -10,6 +10,7 @@ from tests.application.conftest import HandClock, Inside
 from tests.application.runs import Runs, table
 from tests.domain.building import MINUTE, ORDERS, T0
 
+from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.domain.clone import CloneOrder
 from dbt_state_oss.domain.decision import Build, Decision, Skip
 from dbt_state_oss.domain.dialects import dialect_named
@@ -90,11 +91,34 @@ async def test_an_input_that_was_stamped_in_the_same_run_is_unchanged_in_the_nex
         assert isinstance(await asked_at(runs, child(epoch), own), Build)
 
 
-async def test_an_input_of_its_own_epoch_is_compared_exactly(runs: Runs) -> None:
+async def test_an_input_that_was_recorded_at_its_own_epoch_stands_there(runs: Runs) -> None:
     stamp = await runs.build(parent())
     own = await runs.build(child(stamp - LAG))
     assert isinstance(await asked_at(runs, child(stamp - LAG), own), Skip)
-    assert isinstance(await asked_at(runs, child(stamp - LAG - 1), own), Build)
+    assert isinstance(await asked_at(runs, child(stamp - MINUTE - 1), own), Build)
+
+
+async def test_a_stamp_of_a_clock_that_is_far_ahead_is_not_believed(inside: Inside, runs: Runs) -> None:
+    """Rule T10: it would hide every later write."""
+    asked = await runs.ask(parent())
+    future = inside.clock.time + 365 * 24 * 60 * MINUTE
+    await inside.confirm(runs.caller(), asked.ticket, Outcome(future, runtime_ms=1000))
+    (recorded,) = (await inside.ledger.history("default", parent().key)).executions
+    assert recorded.epoch == inside.clock.time
+    assert isinstance(await asked_at(runs, parent(), inside.clock.time + 30 * 24 * 60 * MINUTE), Build)
+
+
+async def test_a_silent_build_that_was_stamped_builds_its_readers(runs: Runs) -> None:
+    """Rule F1a: an incremental of changed logic that wrote no row leaves the table's own epoch where it was."""
+
+    def incremental(sql: str, **changes: Any) -> Submission:
+        return parent(sql=sql, execution_type=ExecutionType.APPEND, **changes)
+
+    first = await runs.build(incremental("select id from shop.raw.orders"))
+    own = await runs.build(child(first - LAG))
+    assert isinstance(await asked_at(runs, child(first - LAG), own), Skip)
+    await runs.build(incremental("select id, amount from shop.raw.orders", own_epoch=first - LAG))
+    assert isinstance(await asked_at(runs, child(first - LAG), own), Build)
 
 
 async def test_a_stamped_parent_that_is_built_again_identically_builds_nobody(runs: Runs) -> None:

@@ -25,7 +25,7 @@ async def directory(tmp_path: Path) -> Path:
     """A state with a target, a document that is no text, and the servers' secrets."""
     directory = tmp_path / "state"
     store = await LocalStore.open(directory)
-    await Ledger(store, cache_bytes=0).add(DEFAULT_ORGANIZATION, TargetKey("ns", MART), [execution()])
+    await Ledger(store, cache_bytes=0).add(DEFAULT_ORGANIZATION, TargetKey("ns", MART), execution())
     await store.put("default/other", b"\xff no text", expected=None)
     await store.put(TICKET_KEYS, SECRET, expected=None)
     await store.close()

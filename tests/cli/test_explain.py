@@ -37,7 +37,8 @@ async def project(tmp_path: Path) -> Path:
     first, second = (execution_id(TARGET, name, "raw") for name in ("first", "second"))
     inputs = {ORDERS: Input(ORDERS_FRESH[ORDERS], None)}
     builds = [execution(id=first, epoch=1), execution(id=second, epoch=2, inputs=inputs)]
-    await Ledger(store, cache_bytes=0).add(DEFAULT_ORGANIZATION, TARGET, builds)
+    for build in builds:
+        await Ledger(store, cache_bytes=0).add(DEFAULT_ORGANIZATION, TARGET, build)
     journal, caller = Journal(store, SystemClock()), Caller(DEFAULT_ORGANIZATION, "r", "s")
     built = journal.note(caller, STALE, decide(STALE), execution_id=second)
     later = replace(SAME, now=SAME.now + 1)

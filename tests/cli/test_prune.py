@@ -25,9 +25,9 @@ async def directory(tmp_path: Path) -> Path:
     store = await LocalStore.open(tmp_path)
     ledger = Ledger(store, cache_bytes=0)
     old = now - 100 * DAY_MS
-    await ledger.add(DEFAULT_ORGANIZATION, TargetKey("ns", MART), [execution(confirmed_at=now)])
+    await ledger.add(DEFAULT_ORGANIZATION, TargetKey("ns", MART), execution(confirmed_at=now))
     gone = '"shop"."dev"."gone"'
-    await ledger.add(DEFAULT_ORGANIZATION, TargetKey("ns", gone), [execution(confirmed_at=old, built_at=old)])
+    await ledger.add(DEFAULT_ORGANIZATION, TargetKey("ns", gone), execution(confirmed_at=old, built_at=old))
     await store.close()
     return tmp_path
 

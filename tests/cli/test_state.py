@@ -37,7 +37,8 @@ async def directory(tmp_path: Path) -> Path:
     ledger = Ledger(store, cache_bytes=0)
     newest = execution(id="ns.t.new", runtime_ms=1_500)
     older = execution(id="ns.t.old", epoch=BUILT - 60_000, built_at=BUILT - 60_000)
-    await ledger.add(DEFAULT_ORGANIZATION, TargetKey("ns", MART), [older, newest])
+    for build in (older, newest):
+        await ledger.add(DEFAULT_ORGANIZATION, TargetKey("ns", MART), build)
     failed = execution(
         asked(CASE, execution_type=ExecutionType.DBT_DATA_TEST),
         id="ns.t.test",
@@ -45,7 +46,7 @@ async def directory(tmp_path: Path) -> Path:
         node_id="test.shop.unique_mart",
         results=DataTestResults(3, should_warn=False, should_error=True),
     )
-    await ledger.add(DEFAULT_ORGANIZATION, TargetKey("ns", DATA_TEST), [failed])
+    await ledger.add(DEFAULT_ORGANIZATION, TargetKey("ns", DATA_TEST), failed)
     await store.close()
     return directory
 
@@ -103,7 +104,7 @@ async def test_show_tells_why_it_would_be_built_and_what_was_decided_last(direct
         id="ns.o.1",
         node_id="model.shop.orders",
     )
-    await ledger.add(DEFAULT_ORGANIZATION, TargetKey("ns", ORDERS), [moved])
+    await ledger.add(DEFAULT_ORGANIZATION, TargetKey("ns", ORDERS), moved)
     caller = Caller(DEFAULT_ORGANIZATION, "a" * 32, "b" * 32)
     decision = decide(built_before(CASE))
     journal.note(caller, built_before(CASE), decision, execution_id="ns.t.new")
@@ -136,7 +137,7 @@ async def add_reader(directory: Path, relation: Relation, reads: Relation) -> No
     key = TargetKey("ns", relation)
     store = await LocalStore.open(directory)
     built = execution(asked(CASE, key=key, relation=relation, inputs={reads: BUILT}), id=f"ns.{relation}.1")
-    await Ledger(store, cache_bytes=0).add(DEFAULT_ORGANIZATION, key, [built])
+    await Ledger(store, cache_bytes=0).add(DEFAULT_ORGANIZATION, key, built)
     await store.close()
 
 
@@ -261,7 +262,7 @@ async def test_all_is_forgotten_though_nobody_reads_to_the_end(tmp_path: Path) -
     store = await LocalStore.open(tmp_path)
     for number in range(600):
         await Ledger(store, cache_bytes=0).add(
-            DEFAULT_ORGANIZATION, TargetKey("ns", Relation(f'"shop"."prod"."mart_{number}"')), [execution()]
+            DEFAULT_ORGANIZATION, TargetKey("ns", Relation(f'"shop"."prod"."mart_{number}"')), execution()
         )
     await store.close()
     line, exit_code = first_line("state", "invalidate", "shop.prod.*", "--yes", "--dir", str(tmp_path))

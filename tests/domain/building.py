@@ -43,7 +43,8 @@ CASE = Case(SUBMISSION, History(), FINGERPRINT, raw_digest="r1", extras={"grants
 def execution(case: Case = CASE, **changes: Any) -> Execution:
     """A confirmed build of `case`, then changed."""
     built = draft_execution(case, execution_id="ns.t.x1", decided_at=BUILT - MINUTE)
-    return replace(built, **{"epoch": case.submission.own_epoch, "built_at": BUILT, "confirmed_at": BUILT, **changes})
+    outcome = {"epoch": case.submission.own_epoch, "found_epoch": None, "built_at": BUILT, "confirmed_at": BUILT}
+    return replace(built, **{**outcome, **changes})
 
 
 def built_before(case: Case = CASE, *older: Execution, **changes: Any) -> Case:

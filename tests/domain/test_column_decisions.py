@@ -168,7 +168,9 @@ def test_a_table_that_the_query_is_not_seen_to_read_counts_as_a_whole() -> None:
     case = child_of(BUILT, edited(), sql="select 1 as one")
 
     assert case.history.latest is not None
-    assert case.history.latest.inputs[PARENT] == Input(EPOCH, BUILT.lineage, BUILT.data_identity)
+    assert case.history.latest.inputs[PARENT] == Input(
+        EPOCH, BUILT.lineage, BUILT.data_identity, last_build_at=BUILT.confirmed_at
+    )
     assert isinstance(decide(case), Build)
 
 

@@ -103,5 +103,7 @@ def test_logic_that_changed_further_upstream_is_told_from_the_upstreams_own() ->
     before = execution(CASE, id="ns.t.before", epoch=T0, lineage="l1", confirmed_at=T0, decided_at=T0)
     followed = replace(rebuilt, decided_at=BUILT, confirmed_at=BUILT + HOUR)
     both = replace(case, upstream={ORDERS: History((followed, before))})
-    assert both.input_now(ORDERS) == Input(BUILT + HOUR, "l2", both.input_now(ORDERS).identity)
+    assert both.input_now(ORDERS) == Input(
+        BUILT + HOUR, "l2", both.input_now(ORDERS).identity, last_build_at=BUILT + HOUR
+    )
     assert f"upstream {ORDERS} was rebuilt with changed logic further upstream " in decide(both).description

@@ -65,7 +65,7 @@ def as_view(*, lineage: str | None, star: bool = True, recorded: str | None = "l
         CASE, fingerprint=Fingerprint(FingerprintKind.PARSED, "v1", (Slot(ORDERS, (ORDERS,)),), star_relations=stars)
     )
     view = asked(view, execution_type=ExecutionType.VIEW, inputs={})
-    inputs = {ORDERS: Input(BUILT, recorded)} if star else {}
+    inputs = {ORDERS: Input(BUILT, recorded, last_build_at=BUILT)} if star else {}
     upstream = History() if lineage is None else History((execution(lineage=lineage),))
     return replace(built_before(view, inputs=inputs), upstream={ORDERS: upstream})
 

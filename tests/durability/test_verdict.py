@@ -65,7 +65,7 @@ async def record(tmp_path: Path) -> Record:
         await shared_key_ring(store)
         ledger = Ledger(store, cache_bytes=0)
         for each in builds:
-            await ledger.add(DEFAULT_ORGANIZATION, TARGET, [each])
+            await ledger.add(DEFAULT_ORGANIZATION, TARGET, each)
         await store.close()
         return [Acknowledged(each.id, each.epoch, None, attempts=1) for each in builds]
 

@@ -24,6 +24,17 @@ def test_a_table_that_is_mended_rebuilds_what_is_downstream_once(shop: Shop, dam
     assert shop.build().built == set()
 
 
+@pytest.mark.parametrize("damage", DAMAGES, ids=["altered", "truncated", "dropped", "added to"])
+def test_a_table_that_is_mended_builds_nothing_else_if_a_run_had_seen_it_whole(shop: Shop, damage: str) -> None:
+    """The second run finds the inputs as the first one's builds recorded them, so the builds read just that."""
+    shop.build()
+    assert shop.build().built == set()
+    shop.sql(damage)
+
+    assert shop.build().built == {"order_totals"}
+    assert shop.build().built == set()
+
+
 def test_a_model_that_went_there_and_back_builds_nothing_at_any_depth(shop: Shop) -> None:
     shop.write("models/grand_total.sql", "select sum(total) as total from {{ ref('customer_totals') }}")
     shop.build()

@@ -54,7 +54,7 @@ class Candidates:
     async def add(self, organization: str, target: TargetKey, execution: Execution) -> None:
         """Record an execution (rule W1), and list its target beside that. Raises `StoreError` where it is not recorded."""
         await asyncio.gather(
-            self._ledger.add(organization, target, [execution]), self._list(organization, target, execution)
+            self._ledger.add(organization, target, execution), self._list(organization, target, execution)
         )
 
     async def _list(self, organization: str, target: TargetKey, execution: Execution) -> None:

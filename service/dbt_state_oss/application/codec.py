@@ -39,6 +39,11 @@ class TargetDocument:
     """Of the execution that was the latest when the target was forgotten."""
     forgotten_inputs: tuple[Relation, ...] = ()
     """What that execution read."""
+    silent_builds: Mapping[Relation, int] = field(default_factory=dict)
+    """Unix milliseconds by input; see `History`."""
+    readers: tuple[str, ...] | None = None
+    """Names of the targets of this namespace that were built from this one, to be told of its silent builds (rule F1a); None
+    where they are not on record."""
     format: Literal["target/1"] = "target/1"
 
 
@@ -62,6 +67,10 @@ class NodeEntry:
     namespace: str
     """The client's `table_namespace`: with the relation it names the target."""
     profile_name: str
+    reused: str = ""
+    """The id of an execution that was reused while all its inputs were as it had recorded them (rule F2)."""
+    reused_at: int = 0
+    """When that was, Unix milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)

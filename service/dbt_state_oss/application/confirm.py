@@ -8,9 +8,11 @@ from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.candidates import Candidates
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.ports import Clock
+from dbt_state_oss.application.reading import read_by
 from dbt_state_oss.application.tickets import Tickets
 from dbt_state_oss.domain.clone import disowned
-from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, DataTestResults, Execution
+from dbt_state_oss.domain.dialects import EpochClock, dialect_named
+from dbt_state_oss.domain.history import DataTestResults, Execution, believed
 from dbt_state_oss.domain.submission import TargetKey
 
 
@@ -45,7 +47,7 @@ class Confirm:
         organization, target = caller.organization, promise.target
         copy = None if outcome.failed_to_clone else promise.copy
         draft = await self._held_against_its_source(caller, target, copy or promise.draft)
-        draft = await self._held_against_its_inputs(caller, target, draft)
+        draft = await read_by(self._ledger, organization, target, draft)
         execution = completed(draft, outcome, at=self._clock.now())
         await self._candidates.add(organization, target, execution)
         if promise.copy is not None and copy is None:
@@ -63,31 +65,23 @@ class Confirm:
             return draft
         return disowned(draft, "its source was being written")
 
-    async def _held_against_its_inputs(self, caller: Caller, target: TargetKey, draft: Execution) -> Execution:
-        """The draft; its content and lineage are not known if a table of ours that it read has been built meanwhile (rule I1)."""
-        began = draft.decided_at
-        own = {relation: known for relation, known in draft.inputs.items() if known.lineage is not None}
-        if draft.origin is not None or began is None or not own:
-            return draft
-        histories = await self._ledger.histories(caller.organization, target.namespace, own)
-        for relation, known in own.items():
-            built = (one for one in histories[relation].executions if one.confirmed_at >= began)
-            if any(one.epoch != known.epoch and one.data_identity != known.identity for one in built):
-                return replace(draft, data_identity=None, lineage=UNKNOWN_LINEAGE)
-        return draft
-
 
 def completed(draft: Execution, outcome: Outcome, *, at: int) -> Execution:
     """The draft with its outcome: the same record from Confirm and from Record (rule W1).
 
-    A clone keeps what it has from its source: the content is no younger, and cost what it cost there (rule C4).
+    A clone keeps what it has from its source: the content is no younger, and cost what it cost there (rule C4). A stamped epoch
+    that is far ahead of the server's clock counts as its time (rule T10).
     """
+    epoch = outcome.epoch
+    stamped = draft.stamped_from is not None or dialect_named(draft.logic.dialect).clock is EpochClock.STAMPED
+    if epoch is not None and stamped:
+        epoch = believed(epoch, at=at)
     if draft.origin is not None:
         table_type = outcome.table_type or draft.table_type
-        return replace(draft, epoch=outcome.epoch, confirmed_at=at, table_type=table_type)
+        return replace(draft, epoch=epoch, confirmed_at=at, table_type=table_type)
     return replace(
         draft,
-        epoch=outcome.epoch,
+        epoch=epoch,
         built_at=at,
         confirmed_at=at,
         runtime_ms=outcome.runtime_ms or 0,

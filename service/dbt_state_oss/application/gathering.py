@@ -9,11 +9,13 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from dbt_state_oss.application.ledger import Ledger
+from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Fingerprinter
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest, seed_fingerprint
+from dbt_state_oss.domain.freshness import sighting_matters
 from dbt_state_oss.domain.history import History
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.rules import upstream_matters
@@ -24,9 +26,15 @@ class Gathering:
     """Builds cases. Raises `StoreError` where the store cannot be read, or not in time (rule X1)."""
 
     def __init__(
-        self, ledger: Ledger, fingerprinter: Fingerprinter, build_on: BuildOn, missing_evidence: MissingEvidence
+        self,
+        ledger: Ledger,
+        node_states: NodeStates,
+        fingerprinter: Fingerprinter,
+        build_on: BuildOn,
+        missing_evidence: MissingEvidence,
     ) -> None:
         self._ledger = ledger
+        self._node_states = node_states
         self._fingerprinter = fingerprinter
         self._build_on = build_on
         self._missing_evidence = missing_evidence
@@ -35,7 +43,12 @@ class Gathering:
         """The case with all that the ledger knows and that the decision depends on."""
         history = await self._ledger.history(organization, submission.key)
         case = await self._case(submission, history, now)
-        return await self.with_upstream(organization, case) if upstream_matters(case) else case
+        if not upstream_matters(case):
+            return case
+        case = await self.with_upstream(organization, case)
+        if not sighting_matters(case):
+            return case
+        return replace(case, inputs_seen=await self._node_states.inputs_seen(organization, submission.node))
 
     async def unknown(self, submission: Submission, now: int) -> Case:
         """The case as it stands where the ledger cannot be read (rule X1), whatever may have been forgotten in it (rule I5)."""

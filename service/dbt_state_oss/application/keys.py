@@ -34,10 +34,15 @@ def target_prefix(organization: str) -> str:
     return f"{_part(organization)}/targets/"
 
 
+def namespace_prefix(organization: str, namespace: str) -> str:
+    """The prefix of all target documents of a namespace."""
+    return f"{target_prefix(organization)}{_part(namespace)}/"
+
+
 @lru_cache(maxsize=16_384)
 def target_key(organization: str, target: TargetKey) -> str:
     """The key of a target's document."""
-    return f"{target_prefix(organization)}{_part(target.namespace)}/{_digest(target.name)}"
+    return f"{namespace_prefix(organization, target.namespace)}{_digest(target.name)}"
 
 
 def is_target_key(key: str) -> bool:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from dbt_state_oss.application.codec import TargetDocument, decode_target, encode
 from dbt_state_oss.application.deadline import answered_within
 from dbt_state_oss.application.documents import DocumentCache
-from dbt_state_oss.application.keys import is_aside, target_key, target_key_of, target_prefix, texts_keys_beside
+from dbt_state_oss.application.keys import (
+    is_aside,
+    namespace_prefix,
+    target_key,
+    target_key_of,
+    target_prefix,
+    texts_keys_beside,
+)
 from dbt_state_oss.application.ports import ObjectStore
+from dbt_state_oss.application.recording import Recording, history_of, with_reader
 from dbt_state_oss.application.side_by_side import side_by_side
-from dbt_state_oss.domain.history import Execution, History
+from dbt_state_oss.domain.dialects import EpochClock, dialect_named
+from dbt_state_oss.domain.history import Execution, History, believed
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import ExecutionType, TargetKey
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 _CONCURRENT_READS = 16
 _CLOCK_ERROR_MS = 24 * 60 * 60 * 1000
@@ -47,9 +60,12 @@ class Ledger:
     Histories that are not read within `read_timeout_seconds` count as such a failure (rule X1).
     """
 
-    def __init__(self, store: ObjectStore, *, cache_bytes: int, read_timeout_seconds: float = 10.0) -> None:
+    def __init__(
+        self, store: ObjectStore, *, cache_bytes: int, read_timeout_seconds: float = 10.0, trust_hooks: bool = False
+    ) -> None:
         self._store = store
         self._read_timeout = read_timeout_seconds
+        self._trust_hooks = trust_hooks
         self._documents: DocumentCache[TargetDocument] = DocumentCache(
             store, decode=decode_target, encode=encode, cache_bytes=cache_bytes
         )
@@ -63,15 +79,12 @@ class Ledger:
         self, organization: str, namespace: str, relations: Collection[Relation]
     ) -> dict[Relation, History]:
         """The histories of several relations of one namespace, read side by side."""
-        limit = asyncio.Semaphore(_CONCURRENT_READS)
 
         async def one(relation: Relation) -> History:
-            async with limit:
-                return await self._history(organization, TargetKey(namespace, relation))
+            return await self._history(organization, TargetKey(namespace, relation))
 
         async with answered_within(self._read_timeout):
-            histories = await asyncio.gather(*(one(relation) for relation in relations))
-        return dict(zip(relations, histories, strict=True))
+            return await self._of_each(relations, one)
 
     async def account_of(self, organization: str, execution_id: str) -> TargetAccount | None:
         """The target that an execution id names; None where nothing is known of it."""
@@ -86,23 +99,87 @@ class Ledger:
         document = await self._documents.read(target_key(organization, target))
         if document is None or document.target != target:
             return History()
-        return _history_of(document)
+        return history_of(document)
 
-    async def add(self, organization: str, target: TargetKey, executions: Iterable[Execution]) -> None:
-        """Add executions to a target's history; durable on return (rule W1), idempotent by execution id (rule W2)."""
-        new = tuple(executions)
+    async def read_by(
+        self, organization: str, reader: TargetKey, relations: Collection[Relation]
+    ) -> dict[Relation, History]:
+        """The histories of what `reader` was built from; each lists it as a reader, to be told of silent builds (rule F1a).
+
+        A silent build that is recorded after this call tells the reader. One that was recorded before is in the history.
+        """
+
+        async def one(relation: Relation) -> History:
+            target = TargetKey(reader.namespace, relation)
+            key = target_key(organization, target)
+            document = await self._documents.read(key)
+            if document is None or document.target != target:
+                return History()
+            if with_reader(document, reader.name) is not None:
+                await self._documents.update(
+                    key, lambda found: None if found is None else with_reader(found, reader.name)
+                )
+                document = self._documents.seen(key) or await self._documents.read(key)
+            return History() if document is None else history_of(document)
+
+        return await self._of_each(relations, one)
+
+    async def add(self, organization: str, target: TargetKey, execution: Execution) -> None:
+        """Add an execution to a target's history; durable on return (rule W1), idempotent by its id (rule W2).
+
+        The readers of the target are told of a silent build before it is recorded (rule F1a), and it is recorded only while
+        the list of readers is the one that was told.
+        """
+        recording = Recording(target, execution, trust_hooks=self._trust_hooks)
 
         def merged(document: TargetDocument | None) -> TargetDocument | None:
-            known = _history_of(document) if document is not None and document.target == target else History()
-            history = known.merged(new)
-            if history == known:
-                return None
-            return TargetDocument(organization, target, history.executions, history.forgotten_at)
+            known = document if document is not None and document.target == target else None
+            return recording.made_of(known or TargetDocument(organization, target, ()))
 
-        await self._documents.update(target_key(organization, target), merged)
+        async def told(name: str) -> None:
+            reader = TargetKey(target.namespace, name)
 
-    async def raise_epoch(self, organization: str, execution_id: str, epoch: int) -> bool:
+            def noted(document: TargetDocument | None) -> TargetDocument | None:
+                known = document if document is not None and document.target == reader else None
+                return recording.noted_by(known or TargetDocument(organization, reader, ()))
+
+            await self._documents.update(target_key(organization, reader), noted)
+
+        while True:
+            await self._documents.update(target_key(organization, target), merged)
+            if recording.is_done:
+                return
+            if recording.needs_search:
+                recording.searched(await self._names_of_readers(organization, target))
+            names = recording.to_be_told
+            await self._of_each(names, told)
+            recording.told |= names
+
+    async def _names_of_readers(self, organization: str, target: TargetKey) -> set[str]:
+        """The targets of the namespace that an execution on record was built from `target`: reads all of them."""
+        names: set[str] = set()
+        prefix = namespace_prefix(organization, target.namespace)
+        keys = (key async for key in self._store.list(prefix) if not is_aside(key))
+        async with aclosing(side_by_side(keys, self._keyed)) as found:
+            async for _, document in found:
+                if document is not None and any(target.name in one.inputs for one in document.executions):
+                    names.add(document.target.name)
+        return names
+
+    async def _of_each(self, names: Collection[K], work: Callable[[K], Awaitable[V]]) -> dict[K, V]:
+        """What `work` returns for each name, some of them side by side."""
+        limit = asyncio.Semaphore(_CONCURRENT_READS)
+
+        async def one(name: K) -> V:
+            async with limit:
+                return await work(name)
+
+        return dict(zip(names, await asyncio.gather(*(one(name) for name in names)), strict=True))
+
+    async def raise_epoch(self, organization: str, execution_id: str, epoch: int, *, at: int) -> bool:
         """Raise the epoch of an execution if it is its target's latest (rule W5); false where it is not.
+
+        `at` is the server's time, Unix milliseconds: a stamp that is far ahead of it counts as it (rule T10).
 
         What moved it was a hook that wrote, so the content is no longer what its data identity named; and that of a copy is no
         longer what a build makes, which runs the hook once.
@@ -118,15 +195,17 @@ class Ledger:
             if document is None or not document.executions or document.executions[0].id != execution_id:
                 return None
             latest = document.executions[0]
-            if latest.epoch is None or epoch <= latest.epoch:
+            stamped = dialect_named(latest.logic.dialect).clock is EpochClock.STAMPED
+            moved_to = believed(epoch, at=at) if stamped else epoch
+            if latest.epoch is None or moved_to <= latest.epoch:
                 return None
             raised = True
-            moved = replace(latest, epoch=epoch, data_identity=None)
+            moved = replace(latest, epoch=moved_to, data_identity=None)
             if latest.origin is not None:
                 moved = replace(
                     moved, hook_wrote=True, unproven="it was cloned, and a hook wrote to the copy once more"
                 )
-            history = _history_of(document).merged([moved])
+            history = history_of(document).merged([moved])
             return replace(document, executions=history.executions)
 
         await self._documents.update(key, change)
@@ -173,13 +252,9 @@ class Ledger:
 
 
 def _account_of(key: str, document: TargetDocument) -> TargetAccount:
-    history = _history_of(document)
+    history = history_of(document)
     latest = history.latest
     if latest is None:
         return TargetAccount(key, document.target, history, document.forgotten_node_id, document.forgotten_inputs)
     named = (slot.relation for slot in latest.logic.fingerprint.slots)
     return TargetAccount(key, document.target, history, latest.node_id, tuple(dict.fromkeys((*latest.inputs, *named))))
-
-
-def _history_of(document: TargetDocument) -> History:
-    return History(document.executions, document.forgotten_at)

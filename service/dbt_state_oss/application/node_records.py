@@ -42,10 +42,10 @@ class NodeRecords:
         return {unique_id: entry for shard in shards if shard for unique_id, entry in shard.nodes.items()}
 
     def showed(self, key: str, unique_id: str, entry: NodeEntry) -> bool:
-        """Whether the node looked like that when its shard was read or written last."""
+        """Whether the node looked like that when its shard was read or written last, whatever was reused then."""
         shard = self._shards.seen(key)
         known = None if shard is None else shard.nodes.get(unique_id)
-        return known is not None and _looks_like(known, entry)
+        return known is not None and _looks_like(replace(known, reused=entry.reused), entry)
 
     async def merge(self, key: str, entries: Mapping[str, NodeEntry]) -> None:
         """Bring these nodes into a shard."""
@@ -71,7 +71,7 @@ def _merged(shard: NodeShard | None, entries: Mapping[str, NodeEntry]) -> NodeSh
     """The shard with the younger accounts; None where no node looks other than it did."""
     known = shard.nodes if shard is not None else {}
     younger = {
-        unique_id: entry
+        unique_id: with_sighting(entry, known.get(unique_id))
         for unique_id, entry in entries.items()
         if unique_id not in known or known[unique_id].seen_at <= entry.seen_at
     }
@@ -81,5 +81,12 @@ def _merged(shard: NodeShard | None, entries: Mapping[str, NodeEntry]) -> NodeSh
     return NodeShard({**known, **younger}) if changed else None
 
 
+def with_sighting(entry: NodeEntry, before: NodeEntry | None) -> NodeEntry:
+    """The entry; one that tells of no reused execution keeps what is on record, as does one that tells of the same."""
+    if before is None or (entry.reused and entry.reused != before.reused):
+        return entry
+    return replace(entry, reused=before.reused, reused_at=before.reused_at)
+
+
 def _looks_like(one: NodeEntry, other: NodeEntry) -> bool:
-    return replace(one, seen_at=other.seen_at) == other
+    return replace(one, seen_at=other.seen_at, reused_at=other.reused_at) == other

@@ -11,15 +11,16 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
 from dbt_state_oss.application.codec import NodeEntry
 from dbt_state_oss.application.keys import node_shard_key, node_shard_keys, nodes_prefix, project_key
-from dbt_state_oss.application.node_records import NodeRecords
+from dbt_state_oss.application.node_records import NodeRecords, with_sighting
 from dbt_state_oss.application.ports import Clock, ObjectStore
-from dbt_state_oss.domain.submission import Submission
+from dbt_state_oss.domain.case import InputsSeen
+from dbt_state_oss.domain.submission import Node, Submission
 from dbt_state_oss.errors import StoreError, StoreUnavailable
 
 PAUSE_SECONDS = 0.5
@@ -53,27 +54,29 @@ class NodeStates:
         self._pause = pause_seconds
         self._records = NodeRecords(store)
         self._notes = _Notes()
+        self._being_written = _Notes()
         self._writing = asyncio.Lock()
         self._wake = asyncio.Event()
         self._closed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._leisure: asyncio.TimerHandle | None = None
 
-    def note(self, organization: str, submission: Submission, *, reused: bool) -> None:
+    def note(self, organization: str, submission: Submission, *, reused: bool, unmoved: str = "") -> None:
         """Remember how this node looks, if its client tracks it. Never waits.
 
         One that was not `reused` is written soon though it looks as it did when this process saw its record last: that another
-        process has written since.
+        process has written since. `unmoved` is the id of the execution that is reused where all its inputs are as recorded.
         """
         node = submission.node
-        if not node.tracked or not node.unique_id or self._closed.is_set() or self._notes.count >= _MOST_WAITING:
+        if not _is_tracked(node) or self._closed.is_set() or self._notes.count >= _MOST_WAITING:
             return
-        prefix = nodes_prefix(
-            organization, node.target_name, project_id=node.project_id, project_name=node.project_name
-        )
-        entry = _entry(submission, seen_at=self._clock.now())
-        key = node_shard_key(prefix, node.unique_id)
-        self._notes.nodes[key][node.unique_id] = entry
+        now = self._clock.now()
+        entry = _entry(submission, seen_at=now)
+        if unmoved and not (node.resource_type == "test" and submission.relation is not None):
+            entry = replace(entry, reused=unmoved, reused_at=now)
+        key = _shard_key(organization, node)
+        noted = self._notes.nodes[key]
+        noted[node.unique_id] = entry = with_sighting(entry, noted.get(node.unique_id))
         self._notes.count += 1
         if node.project_id:
             self._notes.projects[project_key(organization, node.project_name)].add(node.project_id)
@@ -83,6 +86,18 @@ class NodeStates:
             self._wake.set()
         elif self._leisure is None:
             self._leisure = asyncio.get_running_loop().call_later(_LEISURE_SECONDS, self._wake.set)
+
+    async def inputs_seen(self, organization: str, node: Node) -> InputsSeen | None:
+        """When the inputs of a node's execution were last noted to be as recorded; what waits to be written counts too."""
+        if not _is_tracked(node):
+            return None
+        key = _shard_key(organization, node)
+        for notes in (self._notes, self._being_written):
+            entry = notes.nodes.get(key, {}).get(node.unique_id)
+            if entry is not None and entry.reused:
+                return InputsSeen(entry.reused, entry.reused_at)
+        entry = (await self._records.entries([key])).get(node.unique_id)
+        return InputsSeen(entry.reused, entry.reused_at) if entry is not None and entry.reused else None
 
     async def all_nodes(self, prefix: str) -> dict[str, NodeEntry]:
         """Every node under a `nodes_prefix`, by unique id: one read for each shard."""
@@ -130,6 +145,7 @@ class NodeStates:
                 self._leisure.cancel()
                 self._leisure = None
             notes, self._notes = self._notes, _Notes()
+            self._being_written = notes
             shards = [self._write_nodes(key, entries) for key, entries in notes.nodes.items()]
             projects = [self._write_project(key, ids) for key, ids in notes.projects.items()]
             return all(await asyncio.gather(*shards, *projects))
@@ -138,7 +154,8 @@ class NodeStates:
         if await _written(self._records.merge(key, entries), key):
             return True
         if self._notes.count + len(entries) <= _MOST_WAITING:
-            self._notes.nodes[key] = entries | self._notes.nodes[key]
+            newer = self._notes.nodes[key]
+            newer.update({each: with_sighting(newer.get(each, entry), entry) for each, entry in entries.items()})
             self._notes.count += len(entries)
             self._wake.set()
         return False
@@ -158,6 +175,15 @@ async def _written(writing: Awaitable[None], key: str) -> bool:
         _log.warning("node_states_not_written", key=key, cause=str(error))
         return False
     return True
+
+
+def _is_tracked(node: Node) -> bool:
+    return node.tracked and bool(node.unique_id)
+
+
+def _shard_key(organization: str, node: Node) -> str:
+    prefix = nodes_prefix(organization, node.target_name, project_id=node.project_id, project_name=node.project_name)
+    return node_shard_key(prefix, node.unique_id)
 
 
 def _entry(submission: Submission, *, seen_at: int) -> NodeEntry:

@@ -10,8 +10,10 @@ from dbt_state_oss.application.candidates import Candidates
 from dbt_state_oss.application.confirm import Outcome, completed
 from dbt_state_oss.application.gathering import Gathering
 from dbt_state_oss.application.keys import execution_id
+from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Clock
+from dbt_state_oss.application.reading import read_by
 from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.history import Execution, Input
 from dbt_state_oss.domain.submission import ExecutionType, Submission
@@ -31,7 +33,10 @@ class Recorded:
 class Record:
     """Records builds after the fact."""
 
-    def __init__(self, *, gathering: Gathering, candidates: Candidates, node_states: NodeStates, clock: Clock) -> None:
+    def __init__(
+        self, *, ledger: Ledger, gathering: Gathering, candidates: Candidates, node_states: NodeStates, clock: Clock
+    ) -> None:
+        self._ledger = ledger
         self._gathering = gathering
         self._candidates = candidates
         self._node_states = node_states
@@ -46,6 +51,7 @@ class Record:
             identity = execution_id(submission.key, f"{caller.request_id}-{number}", case.raw_digest)
             draft = draft_execution(case, execution_id=identity, decided_at=None)
             execution = _as_provable(completed(draft, recorded.outcome, at=now), recorded)
+            execution = await read_by(self._ledger, caller.organization, submission.key, execution)
             await self._candidates.add(caller.organization, submission.key, execution)
             self._node_states.note(caller.organization, submission, reused=False)
         return len(records)
@@ -64,7 +70,7 @@ def _as_provable(execution: Execution, recorded: Recorded) -> Execution:
         relation: known if start is not None and known.epoch is not None and known.epoch < start else _unknown(known)
         for relation, known in execution.inputs.items()
     }
-    return replace(execution, inputs=inputs, data_identity=None)
+    return replace(execution, inputs=inputs, data_identity=None, found_epoch=None)
 
 
 def _unknown(known: Input) -> Input:

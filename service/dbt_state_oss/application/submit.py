@@ -115,7 +115,10 @@ class Submit:
 
     def _answer(self, caller: Caller, case: Case, decision: Decision) -> Answer:
         submission = case.submission
-        self._node_states.note(caller.organization, submission, reused=isinstance(decision, Skip))
+        skipped = decision.execution.id if isinstance(decision, Skip) else ""
+        # Histories of inputs are gathered only where one of them has moved.
+        unmoved = "" if case.upstream else skipped
+        self._node_states.note(caller.organization, submission, reused=bool(skipped), unmoved=unmoved)
         if isinstance(decision, Skip):
             name = self._journal.note(caller, case, decision, execution_id=decision.execution.id)
             return Answer(decision, name, "")

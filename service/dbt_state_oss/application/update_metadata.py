@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.ledger import Ledger
+from dbt_state_oss.application.ports import Clock
 
 
 class UpdateMetadata:
     """Moves the recorded epoch of an execution forward."""
 
-    def __init__(self, *, ledger: Ledger) -> None:
+    def __init__(self, *, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
+        self._clock = clock
 
     async def __call__(self, caller: Caller, execution_id: str, epoch: int | None) -> None:
         """Do so if the execution is still its target's latest; unknown ids are ignored. Raises `StoreError`."""
         if epoch is not None:
-            await self._ledger.raise_epoch(caller.organization, execution_id, epoch)
+            await self._ledger.raise_epoch(caller.organization, execution_id, epoch, at=self._clock.now())

@@ -33,6 +33,14 @@ _READS_WHAT_THE_QUERY_READS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class InputsSeen:
+    """At `at` (Unix milliseconds) every input of an execution was reported as the execution had recorded it."""
+
+    execution_id: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """A submission with what the ledger knows of its target and, where it is needed, of the tables that it reads."""
 
@@ -48,6 +56,8 @@ class Case:
     missing_evidence: MissingEvidence = MissingEvidence.BUILD
     upstream: Mapping[Relation, History] = field(default_factory=dict)
     """Histories of the tables read; empty while nothing depends on them (see `rules.upstream_matters`)."""
+    inputs_seen: InputsSeen | None = None
+    """When the inputs were last seen unmoved; None while nothing depends on it (see `freshness.sighting_matters`)."""
 
     @property
     def dialect(self) -> Dialect:
@@ -118,11 +128,11 @@ class Case:
         history = self.upstream.get(relation, History())
         if self.is_view:
             latest = history.latest
-            lineage = latest_lineage(history)
-            return (
-                Input(None, lineage)
-                if latest is None
-                else Input(latest.epoch, lineage, stamped_from=latest.stamped_from)
+            return Input(
+                None if latest is None else latest.epoch,
+                latest_lineage(history),
+                last_build_at=history.last_build_at,
+                stamped_from=None if latest is None else latest.stamped_from,
             )
         return Input(
             epoch,
@@ -130,6 +140,7 @@ class Case:
             identity_at(history, relation, epoch, self.clock),
             columns_identity_at(history, relation, epoch, self.clock, self._reads_of(relation)),
             self._columns_handed_on(history, relation, epoch),
+            history.last_build_at,
             input_stamped_from(history, epoch, self.clock),
         )
 

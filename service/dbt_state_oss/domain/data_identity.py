@@ -50,14 +50,19 @@ def identity_at(history: History, relation: Relation, epoch: Epoch | None, clock
     if epoch is None:
         return None
     written = history.written_at(epoch, clock)
-    if written is None or written.data_identity is None or written.unproven is not None:
-        return named_by_epoch(relation, epoch if written is None else written.epoch)
+    if written is None:
+        return named_by_epoch(relation, epoch)
+    if written.data_identity is None or written.unproven is not None:
+        return named_by_epoch(relation, written.epoch, silent_build=history.silent_build_at(written.epoch))
     return written.data_identity
 
 
-def named_by_epoch(relation: Relation, epoch: Epoch | None) -> str:
-    """The name of content that follows from nothing on record but where and when it stood (rule I3)."""
-    return f"{relation} at {epoch}"
+def named_by_epoch(relation: Relation, epoch: Epoch | None, *, silent_build: str = "") -> str:
+    """The name of content that follows from nothing on record but where and when it stood (rule I3).
+
+    `silent_build` is the id of the build that last changed the table at this epoch without moving it (rule F1a).
+    """
+    return f"{relation} at {epoch} by {silent_build}" if silent_build else f"{relation} at {epoch}"
 
 
 def columns_identity_at(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.data_identity import identity_of
+from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.freshness import doubted
-from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input, believed
+from dbt_state_oss.domain.hooks import provably_has_no_hooks
 from dbt_state_oss.domain.lineage import lineage_of
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.stamps import stamped_from
@@ -21,7 +24,7 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
     Its `upstream` must have been gathered. Epoch, times and outcome are still empty.
     """
     logic = case.logic
-    inputs = {relation: case.input_now(relation) for relation in case.leaves_read()}
+    inputs = {relation: _recorded(case, relation, asked=decided_at is not None) for relation in case.leaves_read()}
     node = case.submission.node
     lineage = lineage_of(logic, node.hashes, inputs, template=case.template)
     return Execution(
@@ -41,14 +44,30 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         full_refresh=case.is_full_refresh,
         part_of_inputs=case.reads_part_of_inputs,
         data_identity=_data_identity(case, inputs, asked=decided_at is not None),
-        found_epoch=None if decided_at is None else case.submission.own_epoch,
+        found_epoch=case.submission.own_epoch,
         stamped_from=_stamped_from(case, decided_at),
         voids=doubted(case),
+        hookless=provably_has_no_hooks(case.submission),
     )
 
 
 def _stamped_from(case: Case, decided_at: int | None) -> Epoch | None:
     return stamped_from(case.dialect, decided_at, case.submission.own_epoch) if case.submission.client_stamps else None
+
+
+def _recorded(case: Case, relation: Relation, *, asked: bool) -> Input:
+    """What is recorded of an input. A stamped epoch far ahead of the server's clock would hide later changes (rule T10).
+
+    Where nobody asked before the build, only the epoch that was reported tells which builds of the input it came after.
+    """
+    known = case.input_now(relation)
+    if not asked:
+        history = case.upstream.get(relation, History())
+        known = replace(known, last_build_at=history.last_build_known_by(known.epoch, case.clock))
+    stamped = case.clock is EpochClock.STAMPED or known.stamped_from is not None
+    if known.epoch is not None and known.lineage is not None and stamped:
+        known = replace(known, epoch=believed(known.epoch, at=case.now))
+    return known
 
 
 def _data_identity(case: Case, inputs: Mapping[Relation, Input], *, asked: bool) -> str | None:

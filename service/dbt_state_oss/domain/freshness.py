@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import zip_longest
 
-from dbt_state_oss.domain.case import Case
+from dbt_state_oss.domain.case import Case, InputsSeen
 from dbt_state_oss.domain.data_identity import named_by_epoch
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.explanation import ago_text
 from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input
 from dbt_state_oss.domain.lineage import same_lineage
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.silent import unseen_change
 from dbt_state_oss.domain.submission import StaleUpstreamPolicy
 
 
@@ -99,11 +100,9 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
     recorded = None if was is None else latest.inputs.get(was)
     if recorded is None:
         return Change(ChangeKind.LOGIC, now, f"{now} was not read at the last build")
-    # On a table of nobody's no client has set a stamp: an epoch that fell has changed.
-    clock = case.clock if recorded.lineage is not None else EpochClock.EXACT
-    if was == now and clock.stands(recorded.epoch, case.submission.inputs.get(now), recorded.stamped_from):
-        return None
     assert was is not None
+    if was == now and _is_unmoved(case, latest, now):
+        return None
     reported = case.input_now(now)
     stood = _stood_while_read(case, latest, was, now)
     if stood and recorded.identity is not None and recorded.identity == reported.identity:
@@ -119,6 +118,16 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
     return _moved(case, now, recorded, reported, stood=stood)
 
 
+def _is_unmoved(case: Case, latest: Execution, relation: Relation) -> bool:
+    """Whether an input is reported as it was recorded, and no silent build has changed it since (rules F1, F1a, T4)."""
+    recorded = latest.inputs[relation]
+    # No client stamps a table that is on no record: an epoch that fell has changed.
+    clock = case.clock if recorded.lineage is not None else EpochClock.EXACT
+    if not clock.stands(recorded.epoch, case.submission.inputs.get(relation), recorded.stamped_from):
+        return False
+    return unseen_change(case.history, relation, recorded.last_build_at) is None
+
+
 def _columns_are_unchanged(case: Case, recorded: Input, reported: Input) -> bool:
     """Rule F9: what is read of the table is what it was, whatever else has changed in it."""
     asked = case.submission.compare_selected_columns
@@ -129,12 +138,18 @@ def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relatio
     """Whether a table of ours is known to have held, until the last build was over, what it held when that was decided.
 
     A build reads what is there when it runs; the recorded epoch is from before. Where nothing has moved since, that is the
-    same. Where something has, only what was seen of the table after the build tells whether it moved during it (rule F2).
+    same. Where something has, only what was seen of the table after the build tells whether it moved during it (rule F2). No
+    epoch tells of a silent build that was under way at the same time.
     """
     recorded, history = latest.inputs[was], case.upstream.get(was, History())
     before = (one for one in history.executions if one.confirmed_at <= latest.confirmed_at)
     if recorded.lineage is None or not any(_vouches(one, was, recorded, case.clock) for one in before):
         return False
+    if any(one.silent and one.overlapped(latest) for one in history.executions):
+        return False
+    seen = case.inputs_seen
+    if seen is not None and seen.execution_id == latest.id and seen.at >= latest.confirmed_at:
+        return True
     if history.stood_until(recorded.epoch, latest.confirmed_at, case.clock, recorded.stamped_from):
         return True
     source = history.written_at(recorded.epoch, case.clock)
@@ -146,7 +161,8 @@ def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relatio
 
 def _vouches(execution: Execution, relation: Relation, recorded: Input, clock: EpochClock) -> bool:
     """The execution left what was recorded of its table, and that has not turned out to be wrong since."""
-    by_epoch = (named_by_epoch(relation, recorded.epoch), named_by_epoch(relation, execution.epoch))
+    silent_build = execution.id if execution.silent else ""
+    by_epoch = (named_by_epoch(relation, one.epoch, silent_build=silent_build) for one in (recorded, execution))
     same_name = recorded.identity in (None, execution.data_identity, *by_epoch)
     stands = clock.stands(execution.epoch, recorded.epoch, execution.stamped_from)
     return stands and same_name and execution.lineage == recorded.lineage
@@ -159,10 +175,24 @@ def doubted(case: Case) -> str | None:
     if latest is None or case.is_view:
         return None
     for relation, recorded in latest.inputs.items():
-        unmoved = case.clock.stands(recorded.epoch, case.submission.inputs.get(relation), recorded.stamped_from)
-        if recorded.lineage is not None and not unmoved and not _stood_while_read(case, latest, relation, relation):
+        unmoved = recorded.lineage is None or _is_unmoved(case, latest, relation)
+        if not unmoved and not _stood_while_read(case, latest, relation, relation):
             return latest.id
     return None
+
+
+def sighting_matters(case: Case) -> bool:
+    """Whether the decision may depend on when the inputs were last seen unmoved (`Case.inputs_seen`, rule F2)."""
+    latest = case.history.latest
+    if latest is None or case.is_view:
+        return False
+    seen = replace(case, inputs_seen=InputsSeen(latest.id, latest.confirmed_at))
+    return any(
+        not _is_unmoved(case, latest, relation)
+        and not _stood_while_read(case, latest, relation, relation)
+        and _stood_while_read(seen, latest, relation, relation)
+        for relation in latest.inputs
+    )
 
 
 def _unsure(relation: Relation) -> Change:
@@ -176,7 +206,8 @@ def _moved(case: Case, relation: Relation, recorded: Input, reported: Input, *, 
     if recorded.epoch is None:
         cause = f"when upstream {relation} had been updated was not known at the last build"
         return Change(ChangeKind.UNKNOWN, relation, cause)
-    when = ago_text(reported.epoch, case.now)
+    built_at = unseen_change(case.history, relation, recorded.last_build_at)
+    when = ago_text(reported.epoch if built_at is None else built_at, case.now)
     if not same_lineage(recorded.lineage, reported.lineage):
         if UNKNOWN_LINEAGE in (recorded.lineage, reported.lineage):
             cause = f"upstream {relation} holds, from {when}, what is on no record"
@@ -186,6 +217,9 @@ def _moved(case: Case, relation: Relation, recorded: Input, reported: Input, *, 
         )
     if recorded.lineage is not None and not stood:
         return _unsure(relation)
+    if built_at is not None and reported.epoch == recorded.epoch:
+        cause = f"upstream {relation} was built {when} and may have changed, though no row was written"
+        return Change(ChangeKind.DATA, relation, cause)
     if reported.epoch < recorded.epoch:
         return Change(
             ChangeKind.DATA, relation, f"upstream {relation} lost its newest rows; what is left is from {when}"

@@ -24,6 +24,10 @@ LONGEST_BUILD_MS = 24 * 60 * 60 * 1000
 _UNSEEN_BEGINNING = "it was recorded without a question, and may have begun before its target was invalidated"
 _COPY_FROM_BEFORE = "it is a copy of what may have been made before its target was invalidated"
 
+_REPLACES = frozenset({ExecutionType.FULL, ExecutionType.VALUES, ExecutionType.VIEW})
+_BELIEVED_AHEAD_MS = 10 * 60 * 1000
+"""An epoch may be this much later than the server's clock when it is confirmed (rule T10)."""
+
 HISTORY_LENGTH = 8
 """Executions kept for a target, by their epochs and as many by when they were confirmed, which are mostly the same. Only the
 latest can justify a skip; the others tell A→B→A, full refreshes, and who else may have written."""
@@ -61,6 +65,9 @@ class Input:
     """A name for what the execution reads of its content (rule I6); None where none can be given."""
     columns: Mapping[str, str] | None = None
     """Its columns by their folded names, each with what tells its type, where the execution hands them all on by a `*`."""
+    last_build_at: int | None = None
+    """When the newest build of it that was on record at the decision had been confirmed, Unix milliseconds (rule F1a); None where
+    none was, or where nobody asked before the build."""
     stamped_from: Epoch | None = None
     """As in `Execution`, where `epoch` is that of the execution which had written the table."""
 
@@ -125,8 +132,8 @@ class Execution:
     """A name for the content that follows from logic and inputs (rule I1); None where it depends on more than these."""
     origin: CloneOrigin | None = None
     found_epoch: Epoch | None = None
-    """The target's own epoch when this execution was decided: what the one before had left, if nobody else wrote since. None
-    where there was no table, or its epoch was not known."""
+    """The target's own epoch before this execution, as the client prepared it: what the one before had left, if nobody else wrote
+    since. None where there was no table, or its epoch was not known."""
     stamped_from: Epoch | None = None
     """Where the client stamped `epoch` on an exact clock: the table's own epoch is not below this (rule T4a). None: `epoch` is
     the table's own, as far as the clock goes."""
@@ -137,6 +144,15 @@ class Execution:
     what its record says."""
     hook_wrote: bool = False
     """A hook wrote to this copy, which held the hook's work already from when its source was built."""
+    hookless: bool = False
+    """Its node provably has no hooks (`hooks.provably_has_no_hooks`)."""
+    silent: bool = False
+    """It may have changed its table without moving the table's epoch (rule F1a)."""
+
+    @property
+    def replaces(self) -> bool:
+        """Whether it makes its table anew, so that the table's epoch is that of this build."""
+        return self.logic.execution_type in _REPLACES and self.resource_type != "snapshot"
 
     @property
     def spells_out_its_columns(self) -> bool:
@@ -165,10 +181,23 @@ class Execution:
         """When it began, at the earliest that is expected of one that the server was not asked about before."""
         return self.confirmed_at - LONGEST_BUILD_MS if self.decided_at is None else self.decided_at
 
+    @property
+    def longest_duration_ms(self) -> int:
+        """The longest that it can have taken from its first write to its confirmation, by one clock or the other."""
+        if self.decided_at is not None:
+            return max(self.runtime_ms, self.confirmed_at - self.decided_at)
+        return self.runtime_ms or LONGEST_BUILD_MS
+
     def followed(self, other: Execution) -> bool:
         """Whether this one began after `other` was confirmed; where it is not known when it began, its end tells."""
         began = self.confirmed_at if self.decided_at is None else self.decided_at
         return began >= other.confirmed_at
+
+    def was_over_at(self, epoch: Epoch | None, clock: EpochClock) -> bool:
+        """Whether the table cannot have been reported at `epoch` before this execution was over."""
+        if self.epoch is None or epoch is None:
+            return False
+        return self.epoch < epoch or (self.epoch == epoch and (clock is EpochClock.STAMPED or not self.silent))
 
     def left_the_same(self, other: Execution) -> bool:
         """Whether both did the same to the same inputs; a hook, a contract's types and a macro count as what a query does."""
@@ -191,6 +220,17 @@ class History:
     executions: tuple[Execution, ...] = field(default=())
     forgotten_at: int | None = None
     """When its owner last had it forgotten, in Unix milliseconds: what the table held until then is trusted no more."""
+    silent_builds: Mapping[Relation, int] = field(default_factory=dict)
+    """Inputs that were built silently (rule F1a), each with when the newest such build was confirmed, Unix milliseconds."""
+
+    @property
+    def last_build_at(self) -> int | None:
+        """When the newest execution was confirmed, Unix milliseconds."""
+        return max((execution.confirmed_at for execution in self.executions), default=None)
+
+    def last_build_known_by(self, epoch: Epoch | None, clock: EpochClock) -> int | None:
+        """As `last_build_at`, of the executions that were over when the table was reported at `epoch` (rule F1a)."""
+        return max((one.confirmed_at for one in self.executions if one.was_over_at(epoch, clock)), default=None)
 
     @property
     def is_forgotten(self) -> bool:
@@ -249,16 +289,32 @@ class History:
         return None if written is None or self.rival_of(written, clock) is not None else written
 
     def falls_to(self, epoch: Epoch | None, clock: EpochClock) -> Execution | None:
-        """The execution whose epoch fits, whoever else may have written: good enough to tell of, not to decide by."""
+        """The execution whose epoch fits, whoever else may have written: good enough to tell of, not to decide by.
+
+        A silent build whose epoch was stamped may have changed the table since the epoch that is reported (rule F1a).
+        """
         if epoch is None:
             return None
-        known = [execution for execution in self.executions if execution.epoch is not None]
+        not_below = [one for one in self.executions if one.epoch is not None and one.epoch >= epoch]
         if clock is EpochClock.EXACT:
-            equal = next((execution for execution in known if execution.epoch == epoch), None)
-            stamped = (one for one in reversed(known) if clock.stands(one.epoch, epoch, one.stamped_from))
-            return equal or next(stamped, None)
-        not_below = [execution for execution in known if execution.epoch is not None and execution.epoch >= epoch]
-        return not_below[-1] if not_below else None
+            equal = [one for one in not_below if one.epoch == epoch]
+            stamped = [one for one in not_below if one.stamped_from is not None]
+            fitting = [
+                *equal[:1],
+                *(one for one in reversed(stamped) if clock.stands(one.epoch, epoch, one.stamped_from)),
+            ]
+        else:
+            stamped, fitting = not_below, not_below[-1:]
+        if not fitting:
+            return None
+        later = (one for one in stamped if one.silent and one.confirmed_at > fitting[0].confirmed_at)
+        return max(later, key=lambda one: one.confirmed_at, default=fitting[0])
+
+    def silent_build_at(self, epoch: Epoch | None) -> str:
+        """The id of the newest silent build that confirmed `epoch` (rule F1a); empty where there is none."""
+        silent = (one for one in self.executions if one.silent and one.epoch == epoch)
+        newest = max(silent, key=lambda one: (one.confirmed_at, one.id), default=None)
+        return "" if newest is None else newest.id
 
     def merged(self, others: Iterable[Execution]) -> History:
         """This history with `others`: union by id, newest first, trimmed.
@@ -307,7 +363,16 @@ def _trimmed(executions: Iterable[Execution]) -> tuple[Execution, ...]:
 
 
 def _age_order(execution: Execution) -> tuple[int, int, str]:
-    return (-1 if execution.epoch is None else execution.epoch, execution.confirmed_at, execution.id)
+    """By epoch; an epoch that was far ahead of the server's clock counts as the time of its confirmation (rule T10)."""
+    epoch, confirmed_at = execution.epoch, execution.confirmed_at
+    if epoch is None:
+        return -1, confirmed_at, execution.id
+    return believed(epoch, at=confirmed_at), confirmed_at, execution.id
+
+
+def believed(epoch: Epoch, *, at: int) -> Epoch:
+    """The epoch, or the server's time `at` where the epoch is further ahead of it than clocks differ (rule T10)."""
+    return epoch if epoch <= at + _BELIEVED_AHEAD_MS else Epoch(at)
 
 
 def _joined(one: Execution, other: Execution) -> Execution:
@@ -325,4 +390,5 @@ def _joined(one: Execution, other: Execution) -> Execution:
         unproven=max((cause for cause in (one.unproven, other.unproven) if cause is not None), default=None),
         lineage=one.lineage if one.lineage == other.lineage else UNKNOWN_LINEAGE,
         hook_wrote=one.hook_wrote or other.hook_wrote,
+        silent=one.silent or other.silent,
     )

@@ -27,8 +27,8 @@ _NOTHING_SUITABLE = (RejectionReason.NO_SUITABLE_MATCH_FOUND, RejectionReason.NO
 _NO_SUCH_LOGIC = (RejectionReason.NO_FINGERPRINT_MATCH, RejectionReason.NO_FINGERPRINT_MATCH)
 _OLDER_LOGIC = (RejectionReason.LATEST_QUERY_HASH_NOT_MATCH, RejectionReason.TARGET_TABLE_MATCH)
 
-_REPLACES = frozenset({ExecutionType.FULL, ExecutionType.VALUES, ExecutionType.VIEW})
-"""Ways of being built that leave another epoch behind, whatever they wrote."""
+_STAMP_SLACK_MS = 5 * 60 * 1000
+"""A stamped epoch is at most this much later than the build's last write, beside the time that the build took (rule T4)."""
 
 _CLOCK_SKEW_MS = 60_000
 """Further in the future than this, a recorded time is an error of some clock and no age at all."""
@@ -268,7 +268,7 @@ def nobody_else_wrote_to_it(case: Case) -> Finding | None:
         return None
     latest = _latest(case)
     stands = case.clock.stands(latest.epoch, submission.own_epoch, latest.stamped_from)
-    if stands and not _holds_an_older_build(case, latest):
+    if stands and not _is_older_than_its_build(case, latest):
         return _yes(Section.TABLE, "nobody else has written to it since its last build")
     if submission.ignore_external_modifications:
         return _yes(Section.TABLE, "somebody else has written to it, which is to be ignored")
@@ -279,18 +279,22 @@ def nobody_else_wrote_to_it(case: Case) -> Finding | None:
     return _no(Section.TABLE, because, children=children)
 
 
-def _holds_an_older_build(case: Case, latest: Execution) -> bool:
-    """Whether the epoch is not above what an earlier build confirmed, though the latest replaced the table: it was swapped back.
+def _is_older_than_its_build(case: Case, latest: Execution) -> bool:
+    """Whether the table is from before the latest build, which replaced it: somebody swapped an older table in (rule T4).
 
-    On an exact clock it would be another epoch. A build that adds to its table may leave the epoch where it was.
+    On an exact clock it would have another epoch. A build that adds to its table may leave the epoch where it was.
     """
-    own, last = case.submission.own_epoch, latest.epoch
-    if own is None or last is None or latest.resource_type == "snapshot":
+    own = case.submission.own_epoch
+    if own is None or latest.epoch is None or not (latest.replaces or latest.origin is not None):
         return False
-    return latest.logic.execution_type in _REPLACES and any(
-        one.epoch is not None and own <= one.epoch < last and not one.left_the_same(latest)
-        for one in case.history.executions
-    )
+    if own == latest.epoch:
+        return False
+    if latest.found_epoch is not None and own <= latest.found_epoch:
+        return True
+    if own < latest.epoch - latest.longest_duration_ms - _STAMP_SLACK_MS:
+        return True
+    older = (one for one in case.history.executions if one.epoch is not None and one.epoch < latest.epoch)
+    return any(own <= one.epoch and not one.left_the_same(latest) for one in older if one.epoch is not None)
 
 
 def view_reads_what_it_read(case: Case) -> Finding | None:
@@ -321,7 +325,7 @@ def _has_the_same_columns(case: Case, latest: Execution, relation: Relation) -> 
         return False
     if history.rival_of(upstream, case.clock) is not None:
         return False
-    if now.epoch is not None and recorded.epoch == now.epoch:
+    if now.epoch is not None and recorded.epoch == now.epoch and recorded.last_build_at == now.last_build_at:
         return True
     stood = history.stood_until(recorded.epoch, latest.confirmed_at, case.clock, recorded.stamped_from)
     return upstream.spells_out_its_columns and stood

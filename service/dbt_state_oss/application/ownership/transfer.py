@@ -24,8 +24,9 @@ from dbt_state_oss.application.codec import (
 from dbt_state_oss.application.keys import SERVER_PREFIX, TICKET_KEYS, is_project_key, is_target_key
 from dbt_state_oss.application.ownership.archive import Record
 from dbt_state_oss.application.ports import Document, ObjectStore, Unchanged
+from dbt_state_oss.application.recording import history_of
 from dbt_state_oss.application.side_by_side import documents_under, side_by_side
-from dbt_state_oss.domain.history import History
+from dbt_state_oss.domain.silent import with_silent_build
 from dbt_state_oss.errors import Conflict
 
 EXAMPLES = 5
@@ -157,9 +158,21 @@ def _joined_targets(mine: TargetDocument, theirs: TargetDocument) -> TargetDocum
     if mine.target != theirs.target:
         return None
     kept, other = (mine, theirs) if (mine.forgotten_at or 0) >= (theirs.forgotten_at or 0) else (theirs, mine)
-    history = History(kept.executions, kept.forgotten_at).merged(other.executions)
-    joined = replace(kept, executions=history.executions)
+    history = history_of(kept).merged(other.executions)
+    silent_builds = dict(mine.silent_builds)
+    for relation, built_at in theirs.silent_builds.items():
+        silent_builds = with_silent_build(silent_builds, relation, built_at)
+    joined = replace(
+        kept, executions=history.executions, silent_builds=silent_builds, readers=_all_readers(mine, theirs)
+    )
     return None if joined == mine else joined
+
+
+def _all_readers(one: TargetDocument, other: TargetDocument) -> tuple[str, ...] | None:
+    """The readers of both; None, which has them searched for, where one of the two does not list them."""
+    if one.readers is None or other.readers is None:
+        return None
+    return tuple(sorted({*one.readers, *other.readers}))
 
 
 def _joined_shards(mine: NodeShard, theirs: NodeShard) -> NodeShard:

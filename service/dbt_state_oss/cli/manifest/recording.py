@@ -44,7 +44,6 @@ async def record(settings: Settings, run: PlainRun, proven: Mapping[str, Recorde
         ledger = Ledger(store, cache_bytes=settings.store.cache_bytes)
         fingerprinter = PooledFingerprinter(parsing)
         stack.push_async_callback(fingerprinter.close)
-        gathering = Gathering(ledger, fingerprinter, settings.decisions.build_on, settings.decisions.missing_evidence)
         candidates = Candidates(store, ledger)
         progress = stack.enter_context(Progress("recorded"))
         for number, (unique_id, build) in enumerate(proven.items(), start=1):
@@ -52,9 +51,14 @@ async def record(settings: Settings, run: PlainRun, proven: Mapping[str, Recorde
             assert written is not None, "a build whose table has no epoch is not proven"
             clock = _Moment(written)
             node_states = NodeStates(store, clock)
+            gathering = Gathering(
+                ledger, node_states, fingerprinter, settings.decisions.build_on, settings.decisions.missing_evidence
+            )
             runtime = max(0, written - math.ceil(run.results[unique_id].began))
             told = replace(build, outcome=replace(build.outcome, runtime_ms=runtime), from_speculative_submit=True)
-            recording = Record(gathering=gathering, candidates=candidates, node_states=node_states, clock=clock)
+            recording = Record(
+                ledger=ledger, gathering=gathering, candidates=candidates, node_states=node_states, clock=clock
+            )
             await recording(Caller(DEFAULT_ORGANIZATION, _request_id(run, unique_id)), [told])
             await node_states.close()
             progress.tell(number, "builds")

@@ -1,0 +1,119 @@
+"""Silent builds: builds that may have changed a table without moving its epoch (rule F1a, decision record 20).
+
+An incremental or a snapshot that writes no row leaves the epoch where it was, though `on_schema_change` or a hook may have
+changed the table. What reads the table is told when such a build is recorded, since its own next decision sees no change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from dbt_state_oss.domain.dialects import EpochClock, dialect_named
+from dbt_state_oss.domain.extras import without_defaults
+from dbt_state_oss.domain.fingerprint import FingerprintKind
+from dbt_state_oss.domain.history import Execution, History, Input, believed
+from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.submission import ExecutionType
+
+_ADDS_OR_KEEPS = frozenset(
+    {ExecutionType.APPEND, ExecutionType.MERGE, ExecutionType.DELETE_INSERT, ExecutionType.SNAPSHOT}
+)
+"""Ways of being built that, hooks and columns aside, change nothing where they write no row (dbt-adapters 1.24)."""
+
+
+def is_silent(history: History, execution: Execution, *, trust_hooks: bool) -> bool:
+    """Whether readers of the target cannot see by its epoch that `execution` may have changed it (rule F1a).
+
+    `history` is the target's record without the execution, or with it. `trust_hooks`: the owner states that no hook of an
+    unchanged configuration deletes or alters anything.
+    """
+    if not _may_keep_its_epoch(history, execution):
+        return False
+    before = _before(history, execution)
+    return not before or not _changed_nothing(before[0], execution, trust_hooks=trust_hooks)
+
+
+def unseen_change(history: History, relation: Relation, last_build_at: int | None) -> int | None:
+    """When a silent build of an input was confirmed that a reader's record does not know, Unix milliseconds.
+
+    `history` is the reader's, `last_build_at` what the reader's execution recorded of the input.
+    """
+    built_at = history.silent_builds.get(relation)
+    return None if built_at is None or (last_build_at is not None and last_build_at >= built_at) else built_at
+
+
+def silent_build_since(history: History, draft: Execution, known: Input) -> bool:
+    """Whether a silent build of an input is on record that `draft` may not have read.
+
+    `history` is the input's, `known` what the draft recorded of it. Where nobody asked before the build, it may have read what
+    stood a day ago, unless the epoch that it was told proves more.
+    """
+    came_after = known.last_build_at
+    if came_after is None:
+        came_after = draft.began_at_the_earliest
+    return any(one.silent and one.confirmed_at > came_after for one in history.executions)
+
+
+def with_silent_build(known: Mapping[Relation, int], relation: Relation, built_at: int) -> dict[Relation, int]:
+    """The newest silent builds of a reader's inputs, with one more."""
+    return {**known, relation: max(built_at, known.get(relation, built_at))}
+
+
+def moves_its_epoch(history: History, execution: Execution) -> bool:
+    """Whether the table is certainly reported at another epoch than before `execution`: it was not there, or it is read back."""
+    before = _before(history, execution)
+    if _is_stamped(execution):
+        # A stamp is always later. Only what the table is reported at afterwards tells whether anything was written.
+        return not before and execution.found_epoch is None and not history.is_forgotten
+    known = [believed(one.epoch, at=one.confirmed_at) for one in before if one.epoch is not None]
+    if execution.found_epoch is not None:
+        known.append(believed(execution.found_epoch, at=execution.began_at))
+    return execution.epoch is not None and all(execution.epoch > epoch for epoch in known)
+
+
+def _may_keep_its_epoch(history: History, execution: Execution) -> bool:
+    """Whether the table may still be reported at an epoch that a reader has recorded.
+
+    Snowflake and Redshift report every change of a table that no record tells of, so it counts as moved.
+    """
+    if execution.epoch is None or moves_its_epoch(history, execution):
+        return False
+    on_record = history.is_forgotten or bool(_before(history, execution))
+    return (on_record and not execution.replaces) if _is_stamped(execution) else True
+
+
+def _is_stamped(execution: Execution) -> bool:
+    return dialect_named(execution.logic.dialect).clock is EpochClock.STAMPED or execution.stamped_from is not None
+
+
+def _before(history: History, execution: Execution) -> list[Execution]:
+    """The other executions that left a table, newest first."""
+    return [one for one in history.executions if one.id != execution.id and one.epoch is not None]
+
+
+def _changed_nothing(before: Execution, execution: Execution, *, trust_hooks: bool) -> bool:
+    """Whether an execution that wrote no row provably left its table as `before` had left it."""
+    if before.epoch != execution.epoch and not _is_stamped(execution):
+        return False
+    hashes = execution.hashes
+    return (
+        execution.logic.execution_type in _ADDS_OR_KEEPS
+        and (execution.hookless or trust_hooks)
+        and hashes.body is not None
+        and hashes == before.hashes
+        and before.logic.dialect == execution.logic.dialect
+        and _keeps_its_columns(before, execution)
+    )
+
+
+def _keeps_its_columns(before: Execution, execution: Execution) -> bool:
+    """Whether the table has the columns that it had: dbt alters none, or the unchanged query spells them all out."""
+    if execution.logic.execution_type is not ExecutionType.SNAPSHOT:
+        # The default, `ignore`, counts as absent.
+        return "on_schema_change" not in without_defaults(execution.logic.extras)
+    fingerprint = execution.logic.fingerprint
+    return (
+        fingerprint.kind is FingerprintKind.PARSED
+        and not fingerprint.star_relations
+        and fingerprint.digest == before.logic.fingerprint.digest
+    )

@@ -1,0 +1,307 @@
+"""Rule F1a: a build that may have changed its table without moving its epoch builds who reads the table."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.application.conftest import HandClock, Inside
+from tests.application.counting_store import CountingStore
+from tests.application.runs import Runs, table
+from tests.domain.building import HOUR, MINUTE, T0
+
+from dbt_state_oss.application.confirm import Outcome
+from dbt_state_oss.application.record import Recorded
+from dbt_state_oss.application.recording import MOST_READERS
+from dbt_state_oss.application.submit import Answer
+from dbt_state_oss.domain.clone import CloneOrder
+from dbt_state_oss.domain.decision import Build, Clone, Skip
+from dbt_state_oss.domain.dialects import dialect_named
+from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.submission import CloneTerms, ExecutionType, NodeHashes, Submission, TargetKey
+from dbt_state_oss.stores.memory import MemoryStore
+
+SOURCE = Relation('"shop"."raw"."orders"')
+LOG = Relation('"shop"."prod"."order_log"')
+READER = Relation('"shop"."prod"."reader"')
+DEV_READER = Relation('"shop"."dev"."reader"')
+HOOKED = NodeHashes(body="b1", configs="with a hook", macros="m1", contract="k1")
+PLAIN = NodeHashes(body="b1", configs="b3b10b8a3c8c1f0f6a2f1d4b9b1f0c0d", macros="m1", contract="k1")
+
+
+@pytest.fixture
+def runs(inside: Inside) -> Runs:
+    return Runs(inside)
+
+
+@pytest.fixture
+async def other(store: MemoryStore, clock: HandClock) -> AsyncIterator[Runs]:
+    """Runs against another replica on the same store."""
+    inside = Inside(store, clock)
+    runs = Runs(inside)
+    runs.calls = 1_000  # other request ids
+    yield runs
+    await inside.close()
+
+
+def log(own: int | None, *, hashes: NodeHashes = PLAIN, source: int = T0, **changes: Any) -> Submission:
+    """A question about the incremental."""
+    kind = changes.pop("execution_type", ExecutionType.APPEND)
+    return table(LOG, f"select id from {SOURCE}", {SOURCE: source}, own, hashes=hashes, execution_type=kind, **changes)
+
+
+def reader(log_at: int | None, own: int | None = None, **changes: Any) -> Submission:
+    """A question about a table that reads the incremental."""
+    return table(changes.pop("relation", READER), f"select count(*) as n from {LOG}", {LOG: log_at}, own, **changes)
+
+
+async def silently(runs: Runs, submission: Submission, reported: int) -> Answer:
+    """Build `submission`; its table is reported at the epoch that it had."""
+    answer = await runs.ask(submission)
+    assert isinstance(answer.decision, Build), answer.decision.description
+    runs.inside.clock.time += MINUTE
+    stamped = submission.code.dialect.name in ("snowflake", "redshift")
+    epoch = runs.inside.clock.time if stamped else reported
+    await runs.inside.confirm(runs.caller(), answer.ticket, Outcome(epoch))
+    return answer
+
+
+@pytest.mark.parametrize("house", ["postgres", "bigquery", "databricks", "snowflake", "redshift"])
+async def test_a_reader_is_built_after_a_silent_build_of_its_input(runs: Runs, other: Runs, house: str) -> None:
+    at = await runs.build(log(None, house=house))
+    own = await runs.build(reader(at, house=house))
+    assert isinstance((await runs.ask(reader(at, own, house=house))).decision, Skip)
+    await silently(other, log(at, hashes=HOOKED, house=house), at)
+
+    again = await runs.ask(reader(at, own, house=house))
+
+    assert isinstance(again.decision, Build)
+    assert "was rebuilt with changed logic" in again.decision.description
+    own = await runs.confirm(again)
+    assert isinstance((await other.ask(reader(at, own, house=house))).decision, Skip), "built once, and no more"
+
+
+async def test_changed_logic_does_not_wait_for_a_lag_tolerance(runs: Runs) -> None:
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at))
+    await silently(runs, log(at, hashes=HOOKED), at)
+
+    assert isinstance((await runs.ask(reader(at, own, lag_tolerance_seconds=86_400))).decision, Build)
+
+
+async def test_data_that_may_have_changed_waits_for_a_lag_tolerance(runs: Runs) -> None:
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at))
+    await silently(runs, log(at, source=T0 + 1), at)
+
+    waits = await runs.ask(reader(at, own, lag_tolerance_seconds=86_400))
+    built = await runs.ask(reader(at, own))
+
+    assert isinstance(waits.decision, Skip)
+    assert waits.decision.stale
+    assert isinstance(built.decision, Build)
+    assert "may have changed, though no row was written" in built.decision.description
+
+
+async def test_a_build_that_was_asked_about_before_and_is_over_after_a_silent_one_is_not_trusted(runs: Runs) -> None:
+    at = await runs.build(log(None))
+    asked = await runs.ask(reader(at))
+    await silently(runs, log(at, hashes=HOOKED), at)
+    own = await runs.confirm(asked)
+
+    again = await runs.ask(reader(at, own))
+
+    assert isinstance(again.decision, Build), "it may have read what stood before"
+
+
+async def test_a_build_that_only_now_becomes_a_reader_is_told_though_it_is_not_recorded_yet(runs: Runs) -> None:
+    """It was listed, but its record is not written when the silent build is confirmed."""
+    at = await runs.build(log(None))
+    asked = await runs.ask(reader(at))
+    await runs.inside.ledger.read_by("default", asked_key(), [LOG])
+    await silently(runs, log(at, hashes=HOOKED), at)
+    own = await runs.confirm(asked)
+
+    assert isinstance((await runs.ask(reader(at, own))).decision, Build)
+
+
+def asked_key() -> TargetKey:
+    return TargetKey("ns", READER)
+
+
+async def test_what_reads_the_reader_is_built_too(runs: Runs) -> None:
+    """Early cut-off (rule F2) does not take the content for what it was."""
+    top = Relation('"shop"."prod"."top"')
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at))
+    top_own = await runs.build(table(top, f"select n from {READER}", {READER: own}))
+    await silently(runs, log(at, hashes=HOOKED), at)
+    rebuilt = await runs.build(reader(at, own))
+
+    assert isinstance(
+        (await runs.ask(table(top, f"select n from {READER}", {READER: rebuilt}, top_own))).decision, Build
+    )
+
+
+async def test_a_stale_reader_is_not_cloned_and_a_new_one_is(runs: Runs) -> None:
+    dev: dict[str, Any] = {"relation": DEV_READER, "clone_terms": CloneTerms(into_defer_target=False)}
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at))
+    await silently(runs, log(at, hashes=HOOKED), at)
+    assert isinstance((await runs.ask(reader(at, **dev))).decision, Build)
+
+    await runs.build(reader(at, own))
+
+    assert isinstance((await runs.ask(reader(at, **dev))).decision, Clone)
+
+
+async def test_a_copy_that_is_made_while_its_input_is_built_silently_is_not_trusted(runs: Runs) -> None:
+    dev: dict[str, Any] = {"relation": DEV_READER, "clone_terms": CloneTerms(into_defer_target=False)}
+    at = await runs.build(log(None))
+    await runs.build(reader(at))
+    copied = await runs.ask(reader(at, **dev))
+    assert isinstance(copied.decision, Clone)
+    await silently(runs, log(at, hashes=HOOKED), at)
+    runs.inside.clock.time += MINUTE
+    copy = runs.inside.clock.time
+    await runs.inside.confirm(runs.caller(), copied.ticket, Outcome(copy))
+
+    assert isinstance((await runs.ask(reader(at, copy, **dev))).decision, Build)
+
+
+async def test_a_pre_cloned_incremental_inherits_what_its_source_has_not_seen(runs: Runs) -> None:
+    """production's reader is an incremental, and stale; its copy in development is as stale."""
+    append: dict[str, Any] = {"execution_type": ExecutionType.APPEND}
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at, **append))
+    await silently(runs, log(at, hashes=HOOKED), at)
+    order = CloneOrder(
+        TargetKey("ns", DEV_READER),
+        dialect_named("postgres"),
+        READER,
+        DEV_READER,
+        ExecutionType.APPEND,
+        reader(at).node,
+        source_epoch=own,
+    )
+    copy = await runs.pre_clone(order)
+
+    assert isinstance((await runs.ask(reader(at, copy, relation=DEV_READER, **append))).decision, Build)
+
+
+async def test_a_table_that_becomes_an_incremental_builds_those_who_read_it_before(runs: Runs) -> None:
+    """A table lists no readers, so they are searched for."""
+    at = await runs.build(log(None, execution_type=ExecutionType.FULL))
+    own = await runs.build(reader(at))
+    await silently(runs, log(at, hashes=HOOKED), at)
+
+    assert isinstance((await runs.ask(reader(at, own))).decision, Build)
+
+
+async def test_an_incremental_that_is_on_record_for_the_first_time_builds_those_who_read_it_before(runs: Runs) -> None:
+    """It was there, and looked like a source."""
+    own = await runs.build(reader(T0))
+    await silently(runs, log(T0), T0)
+
+    assert isinstance((await runs.ask(reader(T0, own))).decision, Build)
+
+
+async def test_more_readers_than_a_document_lists_are_searched_for(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dbt_state_oss.application.recording.MOST_READERS", 1)
+    assert MOST_READERS > 1
+    at = await runs.build(log(None))
+    names = [Relation(f'"shop"."prod"."reader_{number}"') for number in range(3)]
+    owns = [await runs.build(reader(at, relation=name)) for name in names]
+    await silently(runs, log(at, hashes=HOOKED), at)
+
+    for name, own in zip(names, owns, strict=True):
+        assert isinstance((await runs.ask(reader(at, own, relation=name))).decision, Build)
+
+
+async def test_an_incremental_that_was_invalidated_and_wrote_no_row_builds_its_readers(runs: Runs) -> None:
+    """Rule I5: what reads a forgotten target is rebuilt after it."""
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at))
+    accounts = [one async for one in runs.inside.ledger.accounts("default") if one.target.name == LOG]
+    runs.inside.clock.time += MINUTE
+    await runs.inside.ledger.forget(accounts[0], at=runs.inside.clock.time)
+    await silently(runs, log(at), at)
+
+    assert isinstance((await runs.ask(reader(at, own))).decision, Build)
+
+
+async def test_a_recorded_build_tells_its_readers(runs: Runs) -> None:
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at))
+    runs.inside.clock.time += HOUR
+    await runs.inside.record(runs.caller(), [Recorded(log(at, hashes=HOOKED), Outcome(at))])
+
+    assert isinstance((await runs.ask(reader(at, own))).decision, Build)
+
+
+async def test_a_reader_that_is_recorded_without_a_question_is_told_later(runs: Runs) -> None:
+    at = await runs.build(log(None))
+    runs.inside.clock.time += 48 * HOUR
+    own = runs.inside.clock.time
+    await runs.inside.record(runs.caller(), [Recorded(reader(at), Outcome(own))])
+    assert isinstance((await runs.ask(reader(at, own))).decision, Skip)
+    await silently(runs, log(at, hashes=HOOKED), at)
+
+    assert isinstance((await runs.ask(reader(at, own))).decision, Build)
+
+
+async def test_a_repeated_confirmation_builds_nobody_again(runs: Runs) -> None:
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at))
+    answer = await silently(runs, log(at, hashes=HOOKED), at)
+    own = await runs.build(reader(at, own))
+    runs.inside.clock.time += MINUTE
+    await runs.inside.confirm(runs.caller(), answer.ticket, Outcome(at))
+
+    assert isinstance((await runs.ask(reader(at, own))).decision, Skip)
+
+
+async def test_a_reader_keeps_its_one_request(clock: HandClock) -> None:
+    store = CountingStore()
+    inside = Inside(store, clock)
+    runs = Runs(inside)
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at))
+    store.asked.clear()
+
+    assert isinstance((await runs.ask(reader(at, own))).decision, Skip)
+
+    assert store.asked == {"get": 1}
+    await inside.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_built"),
+    [
+        ({}, False),
+        ({"execution_type": ExecutionType.DBT_CUSTOM}, True),
+        ({"source": T0 + 1}, False),
+        ({"extras": {"on_schema_change": '"append_new_columns"'}}, True),
+    ],
+    ids=["the second run", "a strategy of the project", "a source that moved", "columns that may be added"],
+)
+async def test_what_wrote_no_row_and_has_no_hook_changed_nothing(
+    runs: Runs, changes: dict[str, Any], *, is_built: bool
+) -> None:
+    """The proof that there are no hooks is that of `test_hooks.py`; here the node has no configuration at all."""
+    hookless = NodeHashes(body="b1")
+    first: dict[str, Any] = {
+        "hashes": hookless,
+        "clone_terms": CloneTerms(into_defer_target=True),
+        "extras": {"on_schema_change": '"ignore"'},
+    }
+    second = {**first, **changes}
+    at = await runs.build(log(None, **first))
+    own = await runs.build(reader(at))
+    asked = replace(log(at, **second), tolerate_nondeterminism=True)
+    text = replace(asked.code, sql=f"select id from {SOURCE} where id > (select max(id) from {LOG})")  # type: ignore[arg-type]
+    await silently(runs, replace(asked, code=text), at)
+
+    assert isinstance((await runs.ask(reader(at, own))).decision, Build if is_built else Skip)
