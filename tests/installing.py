@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,14 +25,43 @@ NODE = _NODE_HOME / "bin" / "node"
 _NPM = _NODE_HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
-def python_with(requirements: Path) -> Path:
-    """A Python of its own that has what the file lists, hashes and all."""
-    with _environment(requirements.stem, requirements) as (environment, exists):
+def python_with(requirements: Path, base: Path | None = None) -> Path:
+    """A Python of its own that has what the file lists, hashes and all: of the kind of `base`, or as the one that runs this.
+
+    The file is complete, so nothing is resolved: it may leave out a dependency that cannot be installed.
+    """
+    version = "" if base is None else f"-python{python_version(base)}"
+    with _environment(f"{requirements.stem}{version}", requirements) as (environment, exists):
         interpreter = environment / "bin" / "python"
         if not exists:
-            _run(UV, "venv", "--python", sys.executable, environment)
-            _run(UV, "pip", "install", "--python", interpreter, "--require-hashes", "-r", requirements)
+            run_command(UV, "venv", "--python", base or sys.executable, environment)
+            options = ("--no-deps", "--require-hashes", "-r", requirements)
+            run_command(UV, "pip", "install", "--python", interpreter, *options)
     return interpreter
+
+
+def found_python(version: str) -> Path | None:
+    """A Python of this version ("3.12") on this machine, by its name or among pyenv's; None where there is none."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    named = shutil.which(f"python{version}")
+    candidates = [*sorted(pyenv.glob(f"versions/{version}.*/bin/python")), *([Path(named)] if named else [])]
+    return next((path for path in candidates if python_version(path) == version), None)
+
+
+def python_version(interpreter: Path) -> str:
+    """Such as "3.12"; empty where it is no Python that runs."""
+    program = "import sys; print('{}.{}'.format(*sys.version_info))"
+    done = subprocess.run([interpreter, "-c", program], check=False, capture_output=True, text=True)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def built_from(source: Path, build: Callable[[Path], None]) -> Path:
+    """A directory of its own that `build` fills from the file `source`."""
+    with _environment(source.stem, source) as (environment, exists):
+        if not exists:
+            environment.mkdir()
+            build(environment)
+    return environment
 
 
 def node_modules_of(package: Path) -> Path:
@@ -43,7 +72,7 @@ def node_modules_of(package: Path) -> Path:
             environment.mkdir()
             for file in (package / "package.json", lock):
                 shutil.copy(file, environment)
-            _run(NODE, _NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", environment)
+            run_command(NODE, _NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", environment)
     return environment / "node_modules"
 
 
@@ -62,7 +91,7 @@ def _environment(name: str, lock: Path) -> Iterator[tuple[Path, bool]]:
         complete.touch()
 
 
-def _run(*command: str | Path) -> None:
+def run_command(*command: str | Path) -> None:
     path = f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "PATH": path})
     if done.returncode:

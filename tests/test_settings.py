@@ -6,12 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 
-from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.application.caller import ClientLine
+from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.errors import InvalidSettings
 from dbt_state_oss.settings import MASK, SETTINGS, Setting, chosen, read_settings, shown
-from dbt_state_oss.settings.parsers import needed
+from dbt_state_oss.settings.parsers import CLIENT_VERSIONS, client_versions, needed
 from dbt_state_oss.settings.places import AzurePlace, LocalPlace, S3Place
 from dbt_state_oss.settings.stores import STORES
 from dbt_state_oss.telemetry.logs import LogFormat
@@ -32,8 +34,8 @@ def test_without_flags_and_variables_the_defaults_hold() -> None:
     assert settings.listen.max_request_bytes == 64 * MIB
     assert (settings.listen.call_timeout_seconds, settings.listen.drain_seconds) == (30.0, 20.0)
     assert settings.decisions.build_on is BuildOn.CONFIGS
-    assert "2.17" in settings.decisions.client_versions
-    assert "2.16.9" not in settings.decisions.client_versions
+    assert str(settings.decisions.client_versions) == "dbt-state>=2.17; dbt>=2.0.0.dev0"
+    assert settings.decisions.missing_evidence is MissingEvidence.BUILD
     assert settings.tickets.lifetime_ms == 24 * HOUR_MS
     assert settings.tickets.keys_file is None
     assert 1 <= settings.parsing.workers <= 4
@@ -148,6 +150,7 @@ def test_every_value_can_be_set_by_its_variable() -> None:
             "DBTSTATE_LOG_FORMAT": "console",
             "DBTSTATE_LOG_LEVEL": "debug",
             "DBTSTATE_CLIENT_VERSIONS": ">=2.40,<3",
+            "DBTSTATE_MISSING_EVIDENCE": "ignore",
             "DBTSTATE_BUILD_ON": "configs+macros",
             "DBTSTATE_TICKET_HOURS": "0.5",
             "DBTSTATE_TICKET_KEYS_FILE": "/keys",
@@ -162,7 +165,8 @@ def test_every_value_can_be_set_by_its_variable() -> None:
     assert (settings.listen.call_timeout_seconds, settings.listen.drain_seconds) == (1.5, 0.0)
     assert (settings.logs.format, settings.logs.level) == (LogFormat.CONSOLE, "debug")
     assert settings.decisions.build_on is BuildOn.CONFIGS_AND_MACROS
-    assert "2.30" not in settings.decisions.client_versions
+    assert str(settings.decisions.client_versions) == "dbt-state<3,>=2.40; dbt>=2.0.0.dev0"
+    assert settings.decisions.missing_evidence is MissingEvidence.IGNORE
     assert (settings.tickets.lifetime_ms, settings.tickets.keys_file) == (HOUR_MS // 2, Path("/keys"))
     assert (settings.parsing.workers, settings.parsing.timeout_seconds) == (3, 2.0)
 
@@ -184,7 +188,7 @@ def test_all_faults_are_told_in_one_message() -> None:
         "  - DBTSTATE_PROT is no variable of this version (did you mean DBTSTATE_PORT?)",
         '  - DBTSTATE_PORT "http" is no whole number from 0 to 65535',
         '  - --call-timeout-seconds "nan" is no number from 0.1 to 3600',
-        '  - --client-versions "newest" is no version specifier such as ">=2.17,<3"',
+        '  - --client-versions "newest" is no list of client versions such as "dbt-state>=2.17; dbt>=2.0.0.dev0"',
         '  - DBTSTATE_BUILD_ON "never" is none of configs, configs+macros, ignore',
     ]
 
@@ -302,3 +306,42 @@ def test_patterns_that_cannot_be_meant_are_faults(text: str, fault: str) -> None
     with pytest.raises(InvalidSettings) as caught:
         read_settings({"DBTSTATE_NEVER_REUSE": text}, {})
     assert str(caught.value) == f'The settings have a fault: DBTSTATE_NEVER_REUSE "{text}" {fault}.'
+
+
+def serves(setting: str, version: str, line: ClientLine | None) -> bool:
+    return client_versions(setting).serves(Version(version), line)
+
+
+@pytest.mark.parametrize(
+    ("version", "line", "served"),
+    [
+        ("2.17.1", ClientLine.PYTHON, True),
+        ("2.16.9", ClientLine.PYTHON, False),
+        ("3.0.0b1", ClientLine.PYTHON, True),
+        ("2.0.0-alpha.4", ClientLine.RUST, True),
+        ("2.0.0-preview.196", ClientLine.RUST, True),
+        ("2.0.0-rc196", ClientLine.RUST, True),
+        ("2.0.6", ClientLine.RUST, True),
+        ("1.9.9", ClientLine.RUST, False),
+        ("2.0.6", ClientLine.PYTHON, False),
+        ("2.0.6", None, True),
+        ("1.9.9", None, False),
+    ],
+)
+def test_each_client_is_held_to_the_versions_of_its_own_line(
+    version: str, line: ClientLine | None, served: bool
+) -> None:
+    assert serves(CLIENT_VERSIONS, version, line) is served
+
+
+def test_a_line_that_the_setting_does_not_name_has_its_default() -> None:
+    assert not serves("dbt>=2.1", "2.0.6", ClientLine.RUST)
+    assert serves("dbt>=2.1", "2.17.1", ClientLine.PYTHON)
+    assert serves("dbt-state>=2.50 ; dbt<2", "2.50", ClientLine.PYTHON)
+    assert not serves("dbt-state>=2.50 ; dbt<2", "2.0.6", ClientLine.RUST)
+
+
+@pytest.mark.parametrize("text", ["newest", "dbt-fusion>=2", "dbt>=2; dbt<3", ">=2; dbt-state<3", "dbt>=two"])
+def test_what_is_no_list_of_client_versions_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no list of client versions"):
+        client_versions(text)

@@ -121,6 +121,7 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
         node_states,
         fingerprinter,
         settings.decisions.build_on,
+        settings.decisions.missing_evidence,
         never_reuse=settings.decisions.never_reuse,
         trusted_hooks=settings.decisions.trusted_hooks,
     )

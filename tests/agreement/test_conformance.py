@@ -31,7 +31,7 @@ def expected() -> dict[str, set[str]]:
         **{name: {field.name for field in message.fields} for name, message in messages.items() if message.fields},
         **{name: {value.name for value in enum.values} for name, enum in wire.enums().items()},
         "Fields of other generations": wire.reserved(),
-        "Metadata": {*wire.headers(), "authorization", "grpc-timeout", "grpc-previous-rpc-attempts"},
+        "Metadata": {*wire.headers(), "authorization", "user-agent", "grpc-timeout", "grpc-previous-rpc-attempts"},
         "Status codes": {"OK", *_status_codes()},
         "Questions": {rule.__name__ for rule in RULES},
     }

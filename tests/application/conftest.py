@@ -25,7 +25,7 @@ from dbt_state_oss.application.submit import Submit
 from dbt_state_oss.application.tickets import Tickets
 from dbt_state_oss.application.update_metadata import UpdateMetadata
 from dbt_state_oss.domain.cloning import CloneTargets
-from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.fingerprint import Fingerprint
 from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
 from dbt_state_oss.domain.kept_sql import StoreSql
@@ -88,6 +88,7 @@ class Inside:
         clone_targets: CloneTargets = CloneTargets.DEVELOPMENT,
         trusted_hooks: NodePatterns = EVERY_NODE,
         never_reuse: NodePatterns = NO_NODES,
+        missing_evidence: MissingEvidence = MissingEvidence.BUILD,
     ) -> None:
         self.store = store
         self.clock = clock
@@ -103,6 +104,7 @@ class Inside:
             self.node_states,
             self.fingerprinter,
             BuildOn.CONFIGS,
+            missing_evidence,
             never_reuse=never_reuse,
             trusted_hooks=trusted_hooks,
         )

@@ -15,6 +15,7 @@ from dbt_state_oss.application.submit import Answer
 from dbt_state_oss.domain.clone import CloneOrder
 from dbt_state_oss.domain.decision import Build
 from dbt_state_oss.domain.dialects import dialect_named
+from dbt_state_oss.domain.history import DataTestResults
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, NodeHashes, Submission, TargetKey
 
@@ -22,9 +23,9 @@ from dbt_state_oss.domain.submission import Code, NodeHashes, Submission, Target
 class Runs:
     """Clients that are obeyed: each build is asked about, done and confirmed, its epoch being the clock's time."""
 
-    def __init__(self, inside: Inside) -> None:
+    def __init__(self, inside: Inside, *, calls: int = 0) -> None:
         self.inside = inside
-        self.calls = 0
+        self.calls = calls
 
     def caller(self) -> Caller:
         self.calls += 1
@@ -41,6 +42,12 @@ class Runs:
 
     async def build(self, submission: Submission) -> int:
         return await self.confirm(await self.ask(submission))
+
+    async def build_test(self, submission: Submission, results: DataTestResults) -> None:
+        """Run a data test that is to be run."""
+        asked = await self.ask(submission)
+        assert isinstance(asked.decision, Build), asked.decision.description
+        await self.inside.confirm(self.caller(), asked.ticket, Outcome(None, results=results, runtime_ms=1000))
 
     async def pre_clone(self, order: CloneOrder) -> int:
         """The epoch of the copy, which is made before anything is asked."""

@@ -39,7 +39,7 @@ from tests.domain.varying import (
 )
 
 from dbt_state_oss.domain.case import Case
-from dbt_state_oss.domain.decision import BuildOn, RejectionReason
+from dbt_state_oss.domain.decision import BuildOn, MissingEvidence, RejectionReason
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, Volatility
 from dbt_state_oss.domain.history import CloneOrigin
@@ -51,6 +51,7 @@ NOTHING = (RejectionReason.NO_SUITABLE_MATCH_FOUND, RejectionReason.NO_SUITABLE_
 UNKNOWN_LOGIC = (RejectionReason.NO_FINGERPRINT_MATCH, RejectionReason.NO_FINGERPRINT_MATCH)
 OLD_LOGIC = (RejectionReason.LATEST_QUERY_HASH_NOT_MATCH, RejectionReason.TARGET_TABLE_MATCH)
 
+UNREPORTED = dict.fromkeys(("body", "configs", "macros", "persisted_descriptions", "contract"))
 SAMPLED = 'select * from (select * from "shop"."raw"."orders" where at >= \'x\') _dbt_et_filter_subq_orders'
 CONSTANTS = Relation('"shop"."prod"."constants"')
 
@@ -141,6 +142,16 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     "a column of its contract changed, whatever the setting": (
         replace(hashed(SAME, contract="k2"), build_on=BuildOn.IGNORE),
         "its contract have changed",
+        NOTHING,
+    ),
+    "the client reports no configuration": (
+        built_before(hashed(CASE, **UNREPORTED)),
+        "does not report the configuration",
+        NOTHING,
+    ),
+    "a microbatch without its window, whatever the setting": (
+        replace(built_before(typed(ExecutionType.MICROBATCH)), missing_evidence=MissingEvidence.IGNORE),
+        "does not report the event-time window",
         NOTHING,
     ),
     "a hook or another configuration changed": (hashed(SAME, configs="c2"), "its configuration has changed", NOTHING),

@@ -49,6 +49,7 @@ from dbt_state_oss.domain.submission import (
     CloneTerms,
     Code,
     ExecutionType,
+    NodeHashes,
     SeedValues,
     StaleUpstreamPolicy,
     TargetKey,
@@ -93,6 +94,7 @@ def with_fingerprint(case: Case, **changes: Any) -> Case:
     return replace(case, fingerprint=replace(case.fingerprint, **changes))
 
 
+UNREPORTED = asked(IN_DEV, node=replace(IN_DEV.submission.node, hashes=NodeHashes()))
 VOLATILE = asked(with_fingerprint(IN_DEV, volatility=Volatility.VOLATILE), tolerate_nondeterminism=False)
 DAILY = asked(with_fingerprint(IN_DEV, volatility=Volatility.DAILY), tolerate_nondeterminism=False)
 UNSEEN = with_fingerprint(IN_DEV, unseen_sources=("@stage",))
@@ -128,6 +130,12 @@ REFUSALS: dict[str, tuple[Case, Candidate, str, RejectionReason]] = {
         IN_DEV,
         source(replace(IN_DEV, fingerprint=CHANGED)),
         "its last build was of another query",
+        _NONE,
+    ),
+    "the build of the source reports no configuration": (
+        UNREPORTED,
+        source(UNREPORTED),
+        "does not report the configuration",
         _NONE,
     ),
     "no build of the source is on record": (IN_DEV, Candidate(MART, History()), "another query", _NONE),

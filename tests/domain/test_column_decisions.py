@@ -17,6 +17,10 @@ from dbt_state_oss.domain.submission import ExecutionType
 
 BUILT = parent(BEFORE)
 SAMPLED = CHILD.replace("s.p", "(select * from s.p where id > 1) _dbt_et_filter_subq_p")
+WINDOW = {
+    "__microbatch_event_time_start": "2026-11-21T00:00:00+00:00",
+    "__microbatch_event_time_end": "2026-11-23T00:00:00+00:00",
+}
 COUNTED = "select count(*) as failures from (select * from s.p where total is null) as dbt_internal_test"
 
 
@@ -64,7 +68,7 @@ IS_BUILT: dict[str, tuple[Case, str]] = {
     "it reads every column": (child_of(BUILT, edited(), sql="select * from s.p"), "changed logic"),
     "it is a snapshot": (child_of(BUILT, edited(), execution_type=ExecutionType.SNAPSHOT), "changed logic"),
     "it is a microbatch, which dbt filters": (
-        child_of(BUILT, edited(), execution_type=ExecutionType.MICROBATCH),
+        child_of(BUILT, edited(), execution_type=ExecutionType.MICROBATCH, extras=WINDOW),
         "changed logic",
     ),
     "it is built in a way of somebody's own": (

@@ -62,7 +62,7 @@ def test_values_that_differ_are_told_apart() -> None:
 
 
 def test_keys_stay_and_digests_are_short() -> None:
-    found = canonical_extras({"grants": "{}", "unique_key": ""})
+    found = canonical_extras({"grants": '{"select": ["x"]}', "unique_key": '"id"'})
 
     assert found.keys() == {"grants", "unique_key"}
     assert {len(value) for value in found.values()} == {32}

@@ -16,6 +16,7 @@ from tests.emulators.running import Emulators
 
 SOURCES = Path(__file__).with_name("sources.sql")
 
+ProcessOf = Callable[[Path], DbtProcess]
 ClientOf = Callable[[Generation], DbtProcess]
 StartServer = Callable[..., StateServer]
 OpenShop = Callable[..., Shop]
@@ -56,18 +57,24 @@ def neighbour_postgres(postgres: PostgresServer) -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def client_of() -> Iterator[ClientOf]:
-    """The dbt process of a client generation, started when it is first asked for."""
-    processes: dict[Generation, DbtProcess] = {}
+def process_of() -> Iterator[ProcessOf]:
+    """The dbt process of an interpreter, started when it is first asked for."""
+    processes: dict[Path, DbtProcess] = {}
 
-    def client_of(generation: Generation) -> DbtProcess:
-        if generation not in processes:
-            processes[generation] = DbtProcess(generation.interpreter())
-        return processes[generation]
+    def process_of(interpreter: Path) -> DbtProcess:
+        if interpreter not in processes:
+            processes[interpreter] = DbtProcess(interpreter)
+        return processes[interpreter]
 
-    yield client_of
+    yield process_of
     for process in processes.values():
         process.stop()
+
+
+@pytest.fixture(scope="session")
+def client_of(process_of: ProcessOf) -> ClientOf:
+    """The dbt process of a client generation."""
+    return lambda generation: process_of(generation.interpreter())
 
 
 @pytest.fixture(scope="session")

@@ -63,7 +63,7 @@ class DbtProcess:
         self._log = Path(self._directory.name) / "log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [interpreter, "-P", PROGRAM, self._socket, _project(Path(self._directory.name))],
+                [interpreter, "-I", PROGRAM, self._socket, _project(Path(self._directory.name))],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

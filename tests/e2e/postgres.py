@@ -14,7 +14,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -43,8 +43,11 @@ Row = tuple[Any, ...]
 class PostgresServer:
     """One PostgreSQL server of this test process, a direct child that ends with it."""
 
-    def __init__(self, *, port: int = 5432, socket_directory: Path | None = None) -> None:
-        """Make a cluster and start it. `socket_directory` of another server makes this one its neighbour behind `port`."""
+    def __init__(
+        self, *, port: int = 5432, socket_directory: Path | None = None, settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Make a cluster and start it. `socket_directory` of another server makes this one its neighbour behind `port`;
+        `settings` are PostgreSQL's, beside or instead of `SETTINGS`."""
         self._root = Path(tempfile.mkdtemp(prefix="shop-pg-"))
         self._user = UNPRIVILEGED if os.geteuid() == 0 else None
         if self._user:
@@ -59,7 +62,9 @@ class PostgresServer:
             cwd=self._root,
             stdout=subprocess.DEVNULL,
         )
-        options = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        options = [
+            word for name, value in {**SETTINGS, **(settings or {})}.items() for word in ("-c", f"{name}={value}")
+        ]
         with (self._root / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [binaries / "postgres", "-D", self._data, "-k", self.host, "-p", str(port), *options],

@@ -1,7 +1,7 @@
 """A process that has dbt imported and forks a child for each run: dbt's start-up costs seconds, a fork a moment.
 
-Started as `python -P warm_dbt.py SOCKET PROJECT` by the interpreter of the environment under test. It stands alone, since that
-environment holds nothing of this project; `-P` keeps this folder off the path, where dbt would take `dbt_process` for a plugin.
+Started as `python -I warm_dbt.py SOCKET PROJECT` by the interpreter of the environment under test. It stands alone, since that
+environment holds nothing of this project; `-I` keeps this folder off the path, where dbt would take `dbt_process` for a plugin.
 Parses the dbt project PROJECT twice, the second time from what the first one saved and with an edit, so that dbt has built what
 it builds lazily (schemas, serializers, its adapter). Parsing opens no gRPC channel: every child makes its own, as a fresh dbt
 would. The static parser stays out of it, as do the parts of a project that dbt reads by it alone: it has threads, which a fork

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from query_cache_protobuf.query_cache.services.clone_service_pb2 import CloneRequest
 from query_cache_protobuf.query_cache.services.sql_service_pb2 import SubmitEnrichedSQLRequest
 from tests.protocol.recordings import recorded_requests
 
+from dbt_state_oss.application.caller import ClientLine
 from dbt_state_oss.domain.submission import CloneTerms, Node, NodeHashes, TargetKey
+from dbt_state_oss.protocol.clone import clone_order_of
 from dbt_state_oss.protocol.from_proto import submission_of_query
 
 
@@ -64,3 +67,12 @@ def test_an_absent_default_schema_is_the_dialects_own() -> None:
     assert getattr(submission.code, "default_schema", None) == "public"
     request.dialect = "bigquery"
     assert getattr(submission_of_query(request).code, "default_schema", None) == ""
+
+
+def test_only_dbt_v2_may_stamp_what_it_confirms() -> None:
+    request = request_of_the_oldest_client()
+    assert submission_of_query(request, ClientLine.RUST).client_stamps
+    assert not submission_of_query(request, ClientLine.PYTHON).client_stamps
+    assert not submission_of_query(request, None).client_stamps
+    order = CloneRequest(target_table="a", clone_source_table="b", dialect="bigquery")
+    assert [clone_order_of(order, line).client_stamps for line in (ClientLine.RUST, None)] == [True, False]

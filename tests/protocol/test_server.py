@@ -16,8 +16,9 @@ from query_cache_protobuf.query_cache.services.sql_service_pb2_grpc import SQLSt
 from structlog.testing import capture_logs
 from tests.protocol.conftest import Serving, server_of
 
-from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.caller import Caller, ClientLine
 from dbt_state_oss.errors import CannotListen, InvalidRequest
+from dbt_state_oss.protocol.interceptors import client_line_of
 from dbt_state_oss.protocol.server import Limits, Server
 
 
@@ -47,7 +48,7 @@ async def test_the_caller_is_told_by_the_metadata(serving: Serving) -> None:
     _, channel = await serving(SubmitValues=recorder)
     metadata = (("x-request-id", "b18b"), ("x-session-id", "fd47-1"), ("x-organization-id", "mallory"))
     await SQLStub(channel).SubmitValues(SubmitValuesRequest(), metadata=metadata)
-    assert recorder.callers == [Caller("default", "b18b", "fd47-1")]
+    assert recorder.callers == [Caller("default", "b18b", "fd47-1", ClientLine.PYTHON)]
 
 
 @pytest.mark.parametrize("request_id", [None, "a b", "x" * 49, "../../x"], ids=["absent", "space", "long", "path"])
@@ -60,6 +61,21 @@ async def test_a_request_id_that_is_absent_or_malformed_is_replaced(serving: Ser
     one, other = (caller.request_id for caller in recorder.callers)
     assert one != other
     assert re.fullmatch("[0-9a-f]{32}", one)
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "line"),
+    [
+        ("grpc-python/1.85.1 grpc-c/55.0.0 (linux; chttp2)", ClientLine.PYTHON),
+        ("tonic/0.14.6", ClientLine.RUST),
+        ("dbt/2.0.9 tonic/0.15.0", ClientLine.RUST),
+        ("tonic/0.14.6 grpc-python/1.85.1", None),
+        ("grpc-go/1.70", None),
+        ("", None),
+    ],
+)
+def test_the_client_is_told_by_its_grpc_library(user_agent: str, line: ClientLine | None) -> None:
+    assert client_line_of(user_agent) is line
 
 
 OTHER_METADATA = {
@@ -79,7 +95,7 @@ async def test_other_metadata_tells_nothing_of_the_caller(serving: Serving) -> N
     metadata = (*OTHER_METADATA.items(), ("x-request-id", "b18b"))
     with capture_logs() as logs:
         await SQLStub(channel).SubmitValues(SubmitValuesRequest(), metadata=metadata)
-    assert recorder.callers == [Caller("default", "b18b", "")]
+    assert recorder.callers == [Caller("default", "b18b", "", ClientLine.PYTHON)]
     assert not any(value in str(logs) for value in OTHER_METADATA.values() if len(value) > 4)
 
 

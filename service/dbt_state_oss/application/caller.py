@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 DEFAULT_ORGANIZATION = "default"
 """The one organization of a server without authentication, whatever header the caller sends."""
+
+
+class ClientLine(Enum):
+    """An implementation of the client. The values are the names that the settings use."""
+
+    PYTHON = "dbt-state"
+    """The Python package, a plug-in of dbt-core 1.x."""
+    RUST = "dbt"
+    """Part of dbt v2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +26,5 @@ class Caller:
     request_id: str
     """The transport's `x-request-id`, equal at each repetition of a call (rule W6); 32 hex digits."""
     session_id: str = ""
+    client: ClientLine | None = None
+    """Which client calls; None where its gRPC library is neither's."""

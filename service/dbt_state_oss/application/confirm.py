@@ -73,7 +73,8 @@ def completed(draft: Execution, outcome: Outcome, *, at: int) -> Execution:
     that is far ahead of the server's clock counts as its time (rule T10).
     """
     epoch = outcome.epoch
-    if epoch is not None and dialect_named(draft.logic.dialect).clock is EpochClock.STAMPED:
+    stamped = draft.stamped_from is not None or dialect_named(draft.logic.dialect).clock is EpochClock.STAMPED
+    if epoch is not None and stamped:
         epoch = believed(epoch, at=at)
     if draft.origin is not None:
         table_type = outcome.table_type or draft.table_type

@@ -12,7 +12,7 @@ from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Fingerprinter
 from dbt_state_oss.domain.case import Case, as_read
-from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest, seed_fingerprint
 from dbt_state_oss.domain.freshness import sighting_matters
@@ -32,6 +32,7 @@ class Gathering:
         node_states: NodeStates,
         fingerprinter: Fingerprinter,
         build_on: BuildOn,
+        missing_evidence: MissingEvidence,
         *,
         never_reuse: NodePatterns = NO_NODES,
         trusted_hooks: NodePatterns = NO_NODES,
@@ -42,6 +43,7 @@ class Gathering:
         self._build_on = build_on
         self._never_reuse = never_reuse
         self._trusted_hooks = trusted_hooks
+        self._missing_evidence = missing_evidence
 
     async def known(self, organization: str, submission: Submission, now: int) -> Case:
         """The case with all that the ledger knows and that the decision depends on."""
@@ -85,6 +87,7 @@ class Gathering:
             build_on=self._build_on,
             never_reuse=self._never_reuse,
             trusted_hooks=self._trusted_hooks,
+            missing_evidence=self._missing_evidence,
         )
 
     async def _fingerprint(self, submission: Submission, history: History, digest: str) -> Fingerprint:

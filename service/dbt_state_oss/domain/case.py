@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from dbt_state_oss.domain.columns import ColumnReads, name_digest
 from dbt_state_oss.domain.data_identity import columns_identity_at, columns_of, identity_at
-from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.dialects import Dialect, EpochClock
 from dbt_state_oss.domain.fingerprint import Fingerprint
 from dbt_state_oss.domain.history import History, Input, Logic
@@ -15,7 +15,9 @@ from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import latest_lineage, lineage_at
 from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.relation import Epoch, Relation
-from dbt_state_oss.domain.submission import Code, ExecutionType, Submission
+from dbt_state_oss.domain.reported import unreported
+from dbt_state_oss.domain.stamps import input_stamped_from
+from dbt_state_oss.domain.submission import Code, ExecutionType, NodeHashes, Submission
 
 _MARKS_OF_PART = ("_dbt_limit_subq_", "_dbt_et_filter_subq_", "where false limit 0)")
 
@@ -65,6 +67,7 @@ class Case:
     now: int
     """Unix milliseconds."""
     build_on: BuildOn = BuildOn.CONFIGS
+    missing_evidence: MissingEvidence = MissingEvidence.BUILD
     upstream: Mapping[Relation, History] = field(default_factory=dict)
     """Histories of the tables read; empty while nothing depends on them (see `rules.upstream_matters`)."""
     inputs_seen: InputsSeen | None = None
@@ -146,6 +149,13 @@ class Case:
             return ()
         return hashes.body, hashes.configs or "", hashes.macros or "", self.fingerprint.views_digest
 
+    def unreported(self, recorded: NodeHashes | None = None) -> str | None:
+        """What the client fails to report of the node, now or in a record with the hashes `recorded`; None where that is to
+        be ignored (rule L13)."""
+        if self.missing_evidence is MissingEvidence.IGNORE:
+            return None
+        return unreported(self.submission, recorded)
+
     def leaves_read(self) -> frozenset[Relation]:
         """Every table that the build's content or shape depends on; for a view those under a `*` (rule T5)."""
         if self.is_view:
@@ -163,6 +173,7 @@ class Case:
                 None if latest is None else latest.epoch,
                 latest_lineage(history),
                 last_build_at=history.last_build_at,
+                stamped_from=None if latest is None else latest.stamped_from,
             )
         return Input(
             epoch,
@@ -171,6 +182,7 @@ class Case:
             columns_identity_at(history, relation, epoch, self.clock, self._reads_of(relation)),
             self._columns_handed_on(history, relation, epoch),
             history.last_build_at,
+            input_stamped_from(history, epoch, self.clock),
         )
 
     @property

@@ -11,6 +11,7 @@ from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, CloneOrigin, Execution, History, Logic
 from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.stamps import stamped_from
 from dbt_state_oss.domain.submission import CloneTerms, ExecutionType, Node, TargetKey
 
 _SAYS_NOTHING = frozenset(canonical_extras({text: text for text in ("", "null", "false", "{}", "[]")}).values())
@@ -30,6 +31,8 @@ class CloneOrder:
     source_epoch: Epoch | None
     source_table_type: str | None = None
     terms: CloneTerms = field(default_factory=CloneTerms)
+    client_stamps: bool = False
+    """As in `Submission`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +93,10 @@ def draft_clone(order: CloneOrder, source: History, *, execution_id: str, decide
         data_identity=identity_at(source, order.source, order.source_epoch, order.dialect.clock),
         origin=origin,
         found_epoch=None,  # the source's does not tell how the target was found
+        stamped_from=stamped_from(order.dialect, decided_at, None) if order.client_stamps else None,
         voids=None,
     )
-    if not order.dialect.clock.stands(latest.epoch, order.source_epoch):
+    if not order.dialect.clock.stands(latest.epoch, order.source_epoch, latest.stamped_from):
         return disowned(clone, "somebody else had written to its source")
     if source.rival_of(latest, order.dialect.clock) is not None:
         return disowned(clone, "it was not known whose work its source held")

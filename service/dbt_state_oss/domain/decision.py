@@ -34,6 +34,15 @@ class BuildOn(Enum):
     IGNORE = "ignore"
 
 
+class MissingEvidence(Enum):
+    """What a request means that does not report all that a decision needs (rule L13)."""
+
+    BUILD = "build"
+    """What is not reported may have changed."""
+    IGNORE = "ignore"
+    """What is not reported counts as unchanged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Skip:
     """The target is provably what a build would make; `stale` where only the lag tolerance allows it (rule F6)."""

@@ -10,10 +10,11 @@ from dbt_state_oss.domain.data_identity import identity_of
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.freshness import doubted
-from dbt_state_oss.domain.history import Execution, History, Input, believed
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input, believed
 from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import lineage_of
-from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.stamps import stamped_from
 from dbt_state_oss.domain.submission import ExecutionType
 
 _NEVER_REUSED = "it was built while the server was set to reuse it never"
@@ -27,6 +28,7 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
     logic = case.logic
     inputs = {relation: _recorded(case, relation, asked=decided_at is not None) for relation in case.leaves_read()}
     node = case.submission.node
+    lineage = lineage_of(logic, node.hashes, inputs, template=case.template)
     return Execution(
         id=execution_id,
         logic=logic,
@@ -36,7 +38,7 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         confirmed_at=0,
         decided_at=decided_at,
         raw_digest=case.raw_digest,
-        lineage=lineage_of(logic, node.hashes, inputs, template=case.template),
+        lineage=lineage if case.unreported() is None else UNKNOWN_LINEAGE,
         node_id=node.unique_id,
         resource_type=node.resource_type,
         hashes=node.hashes,
@@ -46,11 +48,16 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         unproven=_NEVER_REUSED if case.is_never_reused else None,
         data_identity=None if case.is_never_reused else _data_identity(case, inputs, asked=decided_at is not None),
         found_epoch=case.submission.own_epoch,
+        stamped_from=_stamped_from(case, decided_at),
         voids=doubted(case),
         has_no_hooks=has_no_hooks(case.submission),
         hooks_are_harmless=case.hooks_are_harmless,
         hook_wrote=case.copy_may_have_hooks_work,
     )
+
+
+def _stamped_from(case: Case, decided_at: int | None) -> Epoch | None:
+    return stamped_from(case.dialect, decided_at, case.submission.own_epoch) if case.submission.client_stamps else None
 
 
 def _recorded(case: Case, relation: Relation, *, asked: bool) -> Input:
@@ -62,7 +69,8 @@ def _recorded(case: Case, relation: Relation, *, asked: bool) -> Input:
     if not asked:
         history = case.upstream.get(relation, History())
         known = replace(known, last_build_at=history.last_build_known_by(known.epoch, case.clock))
-    if known.epoch is not None and known.lineage is not None and case.clock is EpochClock.STAMPED:
+    stamped = case.clock is EpochClock.STAMPED or known.stamped_from is not None
+    if known.epoch is not None and known.lineage is not None and stamped:
         known = replace(known, epoch=believed(known.epoch, at=case.now))
     return known
 
@@ -74,7 +82,7 @@ def _data_identity(case: Case, inputs: Mapping[Relation, Input], *, asked: bool)
     no table, or where it is that of the last load. A question without an epoch proves that there was no table only where an
     empty table has an epoch, and where the target is on no record: an epoch that is missing may also not have been found out.
     """
-    if case.is_snapshot:
+    if case.is_snapshot or case.unreported() is not None:
         return None
     identity, latest = _as_of(case.history, identity_of(case.logic, case.submission.node, inputs)), case.history.latest
     if case.submission.execution_type is not ExecutionType.VALUES:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.clauses import differing
 from dbt_state_oss.domain.explanation import ExplainLine, Marker, moment_text
+from dbt_state_oss.domain.extras import without_defaults
 from dbt_state_oss.domain.fingerprint import FingerprintKind
 from dbt_state_oss.domain.history import Execution
 from dbt_state_oss.domain.item_order import same_in_another_order
@@ -84,7 +85,9 @@ def _logic_facts(case: Case, latest: Execution) -> Iterator[str]:
 
 
 def _extras_that_differ(case: Case, latest: Execution) -> list[str]:
-    return sorted({key for key, _ in latest.logic.extras.items() ^ case.extras.items()})
+    return sorted(
+        {key for key, _ in without_defaults(latest.logic.extras).items() ^ without_defaults(case.extras).items()}
+    )
 
 
 def _relations_that_differ(case: Case, latest: Execution) -> str:

@@ -20,21 +20,33 @@ class _Number(NamedTuple):
 
 
 def canonical_extras(extras: Mapping[str, str]) -> dict[str, str]:
-    """Each key with a digest (32 hex digits) of its canonical value.
+    """Each key with a digest (32 hex digits) of its canonical value, defaults left out (`without_defaults`).
 
     A value that is JSON counts as parsed, so that white space and the order of keys do not matter; any other counts as
     its exact text. Never raises.
     """
-    return {
-        key: _remembered_digest(value) if len(value) <= _LONGEST_REMEMBERED else _digest(value)
-        for key, value in extras.items()
-    }
+    return without_defaults(
+        {
+            key: _remembered_digest(value) if len(value) <= _LONGEST_REMEMBERED else _digest(value)
+            for key, value in extras.items()
+        }
+    )
+
+
+def without_defaults(digests: Mapping[str, str]) -> dict[str, str]:
+    """The digests of `canonical_extras` without those that say what dbt does anyway: one client sends them, another does not."""
+    return {key: digest for key, digest in digests.items() if digest not in _DEFAULT_DIGESTS.get(key, ())}
 
 
 @lru_cache(_REMEMBERED)
 def _remembered_digest(value: str) -> str:
     """A project's nodes repeat a few short values over and over."""
     return _digest(value)
+
+
+def same_extras(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether two sets of digests ask for the same; what an older server wrote may still hold defaults."""
+    return one == other or without_defaults(one) == without_defaults(other)
 
 
 def _digest(value: str) -> str:
@@ -83,3 +95,32 @@ class _Piece(NamedTuple):
     """Text that is ready to be given out."""
 
     text: str
+
+
+_DEFAULTS: Mapping[str, tuple[str, ...]] = {
+    "on_schema_change": ('"ignore"',),
+    "unique_key": ("", "null"),
+    "grants": ("", "null", "{}"),
+    "contract": (
+        '{"enforced": false}',
+        '{"enforced": false, "alias_types": true}',
+        '{"enforced": false, "alias_types": false}',
+    ),
+    "event_time": ("", "null"),
+    "lookback": ("1",),
+    "column_types": ("", "null", "{}"),
+    "delimiter": ('","',),
+    "quote_columns": ("", "null"),
+    "severity": ('"ERROR"', '"error"'),
+    "warn_if": ('"!= 0"',),
+    "error_if": ('"!= 0"',),
+    "fail_calc": ('"count(*)"',),
+    "where": ("", "null"),
+    "limit": ("", "null"),
+    "store_failures": ("", "null"),
+    "store_failures_as": ("", "null"),
+}
+"""What the fields of dbt's own configuration are where nobody sets them (dbt-core 1.8 to 1.12). Not of warehouses: there, an
+explicit null may differ from none (`transient`)."""
+
+_DEFAULT_DIGESTS = {key: frozenset(map(_digest, values)) for key, values in _DEFAULTS.items()}

@@ -123,7 +123,7 @@ def _is_unmoved(case: Case, latest: Execution, relation: Relation) -> bool:
     recorded = latest.inputs[relation]
     # No client stamps a table that is on no record: an epoch that fell has changed.
     clock = case.clock if recorded.lineage is not None else EpochClock.EXACT
-    if not clock.stands(recorded.epoch, case.submission.inputs.get(relation)):
+    if not clock.stands(recorded.epoch, case.submission.inputs.get(relation), recorded.stamped_from):
         return False
     return unseen_change(case.history, relation, recorded.last_build_at) is None
 
@@ -150,7 +150,7 @@ def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relatio
     seen = case.inputs_seen
     if seen is not None and seen.execution_id == latest.id and seen.at >= latest.confirmed_at:
         return True
-    if history.stood_until(recorded.epoch, latest.confirmed_at, case.clock):
+    if history.stood_until(recorded.epoch, latest.confirmed_at, case.clock, recorded.stamped_from):
         return True
     source = history.written_at(recorded.epoch, case.clock)
     copy = case.upstream.get(now, History()).written_at(case.submission.inputs.get(now), case.clock)
@@ -164,7 +164,8 @@ def _vouches(execution: Execution, relation: Relation, recorded: Input, clock: E
     silent_build = execution.id if execution.silent else ""
     by_epoch = (named_by_epoch(relation, one.epoch, silent_build=silent_build) for one in (recorded, execution))
     same_name = recorded.identity in (None, execution.data_identity, *by_epoch)
-    return clock.stands(execution.epoch, recorded.epoch) and same_name and execution.lineage == recorded.lineage
+    stands = clock.stands(execution.epoch, recorded.epoch, execution.stamped_from)
+    return stands and same_name and execution.lineage == recorded.lineage
 
 
 def doubted(case: Case) -> str | None:

@@ -68,6 +68,8 @@ class Input:
     last_build_at: int | None = None
     """When the newest build of it that was on record at the decision had been confirmed, Unix milliseconds (rule F1a); None where
     none was, or where nobody asked before the build."""
+    stamped_from: Epoch | None = None
+    """As in `Execution`, where `epoch` is that of the execution which had written the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,9 @@ class Execution:
     found_epoch: Epoch | None = None
     """The target's own epoch before this execution, as the client prepared it: what the one before had left, if nobody else wrote
     since. None where there was no table, or its epoch was not known."""
+    stamped_from: Epoch | None = None
+    """Where the client stamped `epoch` on an exact clock: the table's own epoch is not below this (rule T4a). None: `epoch` is
+    the table's own, as far as the clock goes."""
     target_name: str = ""
     """The dbt target that it was built in, in which its hooks may do something else (rule I1)."""
     voids: str | None = None
@@ -254,10 +259,12 @@ class History:
             self, executions=tuple(one for one in self.executions if one.epoch is not None and one.epoch <= epoch)
         )
 
-    def stood_until(self, epoch: Epoch | None, moment: int, clock: EpochClock) -> bool:
+    def stood_until(
+        self, epoch: Epoch | None, moment: int, clock: EpochClock, stamped_from: Epoch | None = None
+    ) -> bool:
         """Whether the table is known to have stood at `epoch` until `moment`: it was found so when a later build was decided."""
         return any(
-            clock.stands(epoch, one.found_epoch)
+            clock.stands(epoch, one.found_epoch, stamped_from)
             for one in self.executions
             if one.decided_at is not None and one.decided_at >= moment
         )
@@ -275,7 +282,10 @@ class History:
                 continue
             if other.followed(execution) and not execution.followed(other):
                 return Rival.LATER
-            mistakable = other.epoch == execution.epoch or clock is EpochClock.STAMPED
+            stamped = (
+                clock is EpochClock.STAMPED or execution.stamped_from is not None or other.stamped_from is not None
+            )
+            mistakable = other.epoch == execution.epoch or stamped
             if mistakable and execution.overlapped(other):
                 return Rival.OVERLAPPING
         return None
@@ -292,19 +302,24 @@ class History:
     def falls_to(self, epoch: Epoch | None, clock: EpochClock) -> Execution | None:
         """The execution whose epoch fits, whoever else may have written: good enough to tell of, not to decide by.
 
-        On a stamped clock a silent build may have changed the table since the epoch that is reported (rule F1a).
+        A silent build whose epoch was stamped may have changed the table since the epoch that is reported (rule F1a).
         """
         if epoch is None:
             return None
-        known = [execution for execution in self.executions if execution.epoch is not None]
+        not_below = [one for one in self.executions if one.epoch is not None and one.epoch >= epoch]
         if clock is EpochClock.EXACT:
-            return next((execution for execution in known if execution.epoch == epoch), None)
-        not_below = [execution for execution in known if execution.epoch is not None and execution.epoch >= epoch]
-        if not not_below:
+            equal = [one for one in not_below if one.epoch == epoch]
+            stamped = [one for one in not_below if one.stamped_from is not None]
+            fitting = [
+                *equal[:1],
+                *(one for one in reversed(stamped) if clock.stands(one.epoch, epoch, one.stamped_from)),
+            ]
+        else:
+            stamped, fitting = not_below, not_below[-1:]
+        if not fitting:
             return None
-        fitting = not_below[-1]
-        later = (one for one in not_below if one.silent and one.confirmed_at > fitting.confirmed_at)
-        return max(later, key=lambda one: one.confirmed_at, default=fitting)
+        later = (one for one in stamped if one.silent and one.confirmed_at > fitting[0].confirmed_at)
+        return max(later, key=lambda one: one.confirmed_at, default=fitting[0])
 
     def silent_build_at(self, epoch: Epoch | None) -> str:
         """The id of the newest silent build that confirmed `epoch` (rule F1a); empty where there is none."""

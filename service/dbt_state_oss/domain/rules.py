@@ -14,12 +14,14 @@ from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn, RejectionReason
 from dbt_state_oss.domain.evidence import epoch_evidence, logic_difference, logic_evidence
 from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, Section, ago_text, duration_text
+from dbt_state_oss.domain.extras import same_extras
 from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
 from dbt_state_oss.domain.freshness import Change, ChangeKind, compare_inputs
 from dbt_state_oss.domain.history import Execution, History, Rival
 from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import same_lineage
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.reported import lacks_window
 from dbt_state_oss.domain.submission import ExecutionType
 
 _NOTHING_SUITABLE = (RejectionReason.NO_SUITABLE_MATCH_FOUND, RejectionReason.NO_SUITABLE_MATCH_FOUND)
@@ -174,7 +176,7 @@ def same_logic(case: Case, execution: Execution) -> bool:
         and then.execution_type is case.submission.execution_type
         and then.fingerprint.kind is case.fingerprint.kind
         and then.fingerprint.digest == case.fingerprint.digest
-        and then.extras == case.extras
+        and same_extras(then.extras, case.extras)
     )
 
 
@@ -188,7 +190,7 @@ def same_selection(case: Case, execution: Execution) -> bool:
         and now == then.fingerprint.selection_digest
         and then.dialect == case.dialect.name
         and then.execution_type is case.submission.execution_type
-        and then.extras == case.extras
+        and same_extras(then.extras, case.extras)
     )
 
 
@@ -212,6 +214,14 @@ def same_template(case: Case, execution: Execution) -> bool:
 
 def _computed(extras: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in extras.items() if key.startswith("__")}
+
+
+def evidence_is_complete(case: Case) -> Finding | None:
+    """Rule L13: what the client does not report, now or at the last build, is not known to be unchanged."""
+    if lacks_window(case.submission):
+        return _no(Section.QUERY, "its client does not report the event-time window of a microbatch")
+    unreported = case.unreported(_latest(case).hashes)
+    return None if unreported is None else _no(Section.QUERY, f"its client does not report {unreported}")
 
 
 def contract_is_unchanged(case: Case) -> Finding | None:
@@ -281,7 +291,8 @@ def nobody_else_wrote_to_it(case: Case) -> Finding | None:
     if submission.relation is None:
         return None
     latest = _latest(case)
-    if case.clock.stands(latest.epoch, submission.own_epoch) and not _is_older_than_its_build(case, latest):
+    stands = case.clock.stands(latest.epoch, submission.own_epoch, latest.stamped_from)
+    if stands and not _is_older_than_its_build(case, latest):
         return _yes(Section.TABLE, "nobody else has written to it since its last build")
     if submission.ignore_external_modifications and not case.copy_may_have_hooks_work:
         return _yes(Section.TABLE, "somebody else has written to it, which is to be ignored")
@@ -340,7 +351,8 @@ def _has_the_same_columns(case: Case, latest: Execution, relation: Relation) -> 
         return False
     if now.epoch is not None and recorded.epoch == now.epoch and recorded.last_build_at == now.last_build_at:
         return True
-    return upstream.spells_out_its_columns and history.stood_until(recorded.epoch, latest.confirmed_at, case.clock)
+    stood = history.stood_until(recorded.epoch, latest.confirmed_at, case.clock, recorded.stamped_from)
+    return upstream.spells_out_its_columns and stood
 
 
 def results_are_complete(case: Case) -> Finding | None:
@@ -404,6 +416,7 @@ RULES: tuple[Rule, ...] = (
     no_other_build_may_have_written_it,
     no_full_refresh_was_asked_for,
     logic_is_unchanged,
+    evidence_is_complete,
     contract_is_unchanged,
     configuration_is_unchanged,
     query_is_deterministic,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dbt_state_oss.domain.dialects import EpochClock, dialect_named
-from dbt_state_oss.domain.extras import canonical_extras
+from dbt_state_oss.domain.extras import without_defaults
 from dbt_state_oss.domain.fingerprint import FingerprintKind
 from dbt_state_oss.domain.history import Execution, History, Input, believed
 from dbt_state_oss.domain.relation import Relation
@@ -19,8 +19,6 @@ _ADDS_OR_KEEPS = frozenset(
     {ExecutionType.APPEND, ExecutionType.MERGE, ExecutionType.DELETE_INSERT, ExecutionType.SNAPSHOT}
 )
 """Ways of being built that, hooks and columns aside, change nothing where they write no row (dbt-adapters 1.24)."""
-
-_SCHEMA_IS_KEPT = canonical_extras({"on_schema_change": '"ignore"'}).items()
 
 
 def is_silent(history: History, execution: Execution) -> bool:
@@ -86,7 +84,7 @@ def _may_keep_its_epoch(history: History, execution: Execution) -> bool:
 
 
 def _is_stamped(execution: Execution) -> bool:
-    return dialect_named(execution.logic.dialect).clock is EpochClock.STAMPED
+    return dialect_named(execution.logic.dialect).clock is EpochClock.STAMPED or execution.stamped_from is not None
 
 
 def _before(history: History, execution: Execution) -> list[Execution]:
@@ -112,7 +110,8 @@ def _changed_nothing(before: Execution, execution: Execution) -> bool:
 def _keeps_its_columns(before: Execution, execution: Execution) -> bool:
     """Whether the table has the columns that it had: dbt alters none, or the unchanged query spells them all out."""
     if execution.logic.execution_type is not ExecutionType.SNAPSHOT:
-        return execution.logic.extras.items() >= _SCHEMA_IS_KEPT
+        # The default, `ignore`, counts as absent.
+        return "on_schema_change" not in without_defaults(execution.logic.extras)
     fingerprint = execution.logic.fingerprint
     return (
         fingerprint.kind is FingerprintKind.PARSED

@@ -105,6 +105,11 @@ class NodeHashes:
     persisted_descriptions: str | None = None
     contract: str | None = None
 
+    @property
+    def sent(self) -> bool:
+        """Whether the client sent a node state at all: then a hash that is absent means that there is nothing to hash."""
+        return any((self.body, self.configs, self.macros, self.persisted_descriptions, self.contract))
+
 
 @dataclass(frozen=True, slots=True)
 class Node:
@@ -177,6 +182,8 @@ class Submission:
     """Columns of the tables that it reads and that are not built in this run: folded names to types, as far as they were sent."""
     ignore_external_modifications: bool = False
     clone_terms: CloneTerms = field(default_factory=CloneTerms)
+    client_stamps: bool = False
+    """The client may confirm epochs that it does not read back from the table (rule T4a)."""
     deferred: tuple[Relation, ...] = ()
     """Relations that an older client said it deferred to (`lenient_dependencies`)."""
 

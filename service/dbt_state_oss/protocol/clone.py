@@ -13,7 +13,7 @@ from query_cache_protobuf.query_cache.services.clone_service_pb2 import (
 )
 from query_cache_protobuf.query_cache.shared_pb2 import ExplainedDecision, RejectionReason, SubmitSQLResultType
 
-from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.caller import Caller, ClientLine
 from dbt_state_oss.application.register_clone import CloneGrant
 from dbt_state_oss.domain.clone import CloneOrder, CloneRefusal
 from dbt_state_oss.domain.dialects import dialect_named
@@ -39,7 +39,7 @@ class CloneServicer:
         return {"RegisterClone": self.register_clone}
 
     async def register_clone(self, caller: Caller, request: CloneRequest) -> CloneResponse:
-        order = clone_order_of(request)
+        order = clone_order_of(request, caller.client)
         answer = await self._register_clone(caller, order)
         _log.info(
             "pre_clone",
@@ -52,7 +52,7 @@ class CloneServicer:
         return clone_response(order, answer)
 
 
-def clone_order_of(request: CloneRequest) -> CloneOrder:
+def clone_order_of(request: CloneRequest, client: ClientLine | None = None) -> CloneOrder:
     """What is to be copied where. Raises InvalidRequest where source or target is not named."""
     if not request.target_table or not request.clone_source_table:
         raise InvalidRequest("The request does not name both the table to copy and the one to make.")
@@ -76,6 +76,7 @@ def clone_order_of(request: CloneRequest) -> CloneOrder:
             hours_to_expiration=request.table_properties.hours_to_expiration or None,
             partition_expiration_days=request.table_properties.partition_expiration_days or None,
         ),
+        client_stamps=client is ClientLine.RUST,
     )
 
 

@@ -22,6 +22,7 @@ from query_cache_protobuf.query_cache.shared_pb2 import ModelExecutionType, Quer
 from query_cache_protobuf.query_cache.shared_pb2 import StaleUpstreamPolicy as WirePolicy
 from query_cache_protobuf.query_cache.struct_pb2 import Struct, Value
 
+from dbt_state_oss.application.caller import ClientLine
 from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.record import Recorded
 from dbt_state_oss.domain.columns import folded
@@ -52,7 +53,7 @@ _EXECUTION_TYPES: dict[int, ExecutionType] = {
 }
 
 
-def submission_of_query(request: SubmitEnrichedSQLRequest) -> Submission:
+def submission_of_query(request: SubmitEnrichedSQLRequest, client: ClientLine | None = None) -> Submission:
     """What a model, snapshot, view or data test asks. Raises InvalidRequest where nothing names the target."""
     return _query(
         request,
@@ -65,12 +66,18 @@ def submission_of_query(request: SubmitEnrichedSQLRequest) -> Submission:
         ignore_external_modifications=request.ignore_external_modifications,
         clone_terms=_clone_terms(request),
         deferred=_lenient_dependencies(request),
+        client_stamps=client is ClientLine.RUST,
     )
 
 
-def submission_of_values(request: SubmitValuesRequest) -> Submission:
+def submission_of_values(request: SubmitValuesRequest, client: ClientLine | None = None) -> Submission:
     """What a seed asks. Raises InvalidRequest where nothing names the target."""
-    return _values(request, own_epoch=request.last_modified_epoch or None, clone_terms=_clone_terms(request))
+    return _values(
+        request,
+        own_epoch=request.last_modified_epoch or None,
+        clone_terms=_clone_terms(request),
+        client_stamps=client is ClientLine.RUST,
+    )
 
 
 def recorded(record: ExecutionRecord) -> Recorded:
@@ -146,6 +153,7 @@ def _values(
     *,
     own_epoch: Epoch | None = None,
     clone_terms: CloneTerms | None = None,
+    client_stamps: bool = False,
 ) -> Submission:
     if not message.target_table:
         raise InvalidRequest("The request names no target table.")
@@ -165,6 +173,7 @@ def _values(
         inputs={},
         node=_node(message),
         clone_terms=clone_terms or CloneTerms(),
+        client_stamps=client_stamps,
     )
 
 

@@ -17,7 +17,7 @@ import structlog
 from grpc import StatusCode
 from grpc.aio import ServicerContext
 
-from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION, Caller
+from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION, Caller, ClientLine
 from dbt_state_oss.errors import DbtStateError
 from dbt_state_oss.protocol.status import status_of, status_of_timeout, status_of_unexpected
 
@@ -25,6 +25,9 @@ Method = Callable[[Caller, Any], Awaitable[Any]]
 """A servicer's method: a request message in, a response message out; raises errors of `dbt_state_oss.errors`."""
 
 Behaviour = Callable[[Any, ServicerContext[Any, Any]], Awaitable[Any]]
+
+_LIBRARIES = {"grpc-python": ClientLine.PYTHON, "tonic/": ClientLine.RUST}
+"""The first words of the products in `user-agent`."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,48}")
 _log = structlog.get_logger(__name__)
@@ -63,12 +66,21 @@ def intercepted(rpc: str, method: Method, *, timeout_seconds: float) -> Behaviou
 def caller_of(context: ServicerContext[Any, Any]) -> Caller:
     """Who asks, from the call's metadata; an absent or malformed request id is replaced by a fresh one (rule W6)."""
     request_id = session_id = ""
+    client = None
     for key, value in context.invocation_metadata() or ():
         if key == "x-request-id":
             request_id = _identifier(value)
         elif key == "x-session-id":
             session_id = _identifier(value)
-    return Caller(organization=DEFAULT_ORGANIZATION, request_id=request_id or uuid4().hex, session_id=session_id)
+        elif key == "user-agent" and isinstance(value, str):
+            client = client_line_of(value)
+    return Caller(DEFAULT_ORGANIZATION, request_id or uuid4().hex, session_id, client)
+
+
+def client_line_of(user_agent: str) -> ClientLine | None:
+    """The client that brings this gRPC library; no header names the client itself."""
+    lines = {line for product in user_agent.split() for name, line in _LIBRARIES.items() if product.startswith(name)}
+    return lines.pop() if len(lines) == 1 else None
 
 
 def _identifier(value: str | bytes) -> str:

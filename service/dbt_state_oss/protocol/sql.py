@@ -39,16 +39,16 @@ class SqlServicer:
         }
 
     async def submit_enriched_sql(self, caller: Caller, request: SubmitEnrichedSQLRequest) -> SubmitSQLResponse:
-        return await self._answer(caller, submission_of_query(request))
+        return await self._answer(caller, submission_of_query(request, caller.client))
 
     async def submit_values(self, caller: Caller, request: SubmitValuesRequest) -> SubmitSQLResponse:
-        return await self._answer(caller, submission_of_values(request))
+        return await self._answer(caller, submission_of_values(request, caller.client))
 
     async def submit_enriched_sql_speculative(
         self, caller: Caller, request: SubmitEnrichedSQLRequest
     ) -> SubmitSQLSpeculativeResponse:
         """A skip or a clone where the epochs sent so far prove it; else undecided: the client waits and asks again."""
-        submission = submission_of_query(request)
+        submission = submission_of_query(request, caller.client)
         started = time.perf_counter()
         answer = await self._submit.speculatively(caller, submission)
         if answer is None:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from dbt_state_oss.application.caller import ClientLine
 from dbt_state_oss.domain.cloning import CloneTargets
-from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.domain.node_patterns import NodePatterns
+from dbt_state_oss.protocol.client_versions import ClientVersions
 from dbt_state_oss.telemetry.logs import LogFormat
 
 _LONGEST_PREFIX = 256
@@ -22,6 +24,10 @@ _PREFIX = re.compile(
     rf"(?=.{{1,{_LONGEST_PREFIX}}}$)(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._=-]+(?:/(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._=-]+)*"
 )
 _UNCLOSED = re.compile(r"\[(?!(?:!.|[^!])[^\]]*\])")
+CLIENT_VERSIONS = "dbt-state>=2.17; dbt>=2.0.0.dev0"
+_LINES = {line.value: line for line in ClientLine}
+_CLIENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+_NO_CLIENT_VERSIONS = f'is no list of client versions such as "{CLIENT_VERSIONS}"'
 _URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 
 
@@ -68,11 +74,23 @@ def optional_path(text: str) -> Path | None:
     return path(text) if text else None
 
 
-def specifiers(text: str) -> SpecifierSet:
-    try:
-        return SpecifierSet(text)
-    except InvalidSpecifier as error:
-        raise ValueError('is no version specifier such as ">=2.17,<3"') from error
+def client_versions(text: str) -> ClientVersions:
+    """Both lines of clients; one that is not named has its default, and a specifier without a name is of `dbt-state`."""
+    return ClientVersions({**_specifiers_by_line(CLIENT_VERSIONS), **_specifiers_by_line(text)})
+
+
+def _specifiers_by_line(text: str) -> dict[ClientLine, SpecifierSet]:
+    found: dict[ClientLine, SpecifierSet] = {}
+    for part in filter(None, (part.strip() for part in text.split(";"))):
+        name = _CLIENT_NAME.match(part)
+        line = ClientLine.PYTHON if name is None else _LINES.get(name[0])
+        if line is None or line in found:
+            raise ValueError(_NO_CLIENT_VERSIONS)
+        try:
+            found[line] = SpecifierSet(part if name is None else part[name.end() :])
+        except InvalidSpecifier as error:
+            raise ValueError(_NO_CLIENT_VERSIONS) from error
+    return found
 
 
 def log_format(text: str) -> LogFormat:
@@ -83,6 +101,10 @@ def log_format(text: str) -> LogFormat:
 
 def build_on(text: str) -> BuildOn:
     return BuildOn(one_of(*(choice.value for choice in BuildOn))(text))
+
+
+def missing_evidence(text: str) -> MissingEvidence:
+    return MissingEvidence(one_of(*(choice.value for choice in MissingEvidence))(text))
 
 
 def store_sql(text: str) -> StoreSql:

@@ -62,13 +62,20 @@ SETTINGS: tuple[Setting, ...] = (
         "least level that is logged: " + ", ".join(LOG_LEVELS),
     ),
     Setting(
-        "DBTSTATE_CLIENT_VERSIONS", "--client-versions", "decisions.client_versions", ">=2.17", parsers.specifiers, "SPECIFIER",
-        "versions of dbt-state that are served; a client of another version ends its dbt run",
+        "DBTSTATE_CLIENT_VERSIONS", "--client-versions", "decisions.client_versions", parsers.CLIENT_VERSIONS,
+        parsers.client_versions, "SPECIFIERS",
+        "versions that are served of dbt-state (Python) and of dbt (v2, in Rust), separated by a semicolon; a client of "
+        "another version ends its dbt run",
     ),
     Setting(
         "DBTSTATE_BUILD_ON", "--build-on", "decisions.build_on", "configs", parsers.build_on, "CHANGES",
         "what builds a node though its SQL and data are unchanged: configs (a changed config, perhaps a hook), "
         "configs+macros (a changed macro too), ignore (neither)",
+    ),
+    Setting(
+        "DBTSTATE_MISSING_EVIDENCE", "--missing-evidence", "decisions.missing_evidence", "build", parsers.missing_evidence,
+        "HOW", "what to do with a node whose client does not report its configuration: build, or ignore (reuse it, although a "
+        "hook, a key or a threshold of a test may have changed)",
     ),
     Setting(
         "DBTSTATE_CLONES", "--clones", "decisions.clone_targets", "development", parsers.clone_targets, "WHERE",

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.specifiers import SpecifierSet
-
 from dbt_state_oss.domain.cloning import CloneTargets
-from dbt_state_oss.domain.decision import BuildOn
+from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.domain.node_patterns import NodePatterns
+from dbt_state_oss.protocol.client_versions import ClientVersions
 from dbt_state_oss.settings.places import Place
 from dbt_state_oss.telemetry.logs import LogFormat
 
@@ -47,8 +46,9 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class DecisionSettings:
-    client_versions: SpecifierSet
+    client_versions: ClientVersions
     build_on: BuildOn
+    missing_evidence: MissingEvidence
     clone_targets: CloneTargets
     never_reuse: NodePatterns
     """Nodes that are always built (rule L15)."""

@@ -33,6 +33,7 @@ FIELDS: Mapping[str, str] = {
     "description": "why it was decided so",
     "stale": "the skip is allowed by the lag tolerance alone",
     "saved_ms": "runtime of the build that a skip spared",
+    "client": "which client it is: dbt-state (Python) or dbt (dbt v2)",
     "client_version": "version of a client",
     "supported": "versions that are served",
     "address": "where the server listens",

@@ -56,6 +56,7 @@ async def record(settings: Settings, run: PlainRun, proven: Mapping[str, Recorde
                 node_states,
                 fingerprinter,
                 settings.decisions.build_on,
+                settings.decisions.missing_evidence,
                 never_reuse=settings.decisions.never_reuse,
                 trusted_hooks=settings.decisions.trusted_hooks,
             )

@@ -11,6 +11,7 @@ BIGQUERY = Dialect(
     unquoted_case=CaseRule.PRESERVE,
     quoted_case=CaseRule.PRESERVE,
     clock=EpochClock.EXACT,
+    stamped_by_dbt_v2=True,
     materialized_views_are_refreshed=False,
     default_schema=None,
     identifier_quotes="`",

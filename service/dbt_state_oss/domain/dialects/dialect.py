@@ -35,11 +35,17 @@ class EpochClock(Enum):
     STAMPED = "stamped"
     """Stamped from a run clock, a little later than the truth: lower or equal is unchanged (Snowflake, Redshift)."""
 
-    def stands(self, recorded: Epoch | None, reported: Epoch | None) -> bool:
-        """Whether a table reported at `reported` is the one recorded at `recorded` (rule T4). Unknown is never equal (F3)."""
+    def stands(self, recorded: Epoch | None, reported: Epoch | None, stamped_from: Epoch | None = None) -> bool:
+        """Whether a table reported at `reported` is the one recorded at `recorded` (rule T4). Unknown is never equal (F3).
+
+        `stamped_from` is known where a client stamped this one epoch on an exact clock: the table's own is not below it
+        (rule T4a).
+        """
         if recorded is None or reported is None:
             return False
-        return reported == recorded if self is EpochClock.EXACT else reported <= recorded
+        if self is EpochClock.STAMPED:
+            return reported <= recorded
+        return reported == recorded or (stamped_from is not None and stamped_from <= reported <= recorded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,8 @@ class Dialect:
     materialized_views_are_refreshed: bool = True
     """Running a materialized view again refreshes it, and the wire does not tell one from a view (rule T5). Not so where
     the warehouse keeps it fresh, or where dbt's adapter makes none of this kind."""
+    stamped_by_dbt_v2: bool = False
+    """The client of dbt v2 stamps the epochs that it confirms, though the clock is an exact one (rule T4a)."""
     empty_looks_missing: bool = False
     """A table without rows has no epoch, like one that is not there."""
     copying: Copying | None = field(default=None, compare=False)
