@@ -474,13 +474,14 @@ def test_a_copy_that_is_behind_has_the_inputs_of_its_source() -> None:
     assert copy.data_identity == f"{MART} at {BUILT}"
 
 
-def test_a_copy_is_made_again_of_what_has_no_hooks_whoever_wrote_to_it() -> None:
+def test_a_copy_is_made_again_of_what_has_no_hooks_any_more_whoever_wrote_to_it() -> None:
     hashes = replace(HASHES, configs=hash_of({"materialized": "table"}))
     case = asked(IN_DEV, node=replace(IN_DEV.submission.node, hashes=hashes))
     written = replace(
         asked(case, own_epoch=BUILT + 1), history=History((execution(case, origin=copied_before(1), epoch=BUILT),))
     )
     assert may_be_cloned(written)
+    assert may_be_cloned(replace(written, history=History((execution(hook_wrote=True),))))
     assert draft_execution(written, execution_id="ns.t.x2", decided_at=NOW).hook_wrote is False
 
 

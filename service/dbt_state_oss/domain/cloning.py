@@ -87,9 +87,14 @@ def may_be_cloned(case: Case) -> bool:
         and not case.is_full_refresh
         and not case.history.is_forgotten
         and not case.is_never_reused
-        and not case.copy_may_have_hooks_work
-        and not any(execution.hook_wrote for execution in case.history.executions)
+        and not _hooks_may_write_to_copies(case)
     )
+
+
+def _hooks_may_write_to_copies(case: Case) -> bool:
+    """Whether a hook wrote to an earlier copy, or may have, and the node may still have that hook (rule C4)."""
+    wrote = case.copy_may_have_hooks_work or any(one.hook_wrote for one in case.history.executions)
+    return wrote and not has_no_hooks(case.submission)
 
 
 def is_source_of_clones(execution: Execution) -> bool:

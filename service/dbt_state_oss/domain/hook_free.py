@@ -16,8 +16,8 @@ from typing import Any
 
 from dbt_state_oss.domain.submission import ExecutionType, StaleUpstreamPolicy, Submission
 
-_MOST_TRIED = 1024
-"""Configurations that are tried for one node and strategy: a few milliseconds of work, once for each hash in a process."""
+_MOST_TRIED = 256
+"""Configurations that are tried for one node and strategy: about a millisecond of work, once for each hash in a process."""
 
 _MOST_BESIDE = 2
 """Keys beside the extras that are tried at once."""
