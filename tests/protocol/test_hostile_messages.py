@@ -59,7 +59,7 @@ def _no_words_of_the_library(caplog: pytest.LogCaptureFixture) -> Any:
 async def test_an_unreadable_message_is_refused_with_one_line(serving: Serving, data: bytes) -> None:
     server, channel = await serving(SubmitValues=answered)
     with capture_logs() as logs:
-        statuses = [await status_of(channel.unary_unary(SUBMIT)(data)) for _ in range(50)]
+        statuses = [await status_of(channel.unary_unary(SUBMIT, bytes, bytes)(data)) for _ in range(50)]
     assert statuses == [StatusCode.INVALID_ARGUMENT] * 50
     (line,) = logs
     assert (line["event"], line["rpc"], line["suppressed"]) == ("messages_unreadable", "SQL/SubmitValues", 0)
@@ -73,9 +73,9 @@ async def test_what_grpcs_own_services_cannot_read_is_refused_too(serving: Servi
     data = UNREADABLE["a message that is cut off"]
     with capture_logs() as logs:
         statuses = [
-            await status_of(channel.unary_unary(CHECK)(data)),
-            await status_of_stream(channel.unary_stream(WATCH)(data)),
-            await status_of_stream(channel.stream_stream(REFLECTION)(iter([data]))),
+            await status_of(channel.unary_unary(CHECK, bytes, bytes)(data)),
+            await status_of_stream(channel.unary_stream(WATCH, bytes, bytes)(data)),
+            await status_of_stream(channel.stream_stream(REFLECTION, bytes, bytes)(iter([data]))),
         ]
     assert statuses == [StatusCode.INVALID_ARGUMENT] * 3
     assert len(logs) == 1
@@ -85,14 +85,14 @@ async def test_what_grpcs_own_services_cannot_read_is_refused_too(serving: Servi
 async def test_a_method_that_does_not_exist_is_unimplemented(serving: Serving, method: str) -> None:
     _, channel = await serving()
     with capture_logs() as logs:
-        assert await status_of(channel.unary_unary(method)(b"")) is StatusCode.UNIMPLEMENTED
+        assert await status_of(channel.unary_unary(method, bytes, bytes)(b"")) is StatusCode.UNIMPLEMENTED
     assert logs == []
 
 
 async def test_oversized_metadata_is_refused(serving: Serving) -> None:
     _, channel = await serving(SubmitValues=answered)
     with capture_logs() as logs:
-        call = channel.unary_unary(SUBMIT)(b"", metadata=(("x-request-id", "y" * 100_000),))
+        call = channel.unary_unary(SUBMIT, bytes, bytes)(b"", metadata=(("x-request-id", "y" * 100_000),))
         assert await status_of(call) is StatusCode.RESOURCE_EXHAUSTED
     assert logs == []
 
@@ -114,4 +114,4 @@ async def test_frames_that_no_library_sends_are_refused(
         answer = await answer_to(server.port, SUBMIT, message_frame(payload, compressed=True), headers=headers)
     assert b"grpc-status\x0213" in answer, answer
     assert logs == []
-    assert await status_of(channel.unary_unary(SUBMIT)(b"")) is StatusCode.OK
+    assert await status_of(channel.unary_unary(SUBMIT, bytes, bytes)(b"")) is StatusCode.OK
