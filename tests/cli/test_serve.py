@@ -193,13 +193,27 @@ def test_a_second_signal_ends_the_server_at_once(
 
 
 def test_health_is_serving_once_the_store_has_answered(server: Serving, channel: grpc.Channel) -> None:
-    watch = HealthStub(channel).Watch(HealthCheckRequest(service="com.fivetran.query_cache.SQL"))
-    assert any(answer.status == HealthCheckResponse.SERVING for answer in watch)
+    _wait_until_serving(channel)
+
+
+@needs_proc
+def test_the_processes_that_parse_have_started_when_health_is_serving(server: Serving, channel: grpc.Channel) -> None:
+    """Multiprocessing starts a helper of its own beside them."""
+    _wait_until_serving(channel)
+    ready = _children(server.process.pid)
+    build(channel, table_model())
+    assert len(ready) >= 2
+    assert _children(server.process.pid) == ready
 
 
 def test_listening_beyond_this_machine_is_warned_about(tmp_path: Path) -> None:
     with serving(tmp_path, "--host", "0.0.0.0") as server:
         assert server.wait_for("open_to_the_network")["level"] == "warning"
+
+
+def _wait_until_serving(channel: grpc.Channel) -> None:
+    watch = HealthStub(channel).Watch(HealthCheckRequest(service="com.fivetran.query_cache.SQL"))
+    assert any(answer.status == HealthCheckResponse.SERVING for answer in watch)
 
 
 def _children(pid: int) -> list[int]:

@@ -7,17 +7,17 @@ and for how long they run.
 from __future__ import annotations
 
 import asyncio
-import logging
 import multiprocessing
 import os
-import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
+import structlog
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
+from dbt_state_oss.application.parse_worker import prepare_worker
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest
 from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
 from dbt_state_oss.domain.submission import Code
@@ -25,9 +25,11 @@ from dbt_state_oss.domain.submission import Code
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_RECURSION_LIMIT = 10_000
-"""Python frames in a worker: a parser takes some 25 for each level of the nesting that the domain lets through."""
 _TASKS_OF_A_WORKER = 5_000
+_LOOK_SECONDS = 0.02
+"""Between two looks at which workers have started."""
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,25 @@ class PooledFingerprinter:
         self._remembered: OrderedDict[str, Fingerprint] = OrderedDict()
         self._running: dict[str, asyncio.Task[Fingerprint]] = {}
         self._parses: set[asyncio.Future[Any]] = set()
+
+    async def warm(self, *, within_seconds: float) -> None:
+        """Start the workers and wait until each has parsed. A failure is logged: the workers start when they are needed."""
+        ready: set[int] = set()
+        cause = "they start too slowly"
+        try:
+            async with asyncio.timeout(within_seconds):
+                while missing := self._limits.workers - len(ready):
+                    asked = [self._result(self._living_pool().schedule(os.getpid)) for _ in range(missing)]
+                    for answer in await asyncio.gather(*asked, return_exceptions=True):
+                        if isinstance(answer, int):
+                            ready.add(answer)
+                        else:
+                            cause = f"{type(answer).__name__}: {answer}"
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError:
+            _log.warning("parse_workers_not_ready", seconds=within_seconds, cause=cause)
+        except (RuntimeError, OSError) as error:
+            _log.warning("parse_workers_not_ready", seconds=within_seconds, cause=f"{type(error).__name__}: {error}")
 
     async def fingerprint(self, code: Code) -> Fingerprint:
         """The code's fingerprint; a fall-back kind where it cannot be parsed in time."""
@@ -129,7 +150,7 @@ class PooledFingerprinter:
             self._pool = ProcessPool(
                 max_workers=self._limits.workers,
                 max_tasks=_TASKS_OF_A_WORKER,
-                initializer=_prepare_worker,
+                initializer=prepare_worker,
                 # The parent holds gRPC's threads, which a fork would copy in mid-air.
                 context=multiprocessing.get_context("spawn"),
             )
@@ -165,10 +186,3 @@ def _end_late_starters() -> None:
     for process in multiprocessing.active_children():
         process.terminate()
         process.join()
-
-
-def _prepare_worker() -> None:
-    """Leave the server's process group, whose signals are not for a worker; say nothing; take nested texts."""
-    os.setsid()
-    logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
-    sys.setrecursionlimit(_RECURSION_LIMIT)
