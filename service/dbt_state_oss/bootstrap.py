@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from typing import Any
+from functools import partial
 
 import structlog
 
@@ -86,13 +86,13 @@ async def serve(settings: Settings, *, clock: Clock | None = None, ready: Callab
         stack.push_async_callback(store.close)
         fingerprinter = _fingerprinter(settings)
         stack.push_async_callback(fingerprinter.close)
-        warming = asyncio.create_task(fingerprinter.warm(within_seconds=_WARMING_SECONDS), name="warming")
-        stack.push_async_callback(_cancelled, warming)
         server = await _assemble(settings, store, clock, fingerprinter, stack)
         port = await server.start(settings.listen.host, settings.listen.port)
         stack.push_async_callback(server.drain, 0)
+        warming = asyncio.create_task(fingerprinter.warm(within_seconds=_WARMING_SECONDS), name="warming")
+        stack.push_async_callback(_cancelled, warming)
         interval = PROBE_INTERVAL_SECONDS if _is_local(settings) else _REMOTE_PROBE_INTERVAL_SECONDS
-        following = follow_store(server.health, lambda: store.get(_PROBE_KEY), interval_seconds=interval)
+        following = partial(follow_store, server.health, lambda: store.get(_PROBE_KEY), interval_seconds=interval)
         health = asyncio.create_task(_after(warming, following), name="health")
         stack.push_async_callback(_cancelled, health)
         _announce(settings, port)
@@ -210,14 +210,9 @@ def _stop_signal() -> asyncio.Future[str]:
     return asked
 
 
-async def _after(first: asyncio.Task[None], then: Coroutine[Any, Any, None]) -> None:
-    """Wait for the task, then for the coroutine."""
-    try:
-        await first
-    except BaseException:
-        then.close()
-        raise
-    await then
+async def _after(first: asyncio.Task[None], then: Callable[[], Awaitable[None]]) -> None:
+    await first
+    await then()
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -19,7 +19,8 @@ from grpc.aio import ServicerContext
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION, Caller
 from dbt_state_oss.errors import DbtStateError
-from dbt_state_oss.protocol.status import status_of, status_of_timeout, status_of_unexpected
+from dbt_state_oss.protocol.calls import Calls
+from dbt_state_oss.protocol.status import STATUS_WHEN_ENDING, status_of, status_of_timeout, status_of_unexpected
 from dbt_state_oss.protocol.unreadable import Parse, UnreadableMessage, read_message
 from dbt_state_oss.telemetry.limited import LimitedWarning
 
@@ -33,15 +34,17 @@ _log = structlog.get_logger(__name__)
 
 
 def intercepted(
-    rpc: str, method: Method, *, parse: Parse, unreadable: LimitedWarning, timeout_seconds: float
+    rpc: str, method: Method, *, parse: Parse, calls: Calls, unreadable: LimitedWarning, timeout_seconds: float
 ) -> Behaviour:
     """`method` as gRPC calls it with the bytes of a request. `rpc` is "Service/Method", for the log.
 
-    `timeout_seconds` bounds the call where the client's own deadline is later or absent. `unreadable` is warned with where
-    the bytes cannot be parsed.
+    `timeout_seconds` bounds the call where the client's own deadline is later or absent. `calls` counts it, or refuses it
+    while the server ends. `unreadable` is warned with where the bytes cannot be parsed.
     """
 
     async def behaviour(data: bytes, context: ServicerContext[Any, Any]) -> Any:
+        if not calls.begin(context):
+            return await context.abort(*STATUS_WHEN_ENDING)
         caller = caller_of(context)
         seconds = _time_allowed(context, timeout_seconds)
         started = time.perf_counter()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +27,8 @@ from query_cache_protobuf.query_cache.services import (
 )
 
 from dbt_state_oss.errors import CannotListen
+from dbt_state_oss.protocol.calls import Calls
+from dbt_state_oss.protocol.connections import close_connections
 from dbt_state_oss.protocol.health import HealthServicer
 from dbt_state_oss.protocol.interceptors import Method, intercepted
 from dbt_state_oss.protocol.unreadable import ToleratingServer
@@ -63,6 +67,7 @@ class Server:
         self._grpc = aio.server(options=_options(limits), maximum_concurrent_rpcs=limits.max_concurrent_calls)
         self.port = 0
         """Where it listens, once it does."""
+        self._calls = Calls()
         self._unreadable = LimitedWarning("messages_unreadable")
         self.health = HealthServicer(SERVICES[name].full_name for name in methods)
         for name, service in SERVICES.items():
@@ -89,12 +94,17 @@ class Server:
         return taken
 
     async def drain(self, grace_seconds: float) -> None:
-        """Take no more calls, let the running ones finish within `grace_seconds`, then abort them.
+        """Refuse new calls, let the running ones finish within `grace_seconds`, then close every connection.
 
-        Called again with a shorter grace it ends sooner.
+        A call that is refused or cut off is UNAVAILABLE for its client, which repeats it (decision record 0019). Called again
+        with a shorter grace it ends sooner.
         """
         await self.health.drain()
-        await self._grpc.stop(grace_seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                await self._calls.refuse()
+        close_connections(self.port)
+        await self._grpc.stop(0)
         self._unreadable.flush()
 
     def _handlers(self, service: ServiceDescriptor, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler[Any, Any]:
@@ -105,6 +115,7 @@ class Server:
                     f"{service.name}/{method.name}",
                     methods[method.name],
                     parse=GetMessageClass(method.input_type).FromString,
+                    calls=self._calls,
                     unreadable=self._unreadable,
                     timeout_seconds=self._limits.timeout_seconds,
                 ),
