@@ -3,57 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 from grpc.aio import ServicerContext
 
-QUIET_SECONDS = 0.05
-"""Without a call that arrives: what gRPC had accepted before has been answered by then."""
 REFUSING_SECONDS = 0.5
 """The longest time for which calls are refused before their connections are closed. Clients try again a second later."""
+_QUIET_SECONDS = 0.05
+"""Without a call that arrives: what gRPC had accepted before has been answered by then."""
+_LOOK_SECONDS = 0.01
 
 
 class Calls:
-    """Counts the calls of one server. For the event loop only."""
+    """Knows the calls of one server. For the event loop only."""
 
     def __init__(self) -> None:
         self.refusing = False
         """New calls are to be answered UNAVAILABLE."""
-        self._running = 0
-        self._idle = asyncio.Event()
-        self._idle.set()
-        self._arrived = asyncio.Event()
+        self._running: set[ServicerContext[Any, Any]] = set()
+        self._arrived = 0
 
     def begin(self, context: ServicerContext[Any, Any]) -> bool:
         """Whether the call is taken. It counts as running until its answer is sent or the client has gone."""
-        self._arrived.set()
+        self._arrived += 1
         if self.refusing:
             return False
-        self._running += 1
-        self._idle.clear()
-        context.add_done_callback(self._end)
+        self._running.add(context)
+        context.add_done_callback(self._running.discard)
         return True
 
-    def _end(self, _: object) -> None:
-        self._running -= 1
-        if not self._running:
-            self._idle.set()
+    async def finish(self) -> None:
+        """Wait for the calls that run now, and take others meanwhile."""
+        running = set(self._running)
+        while running & self._running:  # noqa: ASYNC110 - a drain comes once; an event would cost every call
+            await asyncio.sleep(_LOOK_SECONDS)
 
-    async def refuse(self) -> None:
-        """Refuse new calls from now on, and wait until none arrives and none runs any longer."""
+    async def refuse(self, *, within_seconds: float) -> None:
+        """Refuse new calls from now on. Wait until none arrives and none runs any longer, or until the time is over."""
         self.refusing = True
-        try:
-            async with asyncio.timeout(REFUSING_SECONDS):
-                await self._quiet()
-        except TimeoutError:
-            pass
-        await self._idle.wait()
-
-    async def _quiet(self) -> None:
-        while True:
-            self._arrived.clear()
-            try:
-                async with asyncio.timeout(QUIET_SECONDS):
-                    await self._arrived.wait()
-            except TimeoutError:
-                return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_seconds):
+                arrived = -1
+                while self._running or arrived != self._arrived:
+                    arrived = self._arrived
+                    await asyncio.sleep(_QUIET_SECONDS)

@@ -27,7 +27,7 @@ from query_cache_protobuf.query_cache.services import (
 )
 
 from dbt_state_oss.errors import CannotListen
-from dbt_state_oss.protocol.calls import Calls
+from dbt_state_oss.protocol.calls import REFUSING_SECONDS, Calls
 from dbt_state_oss.protocol.connections import close_connections
 from dbt_state_oss.protocol.health import HealthServicer
 from dbt_state_oss.protocol.interceptors import Method, intercepted
@@ -94,15 +94,16 @@ class Server:
         return taken
 
     async def drain(self, grace_seconds: float) -> None:
-        """Refuse new calls, let the running ones finish within `grace_seconds`, then close every connection.
+        """Let the calls that run now finish within `grace_seconds`, then refuse new ones and close every connection.
 
-        A call that is refused or cut off is UNAVAILABLE for its client, which repeats it (decision record 0019). Called again
-        with a shorter grace it ends sooner.
+        Takes at most half a second longer. A call that is refused or cut off is UNAVAILABLE for its client, which repeats it
+        (decision record 0019). Called again with a shorter grace it ends sooner.
         """
         await self.health.drain()
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_seconds):
-                await self._calls.refuse()
+                await self._calls.finish()
+        await self._calls.refuse(within_seconds=min(grace_seconds, REFUSING_SECONDS))
         close_connections(self.port)
         await self._grpc.stop(0)
         self._unreadable.flush()
