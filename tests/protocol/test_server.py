@@ -232,7 +232,8 @@ class Gates:
 
     async def call(self, channel: grpc.aio.Channel, name: str) -> asyncio.Future[Any]:
         """A call that runs and waits at its gate."""
-        running = asyncio.ensure_future(SQLStub(channel).SubmitValues(SubmitValuesRequest(values_hash=name)))
+        call = SQLStub(channel).SubmitValues(SubmitValuesRequest(values_hash=name))
+        running: asyncio.Future[Any] = asyncio.ensure_future(call)
         await self.entered[name].wait()
         return running
 

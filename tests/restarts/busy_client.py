@@ -6,8 +6,10 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import TracebackType
+from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -93,7 +95,7 @@ class BusyClient(AbstractContextManager["BusyClient"]):
                 self._call(number, execution.ConfirmExecution, confirmation)
             self._over.wait(self._pause * number / THREADS)
 
-    def _call(self, number: int, method: grpc.UnaryUnaryMultiCallable, request: object) -> object:
+    def _call(self, number: int, method: Callable[..., Any], request: object) -> Any:
         began = time.monotonic()
         try:
             answer = method(request, timeout=CALL_SECONDS, metadata=(("x-request-id", uuid4().hex),))

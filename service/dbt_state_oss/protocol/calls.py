@@ -30,7 +30,7 @@ class Calls:
         if self.refusing:
             return False
         self._running.add(context)
-        context.add_done_callback(self._running.discard)
+        context.add_done_callback(self._running.discard)  # type: ignore[arg-type]  # the stubs name a call, not its context
         return True
 
     async def finish(self) -> None:
