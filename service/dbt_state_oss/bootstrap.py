@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
@@ -56,6 +57,9 @@ _LAST_WRITES_SECONDS = 5.0
 _WARMING_SECONDS = 15.0
 """For the start of the processes that parse; after it the server counts as ready without them."""
 
+_SWITCH_SECONDS = 0.001
+"""How long the event loop waits at most for a thread that works on a large request (`application/large.py`)."""
+
 _REMOTE_PAUSE_SECONDS = 3.0
 """How long nodes gather for a put to an object store, which costs."""
 _REMOTE_PROBE_INTERVAL_SECONDS = 30.0
@@ -80,6 +84,7 @@ async def serve(settings: Settings, *, clock: Clock | None = None, ready: Callab
     A second signal ends the process at once. Raises InvalidSettings, CannotListen and StoreError from the start alone.
     """
     stop = _stop_signal()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         store = await open_store(settings.store, clock=clock)

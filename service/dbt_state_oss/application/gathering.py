@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from dbt_state_oss.application.large import by_size
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.ports import Fingerprinter
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn
 from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest, seed_fingerprint
+from dbt_state_oss.domain.fingerprinting import unread_fingerprint
 from dbt_state_oss.domain.history import History
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.rules import upstream_matters
@@ -32,6 +34,8 @@ class Gathering:
         """The case with all that the ledger knows and that the decision depends on."""
         history = await self._ledger.history(organization, submission.key)
         case = await self._case(submission, history, now)
+        if submission.oversized:
+            return case
         return await self.with_upstream(organization, case) if upstream_matters(case) else case
 
     async def unknown(self, submission: Submission, now: int) -> Case:
@@ -53,13 +57,14 @@ class Gathering:
         return replace(case, upstream={**case.upstream, **histories})
 
     async def _case(self, submission: Submission, history: History, now: int) -> Case:
-        digest = raw_digest(submission.code)
+        weight = submission.weight
+        digest = await by_size(weight, raw_digest, submission.code)
         return Case(
             submission=submission,
             history=history,
             fingerprint=await self._fingerprint(submission, history, digest),
             raw_digest=digest,
-            extras=canonical_extras(submission.extras),
+            extras=await by_size(weight, canonical_extras, submission.extras),
             now=now,
             build_on=self._build_on,
         )
@@ -70,4 +75,6 @@ class Gathering:
                 return execution.logic.fingerprint
         if isinstance(submission.code, SeedValues):
             return seed_fingerprint(submission.code)
+        if submission.code.too_long_to_scan:
+            return unread_fingerprint(submission.code, digest)
         return await self._fingerprinter.fingerprint(submission.code)

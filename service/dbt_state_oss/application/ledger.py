@@ -18,6 +18,8 @@ from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import ExecutionType, TargetKey
 
 _CONCURRENT_READS = 16
+_READ_AT_ONCE = 256
+"""Tasks that are made at the same time: thousands would hold up the event loop."""
 _CLOCK_ERROR_MS = 24 * 60 * 60 * 1000
 """Further ahead, the time of an invalidation is the error of some clock."""
 
@@ -69,9 +71,13 @@ class Ledger:
             async with limit:
                 return await self._history(organization, TargetKey(namespace, relation))
 
+        asked = list(relations)
+        histories: dict[Relation, History] = {}
         async with answered_within(self._read_timeout):
-            histories = await asyncio.gather(*(one(relation) for relation in relations))
-        return dict(zip(relations, histories, strict=True))
+            for begin in range(0, len(asked), _READ_AT_ONCE):
+                several = asked[begin : begin + _READ_AT_ONCE]
+                histories.update(zip(several, await asyncio.gather(*map(one, several)), strict=True))
+        return histories
 
     async def account_of(self, organization: str, execution_id: str) -> TargetAccount | None:
         """The target that an execution id names; None where nothing is known of it."""

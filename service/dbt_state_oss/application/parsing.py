@@ -17,15 +17,22 @@ from typing import Any, ParamSpec, TypeVar
 import structlog
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
+from dbt_state_oss.application.large import by_size
 from dbt_state_oss.application.parse_worker import prepare_worker
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest
-from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
+from dbt_state_oss.domain.fingerprinting import (
+    fallback_fingerprint,
+    fingerprint,
+    unread_fingerprint,
+)
 from dbt_state_oss.domain.submission import Code
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 _TASKS_OF_A_WORKER = 5_000
+_LONGEST_SCANNED_HERE = 512 * 1024
+"""Characters of a text that no worker has read in time up to which it is scanned in a thread of the server."""
 _LOOK_SECONDS = 0.02
 """Between two looks at which workers have started."""
 
@@ -84,7 +91,7 @@ class PooledFingerprinter:
 
     async def fingerprint(self, code: Code) -> Fingerprint:
         """The code's fingerprint; a fall-back kind where it cannot be parsed in time."""
-        digest = raw_digest(code)
+        digest = await by_size(code.weight, raw_digest, code)
         known = self._remembered.get(digest)
         if known is not None:
             self._remembered.move_to_end(digest)
@@ -92,7 +99,7 @@ class PooledFingerprinter:
         task = self._running.get(digest)
         if task is None:
             if self._closed or len(self._running) >= self._limits.waiting:
-                return await _fallback(code)
+                return await _fallback(code, digest)
             task = asyncio.create_task(self._parse(digest, code))
             self._running[digest] = task
         try:
@@ -101,7 +108,7 @@ class PooledFingerprinter:
         except TimeoutError:
             if self._pool is not None and not self._pool.active:
                 self._drop_pool()
-            return await _fallback(code)
+            return await _fallback(code, digest)
 
     async def apart(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
         """What `work` returns, as the `Workers` port says: done in a worker, within the time that one text may take."""
@@ -125,9 +132,9 @@ class PooledFingerprinter:
             future = self._living_pool().schedule(fingerprint, args=(code,), timeout=self._limits.parse_seconds)
             made = await self._result(future)
         except TimeoutError:
-            made = await _fallback(code)
+            made = await _fallback(code, digest)
         except (ProcessExpired, asyncio.CancelledError, RuntimeError, OSError):
-            return await _fallback(code)
+            return await _fallback(code, digest)
         finally:
             self._running.pop(digest, None)
         self._remember(digest, made)
@@ -172,7 +179,10 @@ class PooledFingerprinter:
             self._remembered.popitem(last=False)
 
 
-async def _fallback(code: Code) -> Fingerprint:
+async def _fallback(code: Code, digest: str) -> Fingerprint:
+    """Made in this process, where a longer scan would hold up other calls, and come too late."""
+    if code.weight > _LONGEST_SCANNED_HERE:
+        return unread_fingerprint(code, digest)
     return await asyncio.to_thread(fallback_fingerprint, code)
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.data_identity import identity_of
 from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.freshness import doubted
-from dbt_state_oss.domain.history import Execution, History, Input
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input
 from dbt_state_oss.domain.lineage import lineage_of
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.submission import ExecutionType
+from dbt_state_oss.domain.submission import MOST_RELATIONS, ExecutionType
+
+OVERSIZED = f"its request names more than {MOST_RELATIONS} tables and views, too many to be compared"
+"""Why such a request is built, and why its record proves nothing (rule L8a)."""
 
 
 def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) -> Execution:
@@ -22,7 +26,7 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
     logic = case.logic
     inputs = {relation: case.input_now(relation) for relation in case.leaves_read()}
     node = case.submission.node
-    return Execution(
+    execution = Execution(
         id=execution_id,
         logic=logic,
         inputs=inputs,
@@ -42,6 +46,9 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         found_epoch=None if decided_at is None else case.submission.own_epoch,
         voids=doubted(case),
     )
+    if not case.submission.oversized:
+        return execution
+    return replace(execution, unproven=OVERSIZED, lineage=UNKNOWN_LINEAGE, data_identity=None)
 
 
 def _data_identity(case: Case, inputs: Mapping[Relation, Input], *, asked: bool) -> str | None:

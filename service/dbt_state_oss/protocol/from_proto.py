@@ -29,6 +29,7 @@ from dbt_state_oss.domain.dialects import Dialect, dialect_named
 from dbt_state_oss.domain.history import DataTestResults
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import (
+    MOST_RELATIONS,
     CloneTerms,
     Code,
     ExecutionType,
@@ -106,7 +107,8 @@ def _query(message: SubmitEnrichedSQLRequest | SQLExecution, **terms: Any) -> Su
     schema = message.default_schema or dialect.default_schema or ""
     execution_type = execution_type_of(message.execution_type)
     node = _node(message)
-    tables = _tables(message.tables, dialect, catalog, schema)
+    oversized = len(message.tables) + len(message.query_dependencies) > MOST_RELATIONS
+    tables = {} if oversized else _tables(message.tables, dialect, catalog, schema)
     relation: Relation | None = None
     if execution_type is ExecutionType.DBT_DATA_TEST:
         name = " ".join([f"test:{node.unique_id}", *sorted(tables)])
@@ -124,12 +126,13 @@ def _query(message: SubmitEnrichedSQLRequest | SQLExecution, **terms: Any) -> Su
             default_catalog=catalog,
             default_schema=schema,
             target=relation,
-            views=_views(message.query_dependencies, dialect, catalog, schema),
+            views=() if oversized else _views(message.query_dependencies, dialect, catalog, schema),
         ),
         extras=dict(message.semantic_extras),
         own_epoch=tables.pop(relation, None) if relation else None,
         inputs=tables,
         node=node,
+        oversized=oversized,
         **terms,
     )
 

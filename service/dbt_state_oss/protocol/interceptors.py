@@ -18,6 +18,7 @@ from grpc import StatusCode
 from grpc.aio import ServicerContext
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION, Caller
+from dbt_state_oss.application.large import by_size
 from dbt_state_oss.errors import DbtStateError
 from dbt_state_oss.protocol.calls import Calls
 from dbt_state_oss.protocol.status import STATUS_WHEN_ENDING, status_of, status_of_timeout, status_of_unexpected
@@ -50,7 +51,7 @@ def intercepted(
         started = time.perf_counter()
         try:
             async with asyncio.timeout(seconds) as bound:
-                response = await method(caller, read_message(parse, data))
+                response = await method(caller, await by_size(len(data), read_message, parse, data))
         except UnreadableMessage as error:
             code, details = status_of(error)
             unreadable(**_account(rpc, caller, code, started), cause=details)
