@@ -17,16 +17,21 @@ from pathlib import Path
 from uuid import uuid4
 
 import grpc
-from query_cache_protobuf.query_cache.services.sql_service_pb2 import SubmitEnrichedSQLRequest
+from query_cache_protobuf.query_cache.services.execution_service_pb2 import ConfirmExecutionRequest
+from query_cache_protobuf.query_cache.services.execution_service_pb2_grpc import ExecutionStub
+from query_cache_protobuf.query_cache.services.sql_service_pb2 import SubmitSQLResponse
 from query_cache_protobuf.query_cache.services.sql_service_pb2_grpc import SQLStub
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.cli.questions import BUILT_AT, TOTALS, build, table_model
+from tests.cli.questions import BUILT_AT
 from tests.durability.killable_server import KillableServer
+from tests.durability.questions import model, seed
 
 CALLERS = 16
 STEP = 10_000
+MODELS_EACH = 10
+"""One target of so many is a model, which is parsed; the others are seeds."""
 
 
 def main() -> int:
@@ -62,25 +67,29 @@ def _all(calls: Iterable[None]) -> None:
         pass
 
 
-def _question(number: int, own_epoch: int | None = None) -> SubmitEnrichedSQLRequest:
-    request = table_model(own_epoch=own_epoch)
-    name = TOTALS.replace("order_totals", f"totals_{number}")
-    for table in request.tables:
-        if table.name == TOTALS:
-            table.name = name
-    request.target_table = name
-    request.dbt_node_state.node_unique_id = f"model.shop.totals_{number}"
-    return request
+def _ask(channel: grpc.Channel, number: int, own_epoch: int | None) -> SubmitSQLResponse:
+    """Ask about a target; its decision id is of a session with a thousand others."""
+    metadata = (("x-request-id", uuid4().hex), ("x-session-id", f"run-{number // 1000}"))
+    stub, name = SQLStub(channel), f"totals_{number}"
+    if number % MODELS_EACH == 0:
+        question = model(name, factor=number, source_epoch=BUILT_AT - 1, own_epoch=own_epoch)
+        answer: SubmitSQLResponse = stub.SubmitEnrichedSQL(question, metadata=metadata)
+        return answer
+    values = seed(name, content=str(number))
+    if own_epoch is not None:
+        values.last_modified_epoch = own_epoch
+    answer = stub.SubmitValues(values, metadata=metadata)
+    return answer
 
 
 def _built(channel: grpc.Channel, number: int) -> None:
-    build(channel, _question(number))
+    ticket = _ask(channel, number, None).ready_to_execute.request_id
+    confirmation = ConfirmExecutionRequest(request_id=ticket, last_modified_epoch=BUILT_AT)
+    assert ExecutionStub(channel).ConfirmExecution(confirmation).success
 
 
 def _unchanged(channel: grpc.Channel, number: int) -> None:
-    metadata = (("x-request-id", uuid4().hex), ("x-session-id", f"run-{number // 1000}"))
-    answer = SQLStub(channel).SubmitEnrichedSQL(_question(number, BUILT_AT), metadata=metadata)
-    assert answer.HasField("skip_execution"), answer
+    assert _ask(channel, number, BUILT_AT).HasField("skip_execution"), number
 
 
 def _print(what: str, pid: int, directory: Path, seconds: float) -> None:
