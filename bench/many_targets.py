@@ -78,8 +78,8 @@ def _ask(channel: grpc.Channel, number: int, own_epoch: int | None) -> SubmitSQL
     values = seed(name, content=str(number))
     if own_epoch is not None:
         values.last_modified_epoch = own_epoch
-    answer = stub.SubmitValues(values, metadata=metadata)
-    return answer
+    seeded: SubmitSQLResponse = stub.SubmitValues(values, metadata=metadata)
+    return seeded
 
 
 def _built(channel: grpc.Channel, number: int) -> None:
