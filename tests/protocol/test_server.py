@@ -253,6 +253,36 @@ async def test_the_calls_that_run_when_the_drain_begins_are_answered_and_others_
     assert code is grpc.StatusCode.UNAVAILABLE
 
 
+async def test_however_calls_have_ended_the_drain_does_not_wait_for_them(serving: Serving) -> None:
+    hanging = asyncio.Event()
+
+    async def by_name(caller: Caller, request: Any) -> SubmitSQLResponse:
+        match request.values_hash:
+            case "refused":
+                raise InvalidRequest("no")
+            case "failed":
+                raise KeyError
+            case "hanging":
+                hanging.set()
+                await asyncio.Event().wait()
+        return SubmitSQLResponse()
+
+    server, channel = await serving(SubmitValues=by_name)
+    stub = SQLStub(channel)
+    await stub.SubmitValues(SubmitValuesRequest())
+    for name in ("refused", "failed"):
+        await refusal(stub.SubmitValues(SubmitValuesRequest(values_hash=name)))
+    code, _ = await refusal(stub.SubmitValues(SubmitValuesRequest(values_hash="hanging"), timeout=0.1))
+    assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+    hanging.clear()
+    cancelled = stub.SubmitValues(SubmitValuesRequest(values_hash="hanging"))
+    await hanging.wait()
+    cancelled.cancel()
+    await refusal(channel.unary_unary("/com.fivetran.query_cache.SQL/SubmitValues", bytes, bytes)(b"\xff"))
+    async with asyncio.timeout(30):
+        await server.drain(3600)
+
+
 async def test_a_call_that_began_during_the_drain_does_not_hold_it_up(serving: Serving) -> None:
     """Its client repeats it, and those that are refused meanwhile."""
     gates = Gates("first", "second")
