@@ -31,6 +31,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _CONCURRENT_READS = 16
+_AT_ONCE = 256
+"""Tasks that are made at the same time: thousands would hold up the event loop."""
 _CLOCK_ERROR_MS = 24 * 60 * 60 * 1000
 """Further ahead, the time of an invalidation is the error of some clock."""
 
@@ -171,7 +173,11 @@ class Ledger:
             async with limit:
                 return await work(name)
 
-        return dict(zip(names, await asyncio.gather(*(one(name) for name in names)), strict=True))
+        asked, done = list(names), dict[K, V]()
+        for begin in range(0, len(asked), _AT_ONCE):
+            several = asked[begin : begin + _AT_ONCE]
+            done.update(zip(several, await asyncio.gather(*map(one, several)), strict=True))
+        return done
 
     async def raise_epoch(self, organization: str, execution_id: str, epoch: int, *, at: int) -> bool:
         """Raise the epoch of an execution if it is its target's latest (rule W5); false where it is not.

@@ -10,6 +10,7 @@ from dbt_state_oss.application.candidates import Candidates
 from dbt_state_oss.application.confirm import Outcome, completed
 from dbt_state_oss.application.gathering import Gathering
 from dbt_state_oss.application.keys import execution_id
+from dbt_state_oss.application.large import by_size
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Clock
@@ -57,9 +58,10 @@ class Record:
         for number, recorded in enumerate(records):
             submission, now = recorded.submission, self._clock.now()
             case = await self._gathering.known(caller.organization, submission, now)
-            case = await self._gathering.with_upstream(caller.organization, case)
+            if not submission.oversized:
+                case = await self._gathering.with_upstream(caller.organization, case)
             identity = execution_id(submission.key, f"{caller.request_id}-{number}", case.raw_digest)
-            draft = draft_execution(case, execution_id=identity, decided_at=None)
+            draft = await by_size(submission.weight, draft_execution, case, execution_id=identity, decided_at=None)
             draft = replace(draft, not_before=self._sessions.heard_of_at(caller.session_id))
             execution = _as_provable(completed(draft, recorded.outcome, at=now), recorded)
             execution = await read_by(self._ledger, caller.organization, submission.key, execution)

@@ -139,7 +139,7 @@ class Case:
     def reads_part_of_inputs(self) -> bool:
         """The SQL is that of `dbt --empty` or `--sample`: by dbt's alias or, without one, by its text (dbt-adapters 1.24)."""
         code = self.submission.code
-        return isinstance(code, Code) and any(mark in code.sql for mark in _MARKS_OF_PART)
+        return isinstance(code, Code) and not code.too_long_to_scan and any(mark in code.sql for mark in _MARKS_OF_PART)
 
     @property
     def template(self) -> tuple[str, ...]:

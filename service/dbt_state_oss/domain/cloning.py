@@ -19,6 +19,7 @@ from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.explanation import ExplainLine, Marker, Section, ago_text
 from dbt_state_oss.domain.history import CloneOrigin, Execution, History
+from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.rules import (
     Finding,

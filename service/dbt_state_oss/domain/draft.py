@@ -15,7 +15,10 @@ from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import lineage_of
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.stamps import stamped_from
-from dbt_state_oss.domain.submission import ExecutionType
+from dbt_state_oss.domain.submission import MOST_RELATIONS, ExecutionType
+
+OVERSIZED = f"its request names more than {MOST_RELATIONS} tables and views, too many to be compared"
+"""Why such a request is built, and why its record proves nothing (rule L8a)."""
 
 _NEVER_REUSED = "it was built while the server was set to reuse it never"
 
@@ -29,7 +32,7 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
     inputs = {relation: _recorded(case, relation, asked=decided_at is not None) for relation in case.leaves_read()}
     node = case.submission.node
     lineage = lineage_of(logic, node.hashes, inputs, template=case.template)
-    return Execution(
+    execution = Execution(
         id=execution_id,
         logic=logic,
         inputs=inputs,
@@ -54,6 +57,9 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         hooks_are_harmless=case.hooks_are_harmless,
         hook_wrote=case.copy_may_have_hooks_work,
     )
+    if not case.submission.oversized:
+        return execution
+    return replace(execution, unproven=OVERSIZED, lineage=UNKNOWN_LINEAGE, data_identity=None)
 
 
 def _stamped_from(case: Case, decided_at: int | None) -> Epoch | None:

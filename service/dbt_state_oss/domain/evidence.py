@@ -29,16 +29,26 @@ def logic_difference(case: Case, latest: Execution) -> str:
     return f"its query has changed: {difference}"
 
 
+def logic_of_an_earlier_build(case: Case, latest: Execution, when: str) -> str:
+    """The same where an earlier build, of the time `when`, had the submitted logic; names what differs if the code does not."""
+    if case.fingerprint.digest == latest.logic.fingerprint.digest:
+        return f"{logic_difference(case, latest)} (it is that of an earlier build, {when})"
+    because = f"its query has changed since its last build (it is that of an earlier one, {when})"
+    return because.replace("query", "file", 1) if case.fingerprint.kind is FingerprintKind.VALUES else because
+
+
 def _difference(case: Case, latest: Execution) -> str:
     """The first thing in which the two differ; empty for a seed of which it is the file."""
     then, now = latest.logic, case.fingerprint
     if then.execution_type is not case.submission.execution_type:
         return f"it is built as {case.submission.execution_type.value}, the last time as {then.execution_type.value}"
+    if then.dialect != case.dialect.name:
+        return f"the warehouse is {case.dialect.name}, that of its last build was {then.dialect}"
     keys = _extras_that_differ(case, latest)
     if keys:
         return f"the configuration {', '.join(keys)} differs from that of its last build"
     if now.kind is FingerprintKind.VALUES:
-        return ""
+        return "" if _file_differs(case, latest) else "its last build was recorded by another version of the server"
     if then.fingerprint.kind is not now.kind:
         return "it could be parsed at one time only, so the two can't be compared"
     parts = differing(now.parts, then.fingerprint.parts)
@@ -56,6 +66,13 @@ def _difference(case: Case, latest: Execution) -> str:
     if now.parts and then.fingerprint.parts:
         return "its SQL differs from that of its last build by literals or the spelling of names"
     return "its SQL means something else than at its last build"
+
+
+def _file_differs(case: Case, latest: Execution) -> bool:
+    """Whether dbt's hash of a seed's file differs, as far as both are known."""
+    now, then = case.submission.node.hashes.body, latest.hashes.body
+    was_seed = latest.logic.fingerprint.kind is FingerprintKind.VALUES
+    return not was_seed or now is None or then is None or now != then
 
 
 def logic_evidence(case: Case, latest: Execution) -> tuple[ExplainLine, ...]:

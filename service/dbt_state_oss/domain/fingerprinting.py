@@ -14,7 +14,7 @@ from dbt_state_oss.domain.column_views import ViewColumns
 from dbt_state_oss.domain.columns import all_reads
 from dbt_state_oss.domain.dialects.spelling import parts_of_name
 from dbt_state_oss.domain.emptiness import text_returns_no_rows
-from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, digest_of
+from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, Volatility, digest_of, raw_digest
 from dbt_state_oss.domain.plain_text import read_text
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code
@@ -28,7 +28,23 @@ _ANYTHING = "whatever its text names"
 
 def fingerprint(code: Code) -> Fingerprint:
     """The code's fingerprint, of a fall-back kind where it is not understood wholly. Never raises."""
+    if code.too_long_to_scan:
+        return unread_fingerprint(code, raw_digest(code))
     return _parsed(code) or replace(fallback_fingerprint(code), unparsable=True)
+
+
+def unread_fingerprint(code: Code, digest: str) -> Fingerprint:
+    """The code's fingerprint by its raw digest, for a text that would take too long to scan. It may read and call anything."""
+    return Fingerprint(
+        FingerprintKind.BYTES,
+        digest_of("unread", digest),
+        volatility=Volatility.VOLATILE,
+        views_digest=digest_of("unread views", digest) if code.views else "",
+        unseen_sources=(_ANYTHING,),
+        asks_session=True,
+        reads_itself=True,
+        unparsable=code.too_long_to_scan,
+    )
 
 
 def fallback_fingerprint(code: Code) -> Fingerprint:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn, RejectionReason
-from dbt_state_oss.domain.evidence import epoch_evidence, logic_difference, logic_evidence
+from dbt_state_oss.domain.evidence import epoch_evidence, logic_difference, logic_evidence, logic_of_an_earlier_build
 from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, Section, ago_text, duration_text
 from dbt_state_oss.domain.extras import same_extras
 from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
@@ -160,8 +160,7 @@ def logic_is_unchanged(case: Case) -> Finding | None:
     older = next((one for one in case.history.executions[1:] if same_logic(case, one)), None)
     if older is not None:
         when = ago_text(older.confirmed_at, case.now)
-        because = f"its query has changed since its last build (it is that of an earlier one, {when})"
-        because, reasons = because.replace("query", code, 1), _OLDER_LOGIC
+        because, reasons = logic_of_an_earlier_build(case, latest, when), _OLDER_LOGIC
     else:
         because, reasons = logic_difference(case, latest), _NO_SUCH_LOGIC
     children = logic_evidence(case, latest)

@@ -30,6 +30,7 @@ from dbt_state_oss.domain.dialects import Dialect, dialect_named
 from dbt_state_oss.domain.history import DataTestResults
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import (
+    MOST_RELATIONS,
     CloneTerms,
     Code,
     ExecutionType,
@@ -120,7 +121,8 @@ def _query(message: SubmitEnrichedSQLRequest | SQLExecution, **terms: Any) -> Su
     schema = message.default_schema or dialect.default_schema or ""
     node = _node(message)
     execution_type = _way_of_being_built(message.execution_type, node)
-    tables = _tables(message.tables, dialect, catalog, schema)
+    oversized = len(message.tables) + len(message.query_dependencies) > MOST_RELATIONS
+    tables = {} if oversized else _tables(message.tables, dialect, catalog, schema)
     relation: Relation | None = None
     if execution_type is ExecutionType.DBT_DATA_TEST:
         name = " ".join([f"test:{node.unique_id}", *sorted(tables)])
@@ -138,12 +140,13 @@ def _query(message: SubmitEnrichedSQLRequest | SQLExecution, **terms: Any) -> Su
             default_catalog=catalog,
             default_schema=schema,
             target=relation,
-            views=_views(message.query_dependencies, dialect, catalog, schema),
+            views=() if oversized else _views(message.query_dependencies, dialect, catalog, schema),
         ),
         extras=dict(message.semantic_extras),
         own_epoch=tables.pop(relation, None) if relation else None,
         inputs=tables,
         node=node,
+        oversized=oversized,
         **terms,
     )
 
