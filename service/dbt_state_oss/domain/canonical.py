@@ -156,6 +156,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
     for column in columns:
         _rename(column.node, "table", f"slot {slots[column.relation]}")
     rendered = tree.sql(dialect=grammar, identify=True, comments=False, copy=False, unsupported_level=ErrorLevel.IGNORE)
+    clauses = clause_digests(query, grammar)
     return Reading(
         meaning=digest_of(rendered, *named, *wording.words(spans), *exact),
         relations=tuple(slots),
@@ -163,7 +164,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         common_tables=tuple(dict.fromkeys(table.relation for table in named_by_with)),
         volatility=volatility,
         unseen_sources=unseen,
-        clauses=(*clause_digests(query, grammar), *order_parts(wording.tokens)),
+        clauses=(*clauses, *order_parts(wording.tokens)) if clauses else (),
         reads=reads,
         account=account,
         asks_session=asks_session,

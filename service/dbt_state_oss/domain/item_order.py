@@ -30,7 +30,10 @@ _Words = Sequence[str]
 
 def order_parts(tokens: Sequence[Token]) -> tuple[str, ...]:
     """Two short digests: of the words in their order, and with the columns, the branches of unions, the common table expressions
-    and the IN lists sorted."""
+    and the IN lists sorted.
+
+    They cover literals, as `Fingerprint.digest` does. A digest of a whole query is harder to guess than one of a clause.
+    """
     words = [
         repr(token.text) if token.token_type in _TEXTS else " ".join(token.text.lower().split()) for token in tokens
     ]
