@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test hunt lint format bench lock clean
+.PHONY: help setup demo test hunt hunt-sql lint format bench sigterm lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test: setup ## Run every test: pure, contract, and end to end with the real clie
 hunt: setup ## Hunt false skips with random histories: SEED=1 or SEEDS=1-20, STEPS=50
 	$(BIN)/python -m tests.e2e.hunt --seeds $(or $(SEEDS),$(SEED),1) --steps $(or $(STEPS),50) $(ARGS)
 
+hunt-sql: setup ## Hunt queries that share a fingerprint and differ on PostgreSQL: SEED=1 or SEEDS=1-20, PAIRS=5000
+	$(BIN)/python -m tests.e2e.sql_hunt --seeds $(or $(SEEDS),$(SEED),1) --pairs $(or $(PAIRS),5000) $(ARGS)
+
 lint: setup ## Formatting, lint, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -49,6 +52,9 @@ format: setup ## Rewrite the code in the project's format
 bench: setup ## Measure the hot path as ratios within one run, and count the requests to an object store
 	$(BIN)/python bench/hot_path.py
 	$(BIN)/python bench/store_requests.py
+
+sigterm: setup ## Send SIGTERMs to servers under load and count failed calls: SIGNALS=200, ARGS="--replicas 2"
+	$(BIN)/python bench/sigterm.py --signals $(or $(SIGNALS),200) $(ARGS)
 
 lock: | $(UV) ## Resolve the dependencies anew and rewrite requirements/*.txt with their hashes
 	$(UV) pip compile --quiet --upgrade pyproject.toml --extra server --group dev $(LOCK) -o requirements/dev.txt

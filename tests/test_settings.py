@@ -10,6 +10,7 @@ from packaging.version import Version
 
 from dbt_state_oss.application.caller import ClientLine
 from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
+from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.errors import InvalidSettings
 from dbt_state_oss.settings import MASK, SETTINGS, Setting, chosen, read_settings, shown
 from dbt_state_oss.settings.parsers import CLIENT_VERSIONS, client_versions, needed
@@ -269,6 +270,42 @@ def test_every_default_is_itself_valid(setting: Setting) -> None:
             setting.parse(setting.default)
     else:
         setting.parse(setting.default)
+
+
+def test_nodes_that_are_never_reused_have_a_default_which_nothing_replaces() -> None:
+    default = read_settings({}, {}).decisions.never_reuse
+    assert default.match("model.dbt_project_evaluator.stg_nodes")
+    assert default.match("model.elementary.dbt_models")
+    assert not default.match("model.elementary.alerts_v1")
+    for settings in (
+        read_settings({"DBTSTATE_NEVER_REUSE": ""}, {}),
+        read_settings({}, {"--never-reuse": ""}),
+        read_settings({"DBTSTATE_NEVER_REUSE": "model.*"}, {"--never-reuse": ""}),
+    ):
+        assert settings.decisions.never_reuse == NO_NODES
+    assert read_settings({}, {}).decisions.trusted_hooks == NO_NODES
+
+
+def test_patterns_of_nodes_are_separated_by_commas() -> None:
+    settings = read_settings({"DBTSTATE_NEVER_REUSE": "model.a.*, [!b]*"}, {"--trust-hooks": "*"})
+    assert settings.decisions.never_reuse == NodePatterns(("model.a.*", "[!b]*"))
+    assert settings.decisions.trusted_hooks == NodePatterns(("*",))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("model.a.*,,b", "has an empty pattern between its commas"),
+        ("model.a.*,", "has an empty pattern between its commas"),
+        ("model.a.* b", 'has a space in the pattern "model.a.* b"; patterns are separated by commas'),
+        ("model.[ab", 'has a "[" without its "]" in the pattern "model.[ab"'),
+        ("model.[!]", 'has a "[" without its "]" in the pattern "model.[!]"'),
+    ],
+)
+def test_patterns_that_cannot_be_meant_are_faults(text: str, fault: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        read_settings({"DBTSTATE_NEVER_REUSE": text}, {})
+    assert str(caught.value) == f'The settings have a fault: DBTSTATE_NEVER_REUSE "{text}" {fault}.'
 
 
 def serves(setting: str, version: str, line: ClientLine | None) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 
 import structlog
 
@@ -26,6 +28,7 @@ from dbt_state_oss.application.register_clone import RegisterClone
 from dbt_state_oss.application.resolve_deferred import ResolveDeferred
 from dbt_state_oss.application.retention import Retention
 from dbt_state_oss.application.select_nodes import SelectNodes
+from dbt_state_oss.application.sessions import Sessions
 from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.submit import Submit
 from dbt_state_oss.application.tickets import Tickets, parse_key_ring, shared_key_ring
@@ -52,6 +55,12 @@ _DECISION_SHARE = 1 / 2
 _LAST_WRITES_SECONDS = 5.0
 """For what waits to be written at the end: how nodes looked, decisions and texts, which explain and select but decide nothing."""
 
+_WARMING_SECONDS = 15.0
+"""For the start of the processes that parse; after it the server counts as ready without them."""
+
+_SWITCH_SECONDS = 0.001
+"""How long the event loop waits at most for a thread that works on a large request (`application/large.py`)."""
+
 _REMOTE_PAUSE_SECONDS = 3.0
 """How long nodes gather for a put to an object store, which costs."""
 _REMOTE_PROBE_INTERVAL_SECONDS = 30.0
@@ -76,16 +85,21 @@ async def serve(settings: Settings, *, clock: Clock | None = None, ready: Callab
     A second signal ends the process at once. Raises InvalidSettings, CannotListen and StoreError from the start alone.
     """
     stop = _stop_signal()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
         store = await open_store(settings.store, clock=clock)
         stack.push_async_callback(store.close)
-        server = await _assemble(settings, store, clock, stack)
+        fingerprinter = _fingerprinter(settings)
+        stack.push_async_callback(fingerprinter.close)
+        server = await _assemble(settings, store, clock, fingerprinter, stack)
         port = await server.start(settings.listen.host, settings.listen.port)
         stack.push_async_callback(server.drain, 0)
+        warming = asyncio.create_task(fingerprinter.warm(within_seconds=_WARMING_SECONDS), name="warming")
+        stack.push_async_callback(_cancelled, warming)
         interval = PROBE_INTERVAL_SECONDS if _is_local(settings) else _REMOTE_PROBE_INTERVAL_SECONDS
-        following = follow_store(server.health, lambda: store.get(_PROBE_KEY), interval_seconds=interval)
-        health = asyncio.create_task(following, name="health")
+        following = partial(follow_store, server.health, lambda: store.get(_PROBE_KEY), interval_seconds=interval)
+        health = asyncio.create_task(_after(warming, following), name="health")
         stack.push_async_callback(_cancelled, health)
         _announce(settings, port)
         if ready is not None:
@@ -96,13 +110,22 @@ async def serve(settings: Settings, *, clock: Clock | None = None, ready: Callab
     _log.info("stopped")
 
 
-async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack: AsyncExitStack) -> Server:
+def _fingerprinter(settings: Settings) -> PooledFingerprinter:
+    return PooledFingerprinter(
+        ParsingLimits(workers=settings.parsing.workers, parse_seconds=settings.parsing.timeout_seconds)
+    )
+
+
+async def _assemble(
+    settings: Settings,
+    store: ObjectStore,
+    clock: Clock,
+    fingerprinter: PooledFingerprinter,
+    stack: AsyncExitStack,
+) -> Server:
     """The server with all that stands behind it; what has to be closed goes onto the stack."""
     ring = await _key_ring(settings.tickets, store)
     tickets = Tickets(ring, clock, lifetime_ms=settings.tickets.lifetime_ms)
-    parsing = ParsingLimits(workers=settings.parsing.workers, parse_seconds=settings.parsing.timeout_seconds)
-    fingerprinter = PooledFingerprinter(parsing)
-    stack.push_async_callback(fingerprinter.close)
     pause = PAUSE_SECONDS if _is_local(settings) else _REMOTE_PAUSE_SECONDS
     node_states = NodeStates(store, clock, pause_seconds=pause)
     retention = Retention(store, clock, journal_days=settings.journal.days, store_sql=settings.journal.store_sql)
@@ -116,10 +139,16 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
         read_timeout_seconds=settings.listen.call_timeout_seconds * _READ_TIMEOUT_SHARE,
     )
     gathering = Gathering(
-        ledger, node_states, fingerprinter, settings.decisions.build_on, settings.decisions.missing_evidence
+        ledger,
+        node_states,
+        fingerprinter,
+        settings.decisions.build_on,
+        settings.decisions.missing_evidence,
+        never_reuse=settings.decisions.never_reuse,
+        trusted_hooks=settings.decisions.trusted_hooks,
     )
     candidates = Candidates(store, ledger)
-    clone = RegisterClone(ledger=ledger, tickets=tickets, clock=clock)
+    clone = RegisterClone(ledger=ledger, tickets=tickets, clock=clock, never_reuse=settings.decisions.never_reuse)
     submit = Submit(
         gathering=gathering,
         candidates=candidates,
@@ -132,9 +161,17 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
         decide_within_seconds=settings.listen.call_timeout_seconds * _DECISION_SHARE,
     )
     explain = ExplainServicer(Explain(journal=journal, texts=texts), UpstreamChanges(ledger=ledger, clock=clock))
+    sessions = Sessions()
     execution = ExecutionServicer(
         confirm=Confirm(ledger=ledger, candidates=candidates, tickets=tickets, clock=clock),
-        record=Record(ledger=ledger, gathering=gathering, candidates=candidates, node_states=node_states, clock=clock),
+        record=Record(
+            ledger=ledger,
+            gathering=gathering,
+            candidates=candidates,
+            node_states=node_states,
+            clock=clock,
+            sessions=sessions,
+        ),
         update_metadata=UpdateMetadata(ledger=ledger, clock=clock),
         resolve_deferred=ResolveDeferred(node_states=node_states, ledger=ledger),
     )
@@ -145,7 +182,9 @@ async def _assemble(settings: Settings, store: ObjectStore, clock: Clock, stack:
             "Clone": CloneServicer(clone).methods,
             "Explain": explain.methods,
             "SelectorService": SelectorServicer(SelectNodes(node_states=node_states)).methods,
-            "ClientValidation": ClientValidationServicer(settings.decisions.client_versions).methods,
+            "ClientValidation": ClientValidationServicer(
+                settings.decisions.client_versions, lambda session: sessions.begin(session, at=clock.now())
+            ).methods,
             "ClientTelemetry": ClientTelemetryServicer(RecentEvents()).methods,
         },
         Limits(
@@ -193,6 +232,11 @@ def _stop_signal() -> asyncio.Future[str]:
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, ask, number)
     return asked
+
+
+async def _after(first: asyncio.Task[None], then: Callable[[], Awaitable[None]]) -> None:
+    await first
+    await then()
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

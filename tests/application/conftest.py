@@ -19,6 +19,7 @@ from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import KeyRing, ObjectStore
 from dbt_state_oss.application.record import Record
 from dbt_state_oss.application.retention import Retention
+from dbt_state_oss.application.sessions import Sessions
 from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.submit import Submit
 from dbt_state_oss.application.tickets import Tickets
@@ -28,6 +29,7 @@ from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.fingerprint import Fingerprint
 from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
 from dbt_state_oss.domain.kept_sql import StoreSql
+from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.submission import Code
 from dbt_state_oss.stores.memory import MemoryStore
 
@@ -36,6 +38,7 @@ T = TypeVar("T")
 
 RING = KeyRing("k1", {"k1": b"1" * 32})
 LIFETIME_MS = 3_600_000
+EVERY_NODE = NodePatterns(("*",))
 
 
 @dataclass
@@ -83,6 +86,8 @@ class Inside:
         read_timeout_seconds: float = 1.0,
         store_sql: StoreSql = StoreSql.NONE,
         clone_targets: CloneTargets = CloneTargets.DEVELOPMENT,
+        trusted_hooks: NodePatterns = EVERY_NODE,
+        never_reuse: NodePatterns = NO_NODES,
         missing_evidence: MissingEvidence = MissingEvidence.BUILD,
     ) -> None:
         self.store = store
@@ -94,7 +99,15 @@ class Inside:
         self.journal = Journal(store, clock, retention=self.retention)
         self.texts = SqlTexts(store, InPlace(), keep=store_sql)
         self.tickets = Tickets(RING, clock, lifetime_ms=LIFETIME_MS)
-        gathering = Gathering(self.ledger, self.node_states, self.fingerprinter, BuildOn.CONFIGS, missing_evidence)
+        gathering = Gathering(
+            self.ledger,
+            self.node_states,
+            self.fingerprinter,
+            BuildOn.CONFIGS,
+            missing_evidence,
+            never_reuse=never_reuse,
+            trusted_hooks=trusted_hooks,
+        )
         self.candidates = Candidates(store, self.ledger)
         self.submit = Submit(
             gathering=gathering,
@@ -108,12 +121,14 @@ class Inside:
             decide_within_seconds=1.5 * read_timeout_seconds,
         )
         self.confirm = Confirm(ledger=self.ledger, candidates=self.candidates, tickets=self.tickets, clock=clock)
+        self.sessions = Sessions()
         self.record = Record(
             ledger=self.ledger,
             gathering=gathering,
             candidates=self.candidates,
             node_states=self.node_states,
             clock=clock,
+            sessions=self.sessions,
         )
         self.update_metadata = UpdateMetadata(ledger=self.ledger, clock=clock)
 

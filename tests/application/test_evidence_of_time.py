@@ -336,6 +336,38 @@ async def test_write_only_builds_a_day_apart_did_not_overlap(runs: Runs) -> None
     assert isinstance(again.decision, Skip), again.decision.description
 
 
+@pytest.mark.parametrize(("heard_of", "expected"), [(True, Skip), (False, Build)])
+async def test_write_only_builds_of_runs_that_followed_each_other_did_not_overlap(
+    runs: Runs, heard_of: bool, expected: type
+) -> None:
+    """A run asks whether its client is served before it builds anything; a server that has not heard that knows nothing."""
+    at = 0
+    for session in ("first", "second"):
+        runs.inside.clock.time += HOUR
+        if heard_of:
+            runs.inside.sessions.begin(session, at=runs.inside.clock.time)
+        runs.inside.clock.time += MINUTE
+        at = runs.inside.clock.time
+        record = Recorded(table(MART, f"select '{session}' as run", {}, house="snowflake"), Outcome(at, runtime_ms=0))
+        await runs.inside.record(replace(runs.caller(), session_id=session), [record])
+
+    again = await runs.ask(table(MART, "select 'second' as run", {}, at - 5, house="snowflake"))
+
+    assert isinstance(again.decision, expected), again.decision.description
+
+
+async def test_write_only_builds_of_runs_at_the_same_time_may_have_overlapped(runs: Runs) -> None:
+    for session in ("first", "second"):
+        runs.inside.sessions.begin(session, at=runs.inside.clock.time)
+    for session in ("first", "second"):
+        runs.inside.clock.time += MINUTE
+        at = runs.inside.clock.time
+        record = Recorded(table(MART, f"select '{session}' as run", {}, house="snowflake"), Outcome(at, runtime_ms=0))
+        await runs.inside.record(replace(runs.caller(), session_id=session), [record])
+    again = await runs.ask(table(MART, "select 'second' as run", {}, at - 5, house="snowflake"))
+    assert isinstance(again.decision, Build)
+
+
 async def test_on_a_stamped_clock_a_pre_clone_of_a_parent_has_the_name_that_its_reader_recorded(
     inside: Inside, runs: Runs
 ) -> None:

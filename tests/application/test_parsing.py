@@ -12,6 +12,7 @@ from multiprocessing import active_children
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from tests.domain.coding import code
 
 from dbt_state_oss.application.parsing import ParsingLimits, PooledFingerprinter
@@ -74,6 +75,36 @@ async def test_a_worker_makes_the_same_fingerprint(parser: PooledFingerprinter) 
 async def test_a_worker_takes_the_deepest_nesting_that_is_let_through(parser: PooledFingerprinter) -> None:
     for nested in ("(" * 99 + "1" + ")" * 99, "case when a then " * 99 + "1" + " end" * 99, "not " * 99 + "a"):
         assert (await parser.fingerprint(code(f"select {nested}"))).kind is FingerprintKind.PARSED
+
+
+async def test_every_worker_has_started_once_the_pool_is_warm() -> None:
+    parser = PooledFingerprinter(ParsingLimits(workers=2))
+    try:
+        with capture_logs() as logs:
+            await parser.warm(within_seconds=60)
+        warm = workers()
+        assert (await parser.fingerprint(code("select 1"))).kind is FingerprintKind.PARSED
+        assert (len(warm), set(workers()), logs) == (2, set(warm), [])
+    finally:
+        await parser.close()
+
+
+async def test_workers_that_start_too_slowly_are_told_of_and_start_all_the_same() -> None:
+    parser = PooledFingerprinter(ParsingLimits(workers=1))
+    try:
+        with capture_logs() as logs:
+            await parser.warm(within_seconds=0)
+        assert [line["event"] for line in logs] == ["parse_workers_not_ready"]
+        assert (await parser.fingerprint(code("select 1"))).kind is FingerprintKind.PARSED
+    finally:
+        await parser.close()
+
+
+async def test_workers_that_cannot_start_are_told_of(parser: PooledFingerprinter) -> None:
+    await parser.close()
+    with capture_logs() as logs:
+        await parser.warm(within_seconds=60)
+    assert [(line["event"], line["cause"]) for line in logs] == [("parse_workers_not_ready", "RuntimeError: closed")]
 
 
 async def test_equal_texts_asked_for_at_once_are_parsed_once(parser: PooledFingerprinter) -> None:

@@ -16,6 +16,7 @@ from dbt_state_oss.domain.clone import CloneOrder, CloneRefusal
 from dbt_state_oss.domain.decision import Build, Decision, RejectionReason, Skip
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.history import Execution
+from dbt_state_oss.domain.node_patterns import NodePatterns
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import CloneTerms, Code, ExecutionType, Node, Submission, TargetKey
 from dbt_state_oss.stores.memory import MemoryStore
@@ -303,3 +304,12 @@ async def test_state_that_cannot_be_read_is_a_copy_that_proves_nothing(warehouse
     assert isinstance(granted, CloneGrant)
     assert (await warehouse.confirm(granted)).unproven is not None
     await blind.node_states.close()
+
+
+@pytest.mark.parametrize("pattern", ["model.shop.*", "shop.prod.mart", "shop.dev.*"])
+async def test_what_the_owner_has_set_to_be_always_built_is_not_copied(inside: Inside, pattern: str) -> None:
+    never = NodePatterns((pattern,))
+    register = RegisterClone(ledger=inside.ledger, tickets=inside.tickets, clock=inside.clock, never_reuse=never)
+    refused = await register(Caller("default", "b" * 32), order())
+    assert isinstance(refused, CloneRefusal)
+    assert refused.because == "this server is set to reuse it never"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from hashlib import md5
 from typing import Any
 
 import pytest
@@ -12,13 +14,17 @@ from tests.application.counting_store import CountingStore
 from tests.application.runs import Runs, table
 from tests.domain.building import HOUR, MINUTE, T0
 
+from dbt_state_oss.application.codec import decode_target
 from dbt_state_oss.application.confirm import Outcome
+from dbt_state_oss.application.keys import target_key
+from dbt_state_oss.application.ports import Document
 from dbt_state_oss.application.record import Recorded
 from dbt_state_oss.application.recording import MOST_READERS
 from dbt_state_oss.application.submit import Answer
 from dbt_state_oss.domain.clone import CloneOrder
 from dbt_state_oss.domain.decision import Build, Clone, Skip
 from dbt_state_oss.domain.dialects import dialect_named
+from dbt_state_oss.domain.node_patterns import NodePatterns
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import CloneTerms, ExecutionType, NodeHashes, Submission, TargetKey
 from dbt_state_oss.stores.memory import MemoryStore
@@ -27,8 +33,17 @@ SOURCE = Relation('"shop"."raw"."orders"')
 LOG = Relation('"shop"."prod"."order_log"')
 READER = Relation('"shop"."prod"."reader"')
 DEV_READER = Relation('"shop"."dev"."reader"')
+READERS = NodePatterns(("model.shop.reader",))
 HOOKED = NodeHashes(body="b1", configs="with a hook", macros="m1", contract="k1")
 PLAIN = NodeHashes(body="b1", configs="b3b10b8a3c8c1f0f6a2f1d4b9b1f0c0d", macros="m1", contract="k1")
+
+
+@pytest.fixture
+async def inside(store: MemoryStore, clock: HandClock) -> AsyncIterator[Inside]:
+    """A server that trusts the hooks of readers alone."""
+    inside = Inside(store, clock, trusted_hooks=READERS)
+    yield inside
+    await inside.close()
 
 
 @pytest.fixture
@@ -39,7 +54,7 @@ def runs(inside: Inside) -> Runs:
 @pytest.fixture
 async def other(store: MemoryStore, clock: HandClock) -> AsyncIterator[Runs]:
     """Runs against another replica on the same store."""
-    inside = Inside(store, clock)
+    inside = Inside(store, clock, trusted_hooks=READERS)
     runs = Runs(inside)
     runs.calls = 1_000  # other request ids
     yield runs
@@ -290,8 +305,9 @@ async def test_a_reader_keeps_its_one_request(clock: HandClock) -> None:
 async def test_what_wrote_no_row_and_has_no_hook_changed_nothing(
     runs: Runs, changes: dict[str, Any], *, is_built: bool
 ) -> None:
-    """The proof that there are no hooks is that of `test_hooks.py`; here the node has no configuration at all."""
-    hookless = NodeHashes(body="b1")
+    """That there are no hooks is proven as in `test_hook_free.py`."""
+    configuration = json.dumps({"materialized": "incremental"}).encode()
+    hookless = NodeHashes(body="b1", configs=md5(configuration, usedforsecurity=False).hexdigest())
     first: dict[str, Any] = {
         "hashes": hookless,
         "clone_terms": CloneTerms(into_defer_target=True),
@@ -305,3 +321,19 @@ async def test_what_wrote_no_row_and_has_no_hook_changed_nothing(
     await silently(runs, replace(asked, code=text), at)
 
     assert isinstance((await runs.ask(reader(at, own))).decision, Build if is_built else Skip)
+
+
+async def test_a_copy_of_an_incremental_lists_its_readers(runs: Runs, store: MemoryStore) -> None:
+    """So a silent run upon the copy searches for nobody."""
+    at = await runs.build(log(None))
+    dev_log = Relation('"shop"."dev"."order_log"')
+    kind = ExecutionType.APPEND
+    postgres = dialect_named("postgres")
+    order = CloneOrder(TargetKey("ns", dev_log), postgres, LOG, dev_log, kind, log(at).node, source_epoch=at)
+    copy = await runs.pre_clone(order)
+    await runs.build(table(DEV_READER, f"select id from {dev_log}", {dev_log: copy}, target_name="dev"))
+
+    found = await store.get(target_key("default", TargetKey("ns", dev_log)))
+
+    assert isinstance(found, Document)
+    assert decode_target(found.data).readers == (DEV_READER,)

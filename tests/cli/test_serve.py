@@ -179,10 +179,12 @@ def test_a_call_that_runs_when_the_signal_comes_is_answered(tmp_path: Path) -> N
 def test_a_second_signal_ends_the_server_at_once(
     server: Serving, channel: grpc.Channel, number: signal.Signals
 ) -> None:
+    _wait_until_serving(channel)
+    before = {child: _ticks(child) for child in _children(server.process.pid)}
     request = table_model()
-    request.sql = "select " + " + ".join(["(a * b)"] * 400_000)  # parsing it takes longer than anybody waits
+    request.sql = "select 1 as a" + " union all select 1 as a" * 20_000  # takes seconds to parse
     call = SQLStub(channel).SubmitEnrichedSQL.future(request)
-    while not _children(server.process.pid):
+    while all(_ticks(child) < ticks + 10 for child, ticks in before.items()):
         time.sleep(0.01)
     server.process.send_signal(number)
     server.wait_for("draining")
@@ -193,8 +195,17 @@ def test_a_second_signal_ends_the_server_at_once(
 
 
 def test_health_is_serving_once_the_store_has_answered(server: Serving, channel: grpc.Channel) -> None:
-    watch = HealthStub(channel).Watch(HealthCheckRequest(service="com.fivetran.query_cache.SQL"))
-    assert any(answer.status == HealthCheckResponse.SERVING for answer in watch)
+    _wait_until_serving(channel)
+
+
+@needs_proc
+def test_the_processes_that_parse_have_started_when_health_is_serving(server: Serving, channel: grpc.Channel) -> None:
+    """Multiprocessing starts a helper of its own beside them."""
+    _wait_until_serving(channel)
+    ready = _children(server.process.pid)
+    build(channel, table_model())
+    assert len(ready) >= 2
+    assert _children(server.process.pid) == ready
 
 
 def test_listening_beyond_this_machine_is_warned_about(tmp_path: Path) -> None:
@@ -202,8 +213,18 @@ def test_listening_beyond_this_machine_is_warned_about(tmp_path: Path) -> None:
         assert server.wait_for("open_to_the_network")["level"] == "warning"
 
 
+def _wait_until_serving(channel: grpc.Channel) -> None:
+    watch = HealthStub(channel).Watch(HealthCheckRequest(service="com.fivetran.query_cache.SQL"))
+    assert any(answer.status == HealthCheckResponse.SERVING for answer in watch)
+
+
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _ticks(pid: int) -> int:
+    """Processor time of a process in its own code, in ticks of 10 ms."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11])
 
 
 def _gone(pid: int) -> bool:

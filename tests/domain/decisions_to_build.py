@@ -42,6 +42,8 @@ from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn, MissingEvidence, RejectionReason
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, Volatility
+from dbt_state_oss.domain.history import CloneOrigin
+from dbt_state_oss.domain.node_patterns import NodePatterns
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, ExecutionType, StaleUpstreamPolicy
 
@@ -58,6 +60,30 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     "it is made of what it held before": (
         built_before(replace(CASE, fingerprint=replace(FINGERPRINT, reads_itself=True))),
         "made of what it held before",
+        NOTHING,
+    ),
+    "its query returns no rows": (
+        built_before(replace(CASE, fingerprint=replace(FINGERPRINT, returns_no_rows=True))),
+        "its query returns no rows, so a hook may fill its table",
+        NOTHING,
+    ),
+    "the query of an incremental returns no rows": (
+        built_before(typed(ExecutionType.MERGE, replace(CASE, fingerprint=replace(FINGERPRINT, returns_no_rows=True)))),
+        "its query returns no rows",
+        NOTHING,
+    ),
+    "the owner has set it to be always built": (
+        replace(SAME, never_reuse=NodePatterns(("model.shop.*",))),
+        "this server is set to reuse it never",
+        NOTHING,
+    ),
+    "a hook may have written to a copy, whatever is to be ignored": (
+        asked(
+            built_before(origin=CloneOrigin("ns.t.x0", ORDERS, 1)),
+            own_epoch=BUILT + 1,
+            ignore_external_modifications=True,
+        ),
+        "somebody else has written to its table",
         NOTHING,
     ),
     "the table is gone": (asked(SAME, own_epoch=None), "its table did not exist", NOTHING),

@@ -40,6 +40,12 @@ from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot,
 from dbt_state_oss.domain.history import DataTestResults, Input
 from dbt_state_oss.domain.submission import ExecutionType, StaleUpstreamPolicy
 
+
+def _without_rows(case: Case) -> Case:
+    """The case, whose query has never returned rows."""
+    return replace(case, fingerprint=replace(case.fingerprint, returns_no_rows=True))
+
+
 SKIPS: dict[str, Case] = {
     "nothing changed": SAME,
     "nothing changed, and the tolerance is zero": asked(SAME, lag_tolerance_seconds=0),
@@ -84,6 +90,8 @@ SKIPS: dict[str, Case] = {
     ),
     "a snapshot is as it was": built_before(typed(ExecutionType.SNAPSHOT, resource("snapshot", CASE))),
     "a test passed on the same data": as_test(),
+    "a view returns no rows": _without_rows(as_view(lineage="l1")),
+    "a data test without a table returns no rows": _without_rows(as_test()),
     "a test failed on the same data": as_test(DataTestResults(3, True, True)),
     "a view stands and reads * from a model of ours that did not change": as_view(lineage="l1"),
     "a view that names its columns stands on data that moved": as_view(lineage="l2", star=False),

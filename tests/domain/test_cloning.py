@@ -11,6 +11,7 @@ from tests.domain.building import (
     CASE,
     CUSTOMERS,
     FINGERPRINT,
+    HASHES,
     HOUR,
     MART,
     MINUTE,
@@ -20,6 +21,7 @@ from tests.domain.building import (
     asked,
     execution,
 )
+from tests.domain.test_hook_free import hash_of
 from tests.domain.varying import ALL_FRESH, CHANGED, DAY, ORDERS_FRESH, resource, typed
 
 from dbt_state_oss.domain import cloning
@@ -33,17 +35,29 @@ from dbt_state_oss.domain.cloning import (
     why_not_here,
     with_clone,
 )
+from dbt_state_oss.domain.data_identity import identity_at, identity_of
 from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.decision import Build, Clone, RejectionReason
 from dbt_state_oss.domain.dialects import dialect_named
+from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.extras import canonical_extras
-from dbt_state_oss.domain.fingerprint import Volatility
+from dbt_state_oss.domain.fingerprint import Volatility, seed_fingerprint
 from dbt_state_oss.domain.history import CloneOrigin, Execution, History, Input
+from dbt_state_oss.domain.node_patterns import NodePatterns
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.submission import CloneTerms, Code, ExecutionType, NodeHashes, StaleUpstreamPolicy, TargetKey
+from dbt_state_oss.domain.submission import (
+    CloneTerms,
+    Code,
+    ExecutionType,
+    NodeHashes,
+    SeedValues,
+    StaleUpstreamPolicy,
+    TargetKey,
+)
 
 DEV = Relation('"shop"."dev"."mart"')
 ELSEWHERE = Relation('"bakery"."prod"."mart"')
+EVERY_NODE = NodePatterns(("*",))
 TERMS = CloneTerms(into_defer_target=False)
 PLAIN = replace(CASE, extras={"unique_key": "u1"})
 IN_DEV = asked(PLAIN, key=TargetKey("ns", DEV), relation=DEV, own_epoch=None, clone_terms=TERMS)
@@ -315,17 +329,69 @@ def test_the_past_is_out_of_reach_elsewhere_and_where_two_builds_left_one_epoch(
 def test_only_what_is_made_anew_of_its_inputs_is_cloned(kind: ExecutionType) -> None:
     expected = kind in (ExecutionType.FULL, ExecutionType.VALUES)
     assert may_be_cloned(typed(kind, IN_DEV)) is expected
-    assert is_source_of_clones(execution(typed(kind, asked(IN_DEV, own_epoch=BUILT)), data_identity="c1")) is expected
+    built = execution(typed(kind, asked(SNOWFLAKE, own_epoch=BUILT)), data_identity="c1")
+    assert is_source_of_clones(built) is expected
+
+
+def test_a_table_whose_query_returns_no_rows_is_no_source_of_clones() -> None:
+    empty = asked(with_fingerprint(IN_DEV, returns_no_rows=True), own_epoch=BUILT)
+    assert not is_source_of_clones(execution(empty, data_identity="c1"))
+
+
+def test_the_content_of_a_table_whose_query_returns_no_rows_has_no_identity() -> None:
+    empty = with_fingerprint(IN_DEV, returns_no_rows=True)
+    inputs = {relation: Input(T0, None, "content") for relation in empty.submission.inputs}
+    assert identity_of(IN_DEV.logic, IN_DEV.submission.node, inputs) is not None
+    assert identity_of(empty.logic, empty.submission.node, inputs) is None
 
 
 def test_a_seed_that_was_loaded_into_a_table_of_before_is_not_cloned() -> None:
-    seed = typed(ExecutionType.VALUES, IN_DEV)
+    seed = typed(ExecutionType.VALUES, SNOWFLAKE)
     assert isinstance(asked_for(seed, source(seed, data_identity="c1")), Clone)
     filled = source(seed, data_identity=None)
     answer = asked_for(seed, filled)
     assert isinstance(answer, Build)
     assert "loaded into a table that was there before" in answer.explanation[-1].children[0].text
     assert not is_source_of_clones(filled.history.executions[0])
+
+
+@pytest.mark.parametrize("identity", [None, "c1"], ids=["this version's record", "a record of a version that named it"])
+def test_where_an_empty_table_looks_missing_the_copying_statement_proves_that_a_seed_made_its_table(
+    identity: str | None,
+) -> None:
+    seed = typed(ExecutionType.VALUES, IN_DEV)
+    answer = asked_for(seed, source(seed, data_identity=identity, found_epoch=None))
+    assert isinstance(answer, Clone)
+    assert "columns of an earlier load" in answer.statements[-1]
+    doubts: list[dict[str, Any]] = [{"found_epoch": T0}, {"decided_at": None}, {"origin": copied_before(1)}]
+    for doubt in doubts:
+        changes: dict[str, Any] = {"data_identity": identity, "found_epoch": None, **doubt}
+        filled = source(seed, **changes)
+        assert isinstance(asked_for(seed, filled), Build)
+        assert not is_source_of_clones(filled.history.executions[0])
+
+
+def test_a_seed_has_a_name_for_its_content_only_where_a_missing_epoch_is_a_missing_table() -> None:
+    seed = typed(
+        ExecutionType.VALUES, replace(SNOWFLAKE, fingerprint=seed_fingerprint(SeedValues(SNOWFLAKE.dialect, "v1")))
+    )
+    assert draft_execution(seed, execution_id="ns.t.x1", decided_at=BUILT).data_identity is not None
+    on_postgres = asked(seed, code=IN_DEV.submission.code)
+    assert draft_execution(on_postgres, execution_id="ns.t.x1", decided_at=BUILT).data_identity is None
+
+
+def test_a_name_that_an_earlier_version_gave_to_a_seeds_content_is_not_used() -> None:
+    for case, expected in ((SNOWFLAKE, "c1"), (IN_DEV, f"{MART} at {BUILT}")):
+        built = source(typed(ExecutionType.VALUES, case), data_identity="c1")
+        assert identity_at(built.history, MART, BUILT, case.clock) == expected
+
+
+def test_a_copy_of_a_seed_is_copied_by_the_ordinary_statement() -> None:
+    seed = typed(ExecutionType.VALUES, IN_DEV)
+    copy = source(seed, data_identity=f"{MART} at {BUILT}", origin=copied_before(1), found_epoch=None)
+    answer = asked_for(seed, copy)
+    assert isinstance(answer, Clone)
+    assert "columns of an earlier load" not in answer.statements[-1]
 
 
 @pytest.mark.parametrize(
@@ -335,7 +401,13 @@ def test_a_seed_that_was_loaded_into_a_table_of_before_is_not_cloned() -> None:
         resource("test", IN_DEV),
         with_fingerprint(IN_DEV, reads_itself=True),
         with_fingerprint(IN_DEV, asks_session=True),
+        with_fingerprint(IN_DEV, returns_no_rows=True),
         replace(IN_DEV, history=History((execution(hook_wrote=True),))),
+        replace(IN_DEV, history=History((execution(origin=copied_before(1)),))),
+        replace(
+            asked(IN_DEV, own_epoch=BUILT + 1), history=History((execution(origin=copied_before(1), epoch=BUILT),))
+        ),
+        replace(IN_DEV, never_reuse=NodePatterns(("model.shop.*",))),
         replace(IN_DEV, history=History((INCREMENTAL_BEFORE,))),
         asked(IN_DEV, relation=None),
     ],
@@ -344,7 +416,11 @@ def test_a_seed_that_was_loaded_into_a_table_of_before_is_not_cloned() -> None:
         "stored failures",
         "what reads itself",
         "what tells of its session",
+        "queries without rows",
         "hooks that write",
+        "a copy that a hook may have emptied",
+        "a copy that a hook may have written to",
+        "what is never to be reused",
         "full refreshes",
         "data tests",
     ],
@@ -367,7 +443,7 @@ def test_never_cloned_are(case: Case) -> None:
     ],
 )
 def test_where_clones_are_made(targets: CloneTargets, terms: CloneTerms, because: str | None) -> None:
-    answer = why_not_here(asked(IN_DEV, clone_terms=terms), targets)
+    answer = why_not_here(asked(replace(IN_DEV, trusted_hooks=EVERY_NODE), clone_terms=terms), targets)
     assert answer is None if because is None else because in (answer or "")
 
 
@@ -396,3 +472,76 @@ def test_a_copy_that_is_behind_has_the_inputs_of_its_source() -> None:
     assert copy.inputs == clone.execution.inputs
     assert copy.lineage == "l9"
     assert copy.data_identity == f"{MART} at {BUILT}"
+
+
+def test_a_copy_is_made_again_of_what_has_no_hooks_any_more_whoever_wrote_to_it() -> None:
+    hashes = replace(HASHES, configs=hash_of({"materialized": "table"}))
+    case = asked(IN_DEV, node=replace(IN_DEV.submission.node, hashes=hashes))
+    written = replace(
+        asked(case, own_epoch=BUILT + 1), history=History((execution(case, origin=copied_before(1), epoch=BUILT),))
+    )
+    assert may_be_cloned(written)
+    assert may_be_cloned(replace(written, history=History((execution(hook_wrote=True),))))
+    assert draft_execution(written, execution_id="ns.t.x2", decided_at=NOW).hook_wrote is False
+
+
+def test_a_build_over_a_copy_that_a_hook_may_have_written_to_keeps_that_in_mind() -> None:
+    written = replace(
+        asked(IN_DEV, own_epoch=BUILT + 1), history=History((execution(origin=copied_before(1), epoch=BUILT),))
+    )
+    build = replace(draft_execution(written, execution_id="ns.t.x2", decided_at=NOW), epoch=NOW, confirmed_at=NOW)
+    later = [
+        replace(build, id=f"ns.t.y{n}", epoch=NOW + n, confirmed_at=NOW + n, hook_wrote=False) for n in range(1, 30)
+    ]
+    history = written.history.merged([build, *later])
+    assert not may_be_cloned(replace(IN_DEV, history=history))
+
+
+def test_on_a_warehouse_where_an_empty_table_has_an_epoch_a_copy_that_is_gone_is_made_again() -> None:
+    assert may_be_cloned(
+        replace(SNOWFLAKE, history=History((execution(SNOWFLAKE, origin=copied_before(1), epoch=BUILT),)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "candidate", "because"),
+    [
+        (IN_DEV, source(hook_wrote=True), "a hook has written to it"),
+        (replace(IN_DEV, never_reuse=NodePatterns(("shop.prod.*",))), source(), "set to reuse it never"),
+    ],
+    ids=["a hook was seen to write", "the owner says so of its relation"],
+)
+def test_what_is_reused_never_is_no_source(case: Case, candidate: Candidate, because: str) -> None:
+    answer = asked_for(case, candidate)
+    assert isinstance(answer, Build)
+    assert because in answer.explanation[-1].children[0].text
+
+
+def test_without_proof_or_trust_that_hooks_leave_a_copy_alone_there_is_none() -> None:
+    assert "it may have hooks" in (why_not_here(IN_DEV, CloneTargets.DEVELOPMENT) or "")
+    named = replace(IN_DEV, trusted_hooks=NodePatterns(("*.dev.mart",)))
+    assert why_not_here(named, CloneTargets.DEVELOPMENT) is None
+    hashes = replace(HASHES, configs=hash_of({"materialized": "table"}))
+    proven = asked(IN_DEV, node=replace(IN_DEV.submission.node, hashes=hashes))
+    assert why_not_here(proven, CloneTargets.DEVELOPMENT) is None
+
+
+def test_what_the_owner_has_set_to_be_always_built_leaves_no_proof() -> None:
+    never = replace(IN_DEV, never_reuse=NodePatterns(("shop",)))
+    built = draft_execution(never, execution_id="ns.t.x1", decided_at=NOW)
+    assert (built.data_identity, is_source_of_clones(replace(built, epoch=NOW))) == (None, False)
+    assert built.unproven is not None
+
+
+def test_what_another_node_of_this_dbt_target_left_is_no_source_since_the_same_run_may_replace_it() -> None:
+    neighbour = source(node_id="model.shop.other")
+    answer = asked_for(IN_DEV, neighbour)
+    assert isinstance(answer, Build)
+    assert "another node in this dbt target" in answer.explanation[-1].children[0].text
+    assert isinstance(asked_for(IN_DEV, replace_latest(neighbour, target_name="elsewhere")), Clone)
+    assert isinstance(asked_for(IN_DEV, source(relation=Relation('"shop"."colleague"."mart"'))), Clone)
+
+
+def replace_latest(candidate: Candidate, **changes: Any) -> Candidate:
+    latest, *older = candidate.history.executions
+    return replace(candidate, history=History((replace(latest, **changes), *older)))

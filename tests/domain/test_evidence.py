@@ -5,14 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from tests.domain.building import BUILT, CASE, CUSTOMERS, FINGERPRINT, HOUR, ORDERS, PRODUCTS, T0, execution, hashed
+from tests.domain.building import (
+    BUILT,
+    CASE,
+    CUSTOMERS,
+    FINGERPRINT,
+    HOUR,
+    ORDERS,
+    PRODUCTS,
+    T0,
+    asked,
+    execution,
+    hashed,
+)
+from tests.domain.coding import made
 from tests.domain.varying import CHANGED, SAME, with_upstream
 
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decide import decide
+from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.explanation import Badge
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot
-from dbt_state_oss.domain.history import History, Input
+from dbt_state_oss.domain.history import Execution, History, Input
+from dbt_state_oss.domain.submission import SeedValues
 
 PARTS = ("11111111 columns", "22222222 WHERE", "33333333 the view v")
 
@@ -82,6 +97,26 @@ def test_the_sentence_ends_with_what_differs(case: Case, because: str) -> None:
     assert decide(case).description.endswith(because)
 
 
+REORDERED = {
+    "the same columns in another order": ("select a, b from s.t", "select b, a from s.t"),
+    "it holds the same columns, branches of unions and common table expressions in another order": (
+        "select 'x' as a union all select 'y' as a",
+        "select 'y' as a union all select 'x' as a",
+    ),
+}
+
+
+@pytest.mark.parametrize(("because", "sql"), REORDERED.items())
+def test_items_in_another_order_are_named_with_the_remedy(because: str, sql: tuple[str, str]) -> None:
+    then, now = (made(text) for text in sql)
+    latest = SAME.history.executions[0]
+    history = History((replace(latest, logic=replace(latest.logic, fingerprint=then)),))
+    case = replace(SAME, history=history, fingerprint=now)
+    assert decide(case).description.endswith(f"its query has changed: {because}")
+    assert any("sort what it loops over" in fact for fact in facts(case))
+    assert not any("all items" in fact for fact in facts(case))
+
+
 def test_a_record_without_digests_of_clauses_names_none() -> None:
     assert not any(
         text.startswith("part that") for text in facts(replace(SAME, fingerprint=replace(CHANGED, parts=PARTS)))
@@ -107,3 +142,55 @@ def test_logic_that_changed_further_upstream_is_told_from_the_upstreams_own() ->
         BUILT + HOUR, "l2", both.input_now(ORDERS).identity, last_build_at=BUILT + HOUR
     )
     assert f"upstream {ORDERS} was rebuilt with changed logic further upstream " in decide(both).description
+
+
+FILE = Fingerprint(FingerprintKind.VALUES, "v1")
+SEED = asked(replace(CASE, fingerprint=FILE), code=SeedValues(dialect_named("postgres"), "h1"))
+TYPED_SEED = replace(SEED, extras={**SEED.extras, "column_types": "t2"})
+LATER = {"id": "ns.t.x2", "epoch": BUILT + HOUR, "decided_at": BUILT + HOUR, "confirmed_at": BUILT + HOUR}
+
+
+@pytest.mark.parametrize(
+    ("now", "latest", "because"),
+    [
+        (
+            SEED,
+            execution(TYPED_SEED, **LATER),
+            "the configuration column_types differs from that of its last build (it is that of an earlier build, ",
+        ),
+        (
+            hashed(SEED, body="b0"),
+            execution(hashed(replace(SEED, fingerprint=replace(FILE, digest="v2")), body="b2"), **LATER),
+            "its file has changed since its last build (it is that of an earlier one, ",
+        ),
+        (
+            CASE,
+            execution(replace(CASE, extras={**CASE.extras, "grants": "g2"}), **LATER),
+            "the configuration grants differs from that of its last build (it is that of an earlier build, ",
+        ),
+    ],
+    ids=["a seed's configuration", "a seed's file", "a model's configuration"],
+)
+def test_logic_of_an_earlier_build_names_what_differs_from_the_latest(
+    now: Case, latest: Execution, because: str
+) -> None:
+    case = replace(now, history=History().merged([execution(now), latest]))
+    case = asked(case, own_epoch=latest.epoch)
+    assert because in decide(case).description
+
+
+@pytest.mark.parametrize(
+    ("now", "because"),
+    [
+        (replace(SEED, fingerprint=replace(FILE, digest="v2")), "recorded by another version of the server"),
+        (
+            asked(SEED, code=SeedValues(dialect_named("redshift"), "h1")),
+            "the warehouse is redshift, that of its last build was postgres",
+        ),
+    ],
+    ids=["another version of the server", "another warehouse"],
+)
+def test_a_seed_of_the_same_file_is_not_said_to_have_changed(now: Case, because: str) -> None:
+    case = replace(now, history=History((execution(SEED),)))
+    assert because in decide(case).description
+    assert "file has changed" not in decide(case).description

@@ -10,6 +10,7 @@ from tests.domain.coding import code, made
 from dbt_state_oss.domain.canonical import DEEPEST_NESTING
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Volatility, raw_digest
 from dbt_state_oss.domain.fingerprinting import LONGEST_PARSED, fallback_fingerprint, fingerprint
+from dbt_state_oss.domain.submission import LONGEST_SCANNED
 
 WAREHOUSES = ["postgres", "redshift", "snowflake", "bigquery", "databricks"]
 DIALECTS = [*WAREHOUSES, "trino", "nosuch", ""]
@@ -159,14 +160,25 @@ def test_a_thousand_terms_are_no_nesting() -> None:
     assert made("select 1" + " union all select 1" * 300).kind is FingerprintKind.PARSED
 
 
-def test_a_text_of_ten_megabytes_is_compared_as_text() -> None:
+def test_a_text_that_is_too_long_to_be_parsed_is_compared_as_text() -> None:
     line = "select 'aé' as x, \"b\"::int -- why\n from s.t where now() > 1.5 union all\n"
-    text = line * (10_000_000 // len(line)) + "select 1"
+    text = line * (LONGEST_PARSED // len(line) + 1) + "select 1"
     found = made(text)
 
     assert len(text) > LONGEST_PARSED
     assert found.kind is FingerprintKind.TEXT
     assert found.volatility is Volatility.VOLATILE
+
+
+def test_a_text_that_is_too_long_to_be_scanned_is_compared_as_it_is_and_may_read_anything() -> None:
+    long = "select 1 " + " " * LONGEST_SCANNED
+    found = made(long)
+
+    assert (found.kind, found.unparsable, found.volatility) == (FingerprintKind.BYTES, True, Volatility.VOLATILE)
+    assert found.unseen_sources
+    assert found.reads_itself
+    assert made(long + " ") != found
+    assert made("select 1", views={"s.v": long}).kind is FingerprintKind.BYTES
 
 
 def test_views_count_for_the_size() -> None:

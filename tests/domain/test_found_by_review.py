@@ -78,7 +78,7 @@ SAME: dict[str, tuple[list[str], str, str]] = {
         "with x as (select t.a as b from s.t as t) select X.b from x",
     ),
     "the case of fields that names in front of them qualify": (
-        ["postgres", "redshift", "snowflake", "databricks"],
+        ["postgres", "snowflake"],
         "select x.A from s.t as x",
         "select x.a from s.t as x",
     ),

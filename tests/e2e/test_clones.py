@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.e2e.build import Build
 from tests.e2e.conftest import OpenShop, StartServer
 from tests.e2e.gate import ClosedGate
@@ -33,6 +34,12 @@ def develop(shop: Shop, *arguments: str, clean: bool = True) -> Build:
 def assert_equal(shop: Shop, one: str = DEVELOPMENT, other: str = TARGET) -> None:
     """Both schemas hold the same relations with the same rows."""
     assert shop.contents(one) == shop.contents(other)
+
+
+@pytest.fixture
+def trusting(open_shop: OpenShop, start_server: StartServer) -> Shop:
+    """A shop whose server takes every hook for one that leaves a copy alone."""
+    return open_shop(start_server(settings={"DBTSTATE_TRUST_HOOKS": "*"}))
 
 
 def test_an_empty_development_becomes_copies_and_then_nothing_is_done(shop: Shop) -> None:
@@ -138,53 +145,53 @@ def test_nothing_is_copied_where_the_client_wants_no_clones(shop: Shop) -> None:
     assert develop(shop).built == TABLES
 
 
-def test_a_source_that_was_written_to_after_the_decision_is_not_copied(shop: Shop) -> None:
+def test_a_source_that_was_written_to_after_the_decision_is_not_copied(trusting: Shop) -> None:
     """The hook waits between the server's answer and the client's look at the source."""
-    shop.edit(
+    trusting.edit(
         "models/order_totals.sql", "select", "{{ config(pre_hook='select pg_advisory_xact_lock_shared(1)') }} select"
     )
-    shop.dbt("build").assert_succeeded()
-    with ClosedGate(shop.database) as gate:
-        running = shop.start("build", "-s", "order_totals", target=DEVELOPMENT)
+    trusting.dbt("build").assert_succeeded()
+    with ClosedGate(trusting.database) as gate:
+        running = trusting.start("build", "-s", "order_totals", target=DEVELOPMENT)
         gate.wait_for_arrival()
-        shop.sql("update prod.order_totals set total = 99 where customer_id = 1")
+        trusting.sql("update prod.order_totals set total = 99 where customer_id = 1")
         gate.open()
         build = running.wait()
     build.assert_clean_log()
     assert "cloned" in build.reasons["order_totals"]
     assert build.decisions == {"order_totals": "execute"}
-    assert [int(total) for _, total, _ in shop.table("order_totals", schema=DEVELOPMENT)] == [30, 30]
+    assert [int(total) for _, total, _ in trusting.table("order_totals", schema=DEVELOPMENT)] == [30, 30]
 
 
-def test_a_source_that_the_same_transaction_wrote_to_is_not_copied(shop: Shop) -> None:
+def test_a_source_that_the_same_transaction_wrote_to_is_not_copied(trusting: Shop) -> None:
     """The client's look at the source does not see it: the statement that copies looks for itself."""
     hook = (
         "{{ 'update prod.order_totals set total = 99 where customer_id = 1' if target.name == 'dev' else 'select 1' }}"
     )
-    shop.edit("models/order_totals.sql", "select", f'{{{{ config(pre_hook="{hook}") }}}} select')
-    shop.dbt("build").assert_succeeded()
-    build = develop(shop, "-s", "order_totals", clean=False)
+    trusting.edit("models/order_totals.sql", "select", f'{{{{ config(pre_hook="{hook}") }}}} select')
+    trusting.dbt("build").assert_succeeded()
+    build = develop(trusting, "-s", "order_totals", clean=False)
     (complaint,) = build.complaints
     assert "no longer what was recorded" in complaint
     assert build.decisions == {"order_totals": "execute"}
-    assert [int(total) for _, total, _ in shop.table("order_totals", schema=DEVELOPMENT)] == [30, 30]
+    assert [int(total) for _, total, _ in trusting.table("order_totals", schema=DEVELOPMENT)] == [30, 30]
 
 
-def test_a_source_that_loses_its_newest_rows_after_the_decision_is_not_copied(shop: Shop) -> None:
+def test_a_source_that_loses_its_newest_rows_after_the_decision_is_not_copied(trusting: Shop) -> None:
     """Its epoch falls, which the client takes for unchanged: the statement that copies looks for itself."""
     before = "{{ 'delete from prod.order_totals where customer_id = 7' if target.name == 'dev' else 'select 1' }}"
     after = "{sql: 'insert into {{ this }} values (7, 7, 7)', transaction: false}"
-    shop.write(
+    trusting.write(
         "models/hooks.yml", f'models: [{{name: order_totals, config: {{pre_hook: "{before}", post_hook: [{after}]}}}}]'
     )
-    shop.dbt("build").assert_succeeded()
-    assert len(shop.table("order_totals")) == 3
+    trusting.dbt("build").assert_succeeded()
+    assert len(trusting.table("order_totals")) == 3
 
-    build = develop(shop, "-s", "order_totals", clean=False)
+    build = develop(trusting, "-s", "order_totals", clean=False)
 
     assert any("no longer what was recorded" in complaint for complaint in build.complaints)
     assert build.decisions == {"order_totals": "execute"}
-    assert len(shop.table("order_totals", schema=DEVELOPMENT)) == 3
+    assert len(trusting.table("order_totals", schema=DEVELOPMENT)) == 3
 
 
 def test_a_source_that_is_gone_is_not_offered_again(shop: Shop) -> None:
@@ -256,20 +263,6 @@ def test_a_table_that_reads_itself_is_not_copied_and_its_content_has_no_name(sho
     assert {"tally", "reader"} <= develop(shop).built
 
 
-def test_a_hook_that_writes_to_the_copy_once_more_lets_it_be_built_from_then_on(shop: Shop) -> None:
-    hook = "update {{ this }} set total = total + 1"
-    shop.edit("models/order_totals.sql", "select", f'{{{{ config(post_hook="{hook}") }}}} select')
-    shop.build()
-    only = ("-s", "stg_orders", "order_totals")
-    assert develop(shop, *only).decisions["order_totals"] == "clone"
-    shop.sql("insert into raw.orders values (4, 3, 40, now())")
-    shop.build()
-    build = develop(shop, *only)
-    assert build.built == {"order_totals"}
-    assert shop.table("order_totals", schema=DEVELOPMENT) == shop.table("order_totals")
-    assert develop(shop, *only).decisions["order_totals"] == "no-op"
-
-
 def test_a_view_in_the_place_of_the_copy_is_replaced(shop: Shop) -> None:
     shop.build()
     shop.sql("create schema dev")
@@ -279,11 +272,30 @@ def test_a_view_in_the_place_of_the_copy_is_replaced(shop: Shop) -> None:
     assert_equal(shop)
 
 
-def test_a_table_that_a_view_stands_on_is_built_and_not_replaced_by_a_copy(shop: Shop) -> None:
-    shop.write("models/a_view.sql", '{{ config(materialized="view") }} select * from {{ ref("order_totals") }}')
+VIEW = '{{ config(materialized="view") }} select * from {{ ref("order_totals") }}'
+
+
+def test_a_table_that_a_view_stands_on_is_filled_anew_by_a_copy(shop: Shop) -> None:
+    shop.write("models/a_view.sql", VIEW)
+    shop.build()
+    develop(shop)
+    for amount in (40, 50):
+        shop.sql("insert into raw.orders values (%s, 3, 40, now())", amount)
+        shop.build()
+        build = develop(shop)
+        assert (build.decisions["order_totals"], build.decisions["customer_totals"]) == ("clone", "clone")
+        assert_equal(shop)
+        assert shop.table("a_view", schema=DEVELOPMENT) == shop.table("order_totals")
+        assert set(develop(shop).decisions.values()) == {"no-op", "not asked"}
+
+
+def test_a_table_of_other_columns_that_a_view_stands_on_is_built_and_not_replaced_by_a_copy(shop: Shop) -> None:
+    shop.write("models/a_view.sql", VIEW)
     shop.build()
     assert develop(shop).decisions["order_totals"] == "clone"
-    shop.sql(f"update {DEVELOPMENT}.order_totals set total = 0")
+    shop.sql(
+        f"alter table {DEVELOPMENT}.order_totals add column more int; update {DEVELOPMENT}.order_totals set total = 0"
+    )
 
     build = develop(shop, clean=False)
 
@@ -291,6 +303,17 @@ def test_a_table_that_a_view_stands_on_is_built_and_not_replaced_by_a_copy(shop:
     assert "cannot drop table dev.order_totals because other objects depend on it" in "\n".join(build.complaints)
     assert_equal(shop)
     assert set(develop(shop).decisions.values()) == {"no-op", "not asked"}
+
+
+def test_models_that_swap_their_queries_are_not_copied_from_each_other(shop: Shop) -> None:
+    one, two = "select 1 as n from {{ source('raw', 'orders') }}", "select 2 as n from {{ source('raw', 'orders') }}"
+    only = ("-s", "left", "right")
+    for left, right in ((one, two), (two, one)):
+        shop.write("models/left.sql", left)
+        shop.write("models/right.sql", right)
+        assert develop(shop, *only).built == {"left", "right"}
+        shop.vanilla("build", *only)
+        assert_equal(shop, DEVELOPMENT, TWIN)
 
 
 def test_a_copy_made_while_production_was_being_built_proves_nothing(shop: Shop) -> None:

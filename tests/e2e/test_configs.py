@@ -123,3 +123,16 @@ def test_another_materialization_is_another_build(shop: Shop) -> None:
     assert shop.build(*ONLY).built == {"customer_names"}
     configure(shop, "materialized='incremental'")
     assert shop.build(*ONLY).built == {"customer_names"}
+
+
+def test_configuration_that_no_build_looks_at_builds_nothing(shop: Shop) -> None:
+    """Where both configurations can be spelled out (rule C4); of `meta` nothing but a hash is known, so it builds."""
+    configure(shop)
+    shop.build(*ONLY)
+    for config in ("state={'lag_tolerance': '0s'}", "state={'lag_tolerance': '0h'}", "access='public'", "tags=['x']"):
+        configure(shop, f"materialized='table', {config}")
+        assert shop.build(*ONLY).built == set(), config
+    configure(shop, "materialized='table', post_hook='select 1'")
+    assert shop.build(*ONLY).built == {"customer_names"}
+    configure(shop, "materialized='table'")
+    assert shop.build(*ONLY).built == {"customer_names"}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.e2e.shop import Shop
+from tests.e2e.build import Build
+from tests.e2e.shop import DEVELOPMENT, TWIN, Shop
 
 REGIONS = "code,name\n1,North\n2,South\n"
 MORE_REGIONS = REGIONS + "3,East\n"
@@ -52,3 +53,48 @@ def test_lag_tolerance_does_not_apply_to_a_changed_seed_or_hide_it_from_its_read
     seeded.use_default_lag_tolerance()
     seeded.write("seeds/regions.csv", MORE_REGIONS)
     assert seeded.build().built == {"regions", "region_names"}
+
+
+def develop(shop: Shop, *, clean: bool = True) -> Build:
+    """`dbt build` into development, and by plain dbt into the empty twin schema, held against each other."""
+    build = shop.dbt("build", target=DEVELOPMENT, clean=clean)
+    build.assert_succeeded()
+    shop.vanilla("build")
+    assert shop.contents(DEVELOPMENT) == shop.contents(TWIN)
+    return build
+
+
+@pytest.fixture
+def once_empty(shop: Shop) -> Shop:
+    """A shop whose seed was loaded while its file had no rows, which gave it integer columns, and again with fractions."""
+    shop.remove("models/customer_names.sql")
+    for model in ("customer_totals", "order_totals", "stg_orders"):
+        shop.remove(f"models/{model}.sql")
+    shop.write("seeds/rates.csv", "code,rate\n")
+    shop.write("models/rate_list.sql", "select rate from {{ ref('rates') }}")
+    shop.dbt("build").assert_succeeded()
+    shop.write("seeds/rates.csv", "code,rate\n1,1.5\n2,2.25\n")
+    shop.dbt("build").assert_succeeded()
+    assert [int(rate) for (rate,) in shop.table("rate_list")] == [2, 2]
+    return shop
+
+
+def test_a_seed_that_was_empty_at_its_first_load_is_not_cloned(once_empty: Shop) -> None:
+    once_empty.dbt("build").assert_succeeded()
+    build = develop(once_empty, clean=False)
+    assert build.built == {"rates", "rate_list"}
+    assert [float(rate) for (rate,) in once_empty.table("rate_list", schema=DEVELOPMENT)] == [1.5, 2.25]
+    assert develop(once_empty).built == set()
+
+
+def test_a_seed_that_was_loaded_once_is_cloned_with_what_reads_it(seeded: Shop) -> None:
+    build = develop(seeded)
+    assert build.decisions == {"regions": "clone", "region_names": "clone"}
+    assert set(develop(seeded).decisions.values()) == {"no-op"}
+
+
+def test_a_seed_that_was_dropped_and_loaded_anew_is_cloned(seeded: Shop) -> None:
+    seeded.write("seeds/regions.csv", MORE_REGIONS)
+    seeded.sql("drop table prod.regions")
+    seeded.build()
+    assert develop(seeded).decisions == {"regions": "clone", "region_names": "clone"}

@@ -84,3 +84,11 @@ def test_a_snapshot_that_somebody_else_changed_runs_again(recorded: Shop) -> Non
     recorded.sql("update vanilla.order_history set amount = 99 where id = 1")
     assert recorded.build(*ONLY).built == {"order_history"}
     assert versions(recorded) == 4
+
+
+def test_a_full_refresh_of_an_unchanged_snapshot_runs_nothing_then_or_later(recorded: Shop) -> None:
+    """dbt takes a snapshot the same way under --full-refresh."""
+    assert recorded.build(*ONLY, "--full-refresh").decisions == {"order_history": "no-op"}
+    recorded.sql("update raw.orders set amount = 11 where id = 1")
+    assert recorded.build(*ONLY, "--full-refresh").built == {"order_history"}
+    assert recorded.build(*ONLY).decisions == {"order_history": "no-op"}

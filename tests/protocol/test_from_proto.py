@@ -210,6 +210,13 @@ def test_every_execution_type_of_the_wire_has_its_own_meaning() -> None:
     assert types == set(ExecutionType) - {ExecutionType.UNKNOWN}
 
 
+def test_a_snapshot_under_full_refresh_is_a_snapshot_which_dbt_never_makes_anew() -> None:
+    request = table_model()
+    assert submission_of_query(request).execution_type is ExecutionType.FULL
+    request.dbt_node_state.resource_type = "snapshot"
+    assert submission_of_query(request).execution_type is ExecutionType.SNAPSHOT
+
+
 def test_the_clients_options_are_read() -> None:
     request = table_model()
     request.stale_upstream_policy = WirePolicy.ALL

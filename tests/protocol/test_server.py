@@ -18,8 +18,11 @@ from tests.protocol.conftest import Serving, server_of
 
 from dbt_state_oss.application.caller import Caller, ClientLine
 from dbt_state_oss.errors import CannotListen, InvalidRequest
-from dbt_state_oss.protocol.interceptors import client_line_of
+from dbt_state_oss.protocol.calls import Calls
+from dbt_state_oss.protocol.interceptors import client_line_of, intercepted
 from dbt_state_oss.protocol.server import Limits, Server
+from dbt_state_oss.protocol.status import STATUS_WHEN_ENDING
+from dbt_state_oss.telemetry.limited import LimitedWarning
 
 
 async def answered(caller: Caller, request: Any) -> SubmitSQLResponse:
@@ -229,29 +232,103 @@ async def test_every_method_of_a_served_service_has_to_be_there() -> None:
         Server({"SQL": {"SubmitValues": answered}}, Limits())
 
 
-async def test_a_running_call_is_answered_during_the_drain_and_no_new_one_is_taken(serving: Serving) -> None:
-    entered, let_go = asyncio.Event(), asyncio.Event()
+class Gates:
+    """A method whose calls wait until their gate, named by `values_hash`, is opened; calls without a name do not wait."""
 
-    async def wait(caller: Caller, request: Any) -> SubmitSQLResponse:
-        entered.set()
-        await let_go.wait()
+    def __init__(self, *names: str) -> None:
+        self.entered = {name: asyncio.Event() for name in names}
+        self.gates = {name: asyncio.Event() for name in names}
+
+    async def __call__(self, caller: Caller, request: Any) -> SubmitSQLResponse:
+        if request.values_hash:
+            self.entered[request.values_hash].set()
+            await self.gates[request.values_hash].wait()
         return SubmitSQLResponse()
 
-    server, channel = await serving(SubmitValues=wait)
-    stub = SQLStub(channel)
-    running = asyncio.ensure_future(stub.SubmitValues(SubmitValuesRequest()))
-    await entered.wait()
+    async def call(self, channel: grpc.aio.Channel, name: str) -> asyncio.Future[Any]:
+        """A call that runs and waits at its gate."""
+        call = SQLStub(channel).SubmitValues(SubmitValuesRequest(values_hash=name))
+        running: asyncio.Future[Any] = asyncio.ensure_future(call)
+        await self.entered[name].wait()
+        return running
+
+
+async def test_the_calls_that_run_when_the_drain_begins_are_answered_and_others_too_meanwhile(serving: Serving) -> None:
+    gates = Gates("first")
+    server, channel = await serving(SubmitValues=gates)
+    first = await gates.call(channel, "first")
     drain = asyncio.create_task(server.drain(60))
-    code, _ = await refusal(stub.SubmitValues(SubmitValuesRequest()))
-    # Cancelled where the call was on its way when the server said goodbye.
-    assert code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+    for _ in range(3):
+        await SQLStub(channel).SubmitValues(SubmitValuesRequest())
     assert not drain.done()
-    let_go.set()
-    assert await running == SubmitSQLResponse()
+    gates.gates["first"].set()
+    assert await first == SubmitSQLResponse()
     await drain
+    code, _ = await refusal(SQLStub(channel).SubmitValues(SubmitValuesRequest()))
+    assert code is grpc.StatusCode.UNAVAILABLE
 
 
-async def test_a_call_that_outlasts_the_grace_is_aborted(serving: Serving) -> None:
+async def test_however_calls_have_ended_the_drain_does_not_wait_for_them(serving: Serving) -> None:
+    hanging = asyncio.Event()
+
+    async def by_name(caller: Caller, request: Any) -> SubmitSQLResponse:
+        match request.values_hash:
+            case "refused":
+                raise InvalidRequest("no")
+            case "failed":
+                raise KeyError
+            case "hanging":
+                hanging.set()
+                await asyncio.Event().wait()
+        return SubmitSQLResponse()
+
+    server, channel = await serving(SubmitValues=by_name)
+    stub = SQLStub(channel)
+    await stub.SubmitValues(SubmitValuesRequest())
+    for name in ("refused", "failed"):
+        await refusal(stub.SubmitValues(SubmitValuesRequest(values_hash=name)))
+    code, _ = await refusal(stub.SubmitValues(SubmitValuesRequest(values_hash="hanging"), timeout=0.1))
+    assert code is grpc.StatusCode.DEADLINE_EXCEEDED
+    hanging.clear()
+    cancelled = stub.SubmitValues(SubmitValuesRequest(values_hash="hanging"))
+    await hanging.wait()
+    cancelled.cancel()
+    await refusal(channel.unary_unary("/com.fivetran.query_cache.SQL/SubmitValues", bytes, bytes)(b"\xff"))
+    async with asyncio.timeout(30):
+        await server.drain(3600)
+
+
+async def test_a_call_that_began_during_the_drain_does_not_hold_it_up(serving: Serving) -> None:
+    """Its client repeats it, and those that are refused meanwhile."""
+    gates = Gates("first", "second")
+    server, channel = await serving(SubmitValues=gates)
+    first = await gates.call(channel, "first")
+    drain = asyncio.create_task(server.drain(60))
+    second = await gates.call(channel, "second")
+    gates.gates["first"].set()
+    assert await first == SubmitSQLResponse()
+    await drain
+    code, _ = await refusal(second)
+    assert code is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_call_that_is_refused_is_unavailable_with_a_sentence() -> None:
+    calls = Calls()
+    await calls.refuse(within_seconds=0)
+    context = Context()
+    behaviour = intercepted("x", answered, parse=bytes, calls=calls, unreadable=LimitedWarning("x"), timeout_seconds=1)
+    await behaviour(b"", context)  # type: ignore[arg-type]
+    assert context.aborted == (grpc.StatusCode.UNAVAILABLE, STATUS_WHEN_ENDING[1])
+
+
+class Context:
+    """Keeps what a call was aborted with."""
+
+    async def abort(self, code: grpc.StatusCode, details: str) -> None:
+        self.aborted = (code, details)
+
+
+async def test_a_call_that_outlasts_the_grace_is_unavailable_so_that_the_client_repeats_it(serving: Serving) -> None:
     entered = asyncio.Event()
 
     async def hang(caller: Caller, request: Any) -> Any:
@@ -262,8 +339,27 @@ async def test_a_call_that_outlasts_the_grace_is_aborted(serving: Serving) -> No
     running = asyncio.ensure_future(SQLStub(channel).SubmitValues(SubmitValuesRequest()))
     await entered.wait()
     await server.drain(0.05)
-    with pytest.raises(grpc.aio.AioRpcError):
-        await running
+    code, _ = await refusal(running)
+    assert code is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_a_large_answer_to_a_slow_client_is_sent_before_the_connection_is_closed(serving: Serving) -> None:
+    large = "x" * 3_000_000
+
+    async def answer(caller: Caller, request: Any) -> SubmitSQLResponse:
+        response = SubmitSQLResponse()
+        response.ready_to_execute.request_id = large
+        return response
+
+    server, channel = await serving(SubmitValues=answer)
+    calls = [asyncio.ensure_future(SQLStub(channel).SubmitValues(SubmitValuesRequest())) for _ in range(8)]
+    await asyncio.wait(calls, return_when=asyncio.FIRST_COMPLETED)
+    await server.drain(60)
+    ended = [await each if each.exception() is None else await refusal(each) for each in calls]
+    answers = [each for each in ended if isinstance(each, SubmitSQLResponse)]
+    assert answers
+    assert all(each.ready_to_execute.request_id == large for each in answers)
+    assert {each[0] for each in ended if isinstance(each, tuple)} <= {grpc.StatusCode.UNAVAILABLE}
 
 
 async def test_a_port_that_is_taken_is_an_error_that_says_so() -> None:

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from tests.emulators import s3
-from tests.emulators.proxy import Fault, Proxy, Request
+from tests.emulators.proxy import Answer, Fault, Forward, Proxy, Request
 from tests.emulators.s3_faults import LASTING, TRANSIENT, every, once
 from tests.stores.asking import add, listed, stored
 
@@ -219,6 +219,27 @@ async def test_a_store_that_is_opened_through_faults_is_probed_to_the_end(moto_p
         store = await opened(moto_proxy.endpoint, moto_bucket)
     await store.put(KEY, b"one", expected=None)
     await store.close()
+
+
+async def test_a_store_that_creates_what_should_have_a_version_is_refused(moto_proxy: Proxy, moto_bucket: str) -> None:
+    """Some stores heed `If-Match` only where there is an object, and create one where there is none."""
+
+    def written_anyway(request: Request, forward: Forward) -> Answer:
+        answer = forward()
+        if answer.status != 404:
+            return answer
+        del request.headers["If-Match"]
+        return forward()
+
+    def updates(request: Request) -> bool:
+        return puts(request) and "If-Match" in request.headers
+
+    with (
+        moto_proxy.fault(written_anyway, on=updates),
+        pytest.raises(StoreUnavailable, match=f"s3://{moto_bucket} ignores the condition If-Match .* no object"),
+    ):
+        await opened(moto_proxy.endpoint, moto_bucket)
+    assert "Contents" not in s3.client(moto_proxy.endpoint).list_objects_v2(Bucket=moto_bucket)
 
 
 async def test_a_store_that_is_not_there_or_not_ours_is_refused_with_its_name(

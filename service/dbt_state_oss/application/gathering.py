@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+from dbt_state_oss.application.large import by_size
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Fingerprinter
-from dbt_state_oss.domain.case import Case
+from dbt_state_oss.domain.case import Case, as_read
 from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest, seed_fingerprint
+from dbt_state_oss.domain.fingerprinting import unread_fingerprint
 from dbt_state_oss.domain.freshness import sighting_matters
 from dbt_state_oss.domain.history import History
+from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.rules import upstream_matters
 from dbt_state_oss.domain.submission import SeedValues, Submission
@@ -32,18 +35,23 @@ class Gathering:
         fingerprinter: Fingerprinter,
         build_on: BuildOn,
         missing_evidence: MissingEvidence,
+        *,
+        never_reuse: NodePatterns = NO_NODES,
+        trusted_hooks: NodePatterns = NO_NODES,
     ) -> None:
         self._ledger = ledger
         self._node_states = node_states
         self._fingerprinter = fingerprinter
         self._build_on = build_on
+        self._never_reuse = never_reuse
+        self._trusted_hooks = trusted_hooks
         self._missing_evidence = missing_evidence
 
     async def known(self, organization: str, submission: Submission, now: int) -> Case:
         """The case with all that the ledger knows and that the decision depends on."""
         history = await self._ledger.history(organization, submission.key)
         case = await self._case(submission, history, now)
-        if not upstream_matters(case):
+        if submission.oversized or not upstream_matters(case):
             return case
         case = await self.with_upstream(organization, case)
         if not sighting_matters(case):
@@ -69,15 +77,19 @@ class Gathering:
         return replace(case, upstream={**case.upstream, **histories})
 
     async def _case(self, submission: Submission, history: History, now: int) -> Case:
-        digest = raw_digest(submission.code)
+        weight = submission.weight
+        digest = await by_size(weight, raw_digest, submission.code)
+        fingerprint = await self._fingerprint(submission, history, digest)
         return Case(
-            submission=submission,
+            submission=as_read(submission, fingerprint),
             history=history,
-            fingerprint=await self._fingerprint(submission, history, digest),
+            fingerprint=fingerprint,
             raw_digest=digest,
-            extras=canonical_extras(submission.extras),
+            extras=await by_size(weight, canonical_extras, submission.extras),
             now=now,
             build_on=self._build_on,
+            never_reuse=self._never_reuse,
+            trusted_hooks=self._trusted_hooks,
             missing_evidence=self._missing_evidence,
         )
 
@@ -87,4 +99,6 @@ class Gathering:
                 return execution.logic.fingerprint
         if isinstance(submission.code, SeedValues):
             return seed_fingerprint(submission.code)
+        if submission.code.too_long_to_scan:
+            return unread_fingerprint(submission.code, digest)
         return await self._fingerprinter.fingerprint(submission.code)

@@ -31,6 +31,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 _CONCURRENT_READS = 16
+_AT_ONCE = 256
+"""Tasks that are made at the same time: thousands would hold up the event loop."""
 _CLOCK_ERROR_MS = 24 * 60 * 60 * 1000
 """Further ahead, the time of an invalidation is the error of some clock."""
 
@@ -60,12 +62,9 @@ class Ledger:
     Histories that are not read within `read_timeout_seconds` count as such a failure (rule X1).
     """
 
-    def __init__(
-        self, store: ObjectStore, *, cache_bytes: int, read_timeout_seconds: float = 10.0, trust_hooks: bool = False
-    ) -> None:
+    def __init__(self, store: ObjectStore, *, cache_bytes: int, read_timeout_seconds: float = 10.0) -> None:
         self._store = store
         self._read_timeout = read_timeout_seconds
-        self._trust_hooks = trust_hooks
         self._documents: DocumentCache[TargetDocument] = DocumentCache(
             store, decode=decode_target, encode=encode, cache_bytes=cache_bytes
         )
@@ -130,7 +129,7 @@ class Ledger:
         The readers of the target are told of a silent build before it is recorded (rule F1a), and it is recorded only while
         the list of readers is the one that was told.
         """
-        recording = Recording(target, execution, trust_hooks=self._trust_hooks)
+        recording = Recording(target, execution)
 
         def merged(document: TargetDocument | None) -> TargetDocument | None:
             known = document if document is not None and document.target == target else None
@@ -174,7 +173,11 @@ class Ledger:
             async with limit:
                 return await work(name)
 
-        return dict(zip(names, await asyncio.gather(*(one(name) for name in names)), strict=True))
+        asked, done = list(names), dict[K, V]()
+        for begin in range(0, len(asked), _AT_ONCE):
+            several = asked[begin : begin + _AT_ONCE]
+            done.update(zip(several, await asyncio.gather(*map(one, several)), strict=True))
+        return done
 
     async def raise_epoch(self, organization: str, execution_id: str, epoch: int, *, at: int) -> bool:
         """Raise the epoch of an execution if it is its target's latest (rule W5); false where it is not.
@@ -200,11 +203,9 @@ class Ledger:
             if latest.epoch is None or moved_to <= latest.epoch:
                 return None
             raised = True
-            moved = replace(latest, epoch=moved_to, data_identity=None)
+            moved = replace(latest, epoch=moved_to, data_identity=None, hook_wrote=True)
             if latest.origin is not None:
-                moved = replace(
-                    moved, hook_wrote=True, unproven="it was cloned, and a hook wrote to the copy once more"
-                )
+                moved = replace(moved, unproven="it was cloned, and a hook wrote to the copy once more")
             history = history_of(document).merged([moved])
             return replace(document, executions=history.executions)
 

@@ -7,27 +7,36 @@ and for how long they run.
 from __future__ import annotations
 
 import asyncio
-import logging
 import multiprocessing
 import os
-import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
+import structlog
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
+from dbt_state_oss.application.large import by_size
+from dbt_state_oss.application.parse_worker import prepare_worker
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest
-from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
+from dbt_state_oss.domain.fingerprinting import (
+    fallback_fingerprint,
+    fingerprint,
+    unread_fingerprint,
+)
 from dbt_state_oss.domain.submission import Code
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_RECURSION_LIMIT = 10_000
-"""Python frames in a worker: a parser takes some 25 for each level of the nesting that the domain lets through."""
 _TASKS_OF_A_WORKER = 5_000
+_LONGEST_SCANNED_HERE = 512 * 1024
+"""Characters of a text that no worker has read in time up to which it is scanned in a thread of the server."""
+_LOOK_SECONDS = 0.02
+"""Between two looks at which workers have started."""
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +70,28 @@ class PooledFingerprinter:
         self._running: dict[str, asyncio.Task[Fingerprint]] = {}
         self._parses: set[asyncio.Future[Any]] = set()
 
+    async def warm(self, *, within_seconds: float) -> None:
+        """Start the workers and wait until each has parsed. A failure is logged: the workers start when they are needed."""
+        ready: set[int] = set()
+        cause = "they start too slowly"
+        try:
+            async with asyncio.timeout(within_seconds):
+                while missing := self._limits.workers - len(ready):
+                    asked = [self._result(self._living_pool().schedule(os.getpid)) for _ in range(missing)]
+                    for answer in await asyncio.gather(*asked, return_exceptions=True):
+                        if isinstance(answer, int):
+                            ready.add(answer)
+                        else:
+                            cause = f"{type(answer).__name__}: {answer}"
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except TimeoutError:
+            _log.warning("parse_workers_not_ready", seconds=within_seconds, cause=cause)
+        except (RuntimeError, OSError) as error:
+            _log.warning("parse_workers_not_ready", seconds=within_seconds, cause=f"{type(error).__name__}: {error}")
+
     async def fingerprint(self, code: Code) -> Fingerprint:
         """The code's fingerprint; a fall-back kind where it cannot be parsed in time."""
-        digest = raw_digest(code)
+        digest = await by_size(code.weight, raw_digest, code)
         known = self._remembered.get(digest)
         if known is not None:
             self._remembered.move_to_end(digest)
@@ -71,7 +99,7 @@ class PooledFingerprinter:
         task = self._running.get(digest)
         if task is None:
             if self._closed or len(self._running) >= self._limits.waiting:
-                return await _fallback(code)
+                return await _fallback(code, digest)
             task = asyncio.create_task(self._parse(digest, code))
             self._running[digest] = task
         try:
@@ -80,7 +108,7 @@ class PooledFingerprinter:
         except TimeoutError:
             if self._pool is not None and not self._pool.active:
                 self._drop_pool()
-            return await _fallback(code)
+            return await _fallback(code, digest)
 
     async def apart(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
         """What `work` returns, as the `Workers` port says: done in a worker, within the time that one text may take."""
@@ -104,9 +132,9 @@ class PooledFingerprinter:
             future = self._living_pool().schedule(fingerprint, args=(code,), timeout=self._limits.parse_seconds)
             made = await self._result(future)
         except TimeoutError:
-            made = await _fallback(code)
+            made = await _fallback(code, digest)
         except (ProcessExpired, asyncio.CancelledError, RuntimeError, OSError):
-            return await _fallback(code)
+            return await _fallback(code, digest)
         finally:
             self._running.pop(digest, None)
         self._remember(digest, made)
@@ -129,7 +157,7 @@ class PooledFingerprinter:
             self._pool = ProcessPool(
                 max_workers=self._limits.workers,
                 max_tasks=_TASKS_OF_A_WORKER,
-                initializer=_prepare_worker,
+                initializer=prepare_worker,
                 # The parent holds gRPC's threads, which a fork would copy in mid-air.
                 context=multiprocessing.get_context("spawn"),
             )
@@ -151,7 +179,10 @@ class PooledFingerprinter:
             self._remembered.popitem(last=False)
 
 
-async def _fallback(code: Code) -> Fingerprint:
+async def _fallback(code: Code, digest: str) -> Fingerprint:
+    """Made in this process, where a longer scan would hold up other calls, and come too late."""
+    if code.weight > _LONGEST_SCANNED_HERE:
+        return unread_fingerprint(code, digest)
     return await asyncio.to_thread(fallback_fingerprint, code)
 
 
@@ -165,10 +196,3 @@ def _end_late_starters() -> None:
     for process in multiprocessing.active_children():
         process.terminate()
         process.join()
-
-
-def _prepare_worker() -> None:
-    """Leave the server's process group, whose signals are not for a worker; say nothing; take nested texts."""
-    os.setsid()
-    logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
-    sys.setrecursionlimit(_RECURSION_LIMIT)

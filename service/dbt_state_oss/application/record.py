@@ -10,10 +10,12 @@ from dbt_state_oss.application.candidates import Candidates
 from dbt_state_oss.application.confirm import Outcome, completed
 from dbt_state_oss.application.gathering import Gathering
 from dbt_state_oss.application.keys import execution_id
+from dbt_state_oss.application.large import by_size
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Clock
 from dbt_state_oss.application.reading import read_by
+from dbt_state_oss.application.sessions import Sessions
 from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.history import Execution, Input
 from dbt_state_oss.domain.submission import ExecutionType, Submission
@@ -34,22 +36,33 @@ class Record:
     """Records builds after the fact."""
 
     def __init__(
-        self, *, ledger: Ledger, gathering: Gathering, candidates: Candidates, node_states: NodeStates, clock: Clock
+        self,
+        *,
+        ledger: Ledger,
+        gathering: Gathering,
+        candidates: Candidates,
+        node_states: NodeStates,
+        clock: Clock,
+        sessions: Sessions | None = None,
     ) -> None:
+        """`sessions` are the dbt runs that this process has heard of."""
         self._ledger = ledger
         self._gathering = gathering
         self._candidates = candidates
         self._node_states = node_states
         self._clock = clock
+        self._sessions = sessions or Sessions()
 
     async def __call__(self, caller: Caller, records: Sequence[Recorded]) -> int:
         """How many were recorded: all, once they are durable. Raises `StoreError`; what was written before stays."""
         for number, recorded in enumerate(records):
             submission, now = recorded.submission, self._clock.now()
             case = await self._gathering.known(caller.organization, submission, now)
-            case = await self._gathering.with_upstream(caller.organization, case)
+            if not submission.oversized:
+                case = await self._gathering.with_upstream(caller.organization, case)
             identity = execution_id(submission.key, f"{caller.request_id}-{number}", case.raw_digest)
-            draft = draft_execution(case, execution_id=identity, decided_at=None)
+            draft = await by_size(submission.weight, draft_execution, case, execution_id=identity, decided_at=None)
+            draft = replace(draft, not_before=self._sessions.heard_of_at(caller.session_id))
             execution = _as_provable(completed(draft, recorded.outcome, at=now), recorded)
             execution = await read_by(self._ledger, caller.organization, submission.key, execution)
             await self._candidates.add(caller.organization, submission.key, execution)

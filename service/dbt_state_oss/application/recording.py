@@ -34,10 +34,9 @@ def with_reader(document: TargetDocument, name: str) -> TargetDocument | None:
 class Recording:
     """One execution on its way into its target's document."""
 
-    def __init__(self, target: TargetKey, execution: Execution, *, trust_hooks: bool) -> None:
+    def __init__(self, target: TargetKey, execution: Execution) -> None:
         self._relation = Relation(target.name)
         self._execution = execution
-        self._trust_hooks = trust_hooks
         self._found: set[str] | None = None
         self._built_at = execution.confirmed_at
         self.told: set[str] = set()
@@ -63,7 +62,7 @@ class Recording:
         history, execution = history_of(document), self._execution
         self.needs_search, self.to_be_told = False, set()
         recorded = next((one for one in history.executions if one.id == execution.id), None)
-        silent = is_silent(history, execution, trust_hooks=self._trust_hooks) if recorded is None else recorded.silent
+        silent = is_silent(history, execution) if recorded is None else recorded.silent
         if silent and recorded is None:
             self._built_at_least(1 + (history.last_build_at or 0))
             self.needs_search = document.readers is None and self._found is None
@@ -88,7 +87,7 @@ class Recording:
     def _readers(self, document: TargetDocument, history: History) -> tuple[str, ...] | None:
         """The list of readers. It begins with the first build in place after which no unlisted reader can be up to date."""
         execution = self._execution
-        if document.readers is not None or execution.replaces:
+        if document.readers is not None or not execution.is_in_place:
             return document.readers
         complete = self._found is not None or moves_its_epoch(history, execution)
         return () if complete else None

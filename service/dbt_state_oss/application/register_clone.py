@@ -15,6 +15,7 @@ from dbt_state_oss.domain.clone import CloneOrder, CloneRefusal, draft_clone, re
 from dbt_state_oss.domain.clone_ddl import clone_statements
 from dbt_state_oss.domain.decision import RejectionReason
 from dbt_state_oss.domain.history import History
+from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.errors import StoreError
 
@@ -32,14 +33,17 @@ class CloneGrant:
 class RegisterClone:
     """Answers whether and how a table is to be copied. Stores nothing, so it may be repeated at will (rule W6)."""
 
-    def __init__(self, *, ledger: Ledger, tickets: Tickets, clock: Clock) -> None:
+    def __init__(self, *, ledger: Ledger, tickets: Tickets, clock: Clock, never_reuse: NodePatterns = NO_NODES) -> None:
         self._ledger = ledger
         self._tickets = tickets
         self._clock = clock
+        self._never_reuse = never_reuse
 
     async def __call__(self, caller: Caller, order: CloneOrder) -> CloneGrant | CloneRefusal:
         """The answer. State that cannot be read in time means a clone that proves nothing, never an error (rule X1)."""
         now = self._clock.now()
+        if self._never_reuse.match(order.node.unique_id, order.source, order.target):
+            return CloneRefusal(RejectionReason.FORCED_NOT_ELIGIBLE, "this server is set to reuse it never")
         source = await self._source(caller, order)
         refusal = refusal_of(order, source)
         if refusal is not None:

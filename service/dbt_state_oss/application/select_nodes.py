@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.codec import NodeEntry
 from dbt_state_oss.application.keys import nodes_prefix
+from dbt_state_oss.application.large import by_size
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.domain.selection import Criterion, NodeLook, selected
 from dbt_state_oss.domain.submission import NodeHashes
 from dbt_state_oss.errors import InvalidRequest, NothingRecorded
+
+_CHARACTERS_OF_A_NODE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,12 @@ class SelectNodes:
                 f"Nothing is on record of project {selection.project_id} in target {selection.target_name}, so "
                 f"state:{selection.criterion.value} has nothing to compare with. Run dbt in that target first."
             )
-        recorded = {unique_id: _look(entry) for unique_id, entry in entries.items() if unique_id in selection.nodes}
-        return selected(selection.criterion, selection.nodes, recorded)
+        return await by_size(_CHARACTERS_OF_A_NODE * len(selection.nodes), _meant, selection, entries)
+
+
+def _meant(selection: Selection, entries: Mapping[str, NodeEntry]) -> list[str]:
+    recorded = {unique_id: _look(entry) for unique_id, entry in entries.items() if unique_id in selection.nodes}
+    return selected(selection.criterion, selection.nodes, recorded)
 
 
 def _look(entry: NodeEntry) -> NodeLook:

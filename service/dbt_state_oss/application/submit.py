@@ -12,6 +12,7 @@ from dbt_state_oss.application.deadline import answered_within
 from dbt_state_oss.application.gathering import Gathering
 from dbt_state_oss.application.journal import Journal
 from dbt_state_oss.application.keys import CLONE, execution_id
+from dbt_state_oss.application.large import by_size
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Clock
 from dbt_state_oss.application.sql_texts import SqlTexts
@@ -20,7 +21,7 @@ from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.cloning import CloneTargets, draft_copy, may_be_cloned, why_not_here, with_clone
 from dbt_state_oss.domain.decide import build_unasked, decide
 from dbt_state_oss.domain.decision import Build, Clone, Decision, Skip
-from dbt_state_oss.domain.draft import draft_execution
+from dbt_state_oss.domain.draft import OVERSIZED, draft_execution
 from dbt_state_oss.domain.explanation import ExplainLine, Marker, Section
 from dbt_state_oss.domain.submission import Submission
 from dbt_state_oss.errors import StoreError
@@ -68,29 +69,33 @@ class Submit:
         """The answer. State that cannot be read in time means a build that says so, never an error (rule X1)."""
         now = self._clock.now()
         case, decision = await self._decided(caller, submission, now)
-        return self._answer(caller, case, decision)
+        return await self._answer(caller, case, decision)
 
     async def speculatively(self, caller: Caller, submission: Submission) -> Answer | None:
         """The skip or clone that the epochs sent so far prove; None where they don't, or the state cannot be read (rule W8).
 
         Never a build: the client would read the inputs' epochs again after it, and record a change during the build as seen.
         """
+        if submission.oversized:
+            return None
         try:
             async with answered_within(self._decide_within):
                 case = await self._gathering.known(caller.organization, submission, self._clock.now())
-                decision = decide(case)
+                decision = await by_size(submission.weight, decide, case)
                 if isinstance(decision, Build) and _own_table_is_known(case):
                     case, decision = await self._clone_or(caller, case, decision)
         except StoreError as error:
             _log_unread(submission, error)
             return None
-        return None if isinstance(decision, Build) else self._answer(caller, case, decision)
+        return None if isinstance(decision, Build) else await self._answer(caller, case, decision)
 
     async def _decided(self, caller: Caller, submission: Submission, now: int) -> tuple[Case, Decision]:
         try:
             async with answered_within(self._decide_within):
                 case = await self._gathering.known(caller.organization, submission, now)
-                decision = decide(case)
+                if submission.oversized:
+                    return case, build_unasked(submission, OVERSIZED)
+                decision = await by_size(submission.weight, decide, case)
                 if isinstance(decision, Build):
                     return await self._clone_or(caller, case, decision)
         except StoreError as error:
@@ -111,9 +116,9 @@ class Submit:
         candidates = await self._candidates.find(caller.organization, case)
         recorded = {relation for one in candidates for build in one.history.executions for relation in build.inputs}
         case = await self._gathering.with_histories(caller.organization, case, recorded)
-        return case, with_clone(case, build, candidates)
+        return case, await by_size(case.submission.weight, with_clone, case, build, candidates)
 
-    def _answer(self, caller: Caller, case: Case, decision: Decision) -> Answer:
+    async def _answer(self, caller: Caller, case: Case, decision: Decision) -> Answer:
         submission = case.submission
         skipped = decision.execution.id if isinstance(decision, Skip) else ""
         # Histories of inputs are gathered only where one of them has moved.
@@ -124,13 +129,15 @@ class Submit:
             return Answer(decision, name, "")
         self._texts.note(caller.organization, case)
         identity = execution_id(submission.key, caller.request_id, case.raw_digest)
-        draft = draft_execution(case, execution_id=identity, decided_at=case.now)
+        weight = submission.weight
+        draft = await by_size(weight, draft_execution, case, execution_id=identity, decided_at=case.now)
         copy = None
         if isinstance(decision, Clone):
             identity = execution_id(submission.key, caller.request_id, CLONE)
             copy = draft_copy(case, decision, execution_id=identity, decided_at=case.now)
         name = self._journal.note(caller, case, decision, execution_id=identity)
-        return Answer(decision, name, self._tickets.seal(caller.organization, submission.key, draft, copy))
+        ticket = await by_size(weight, self._tickets.seal, caller.organization, submission.key, draft, copy)
+        return Answer(decision, name, ticket)
 
 
 def _own_table_is_known(case: Case) -> bool:

@@ -12,7 +12,14 @@ from typing import BinaryIO
 
 from dbt_state_oss import __version__
 from dbt_state_oss.application.ownership.archive import ArchiveWriter, Header, Record, read_header, records_of
-from dbt_state_oss.application.ownership.transfer import Fate, Tally, compare, documents_of, write
+from dbt_state_oss.application.ownership.transfer import (
+    Fate,
+    Tally,
+    compare,
+    documents_of,
+    is_empty,
+    write,
+)
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
 from dbt_state_oss.cli.progress import Progress
 from dbt_state_oss.cli.stores import opened
@@ -113,5 +120,8 @@ async def _import(settings: StoreSettings, file: BinaryIO, *, overwrite: bool) -
             expected = await compare(records, store, lambda tally: progress.tell(tally.total))
         if not overwrite:
             expect_no_difference(expected)
+        into_use = not await is_empty(store)
         with Progress("imported") as progress:
-            return await write(records, store, lambda tally: progress.tell(tally.total), overwrite=overwrite)
+            return await write(
+                records, store, lambda tally: progress.tell(tally.total), overwrite=overwrite, into_use=into_use
+            )

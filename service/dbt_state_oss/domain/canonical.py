@@ -20,7 +20,9 @@ from dbt_state_oss.domain.column_account import TextAccount, account_of
 from dbt_state_oss.domain.column_reads import reads_of
 from dbt_state_oss.domain.columns import ColumnReads
 from dbt_state_oss.domain.dialects import Dialect
+from dbt_state_oss.domain.emptiness import returns_no_rows
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
+from dbt_state_oss.domain.item_order import order_parts
 from dbt_state_oss.domain.plain_sql import is_plain
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.sources import CommonTables, NamedSources, relations_under_stars, unseen_sources
@@ -42,6 +44,7 @@ _Taken = ParamSpec("_Taken")
 _Told = TypeVar("_Told")
 
 _OWN_NAME = "own name"
+_NAMED = (exp.Alias, exp.Aliases, exp.Column)
 _SIDE_EFFECTS = (exp.Command, exp.DDL, exp.DML, exp.Into)
 
 
@@ -53,14 +56,17 @@ class Reading:
     relations: tuple[Relation, ...]
     star_relations: tuple[Relation, ...]
     volatility: Volatility
+    common_tables: tuple[Relation, ...]
+    """What the names of common table expressions that it reads would name if they were relations' names."""
     unseen_sources: tuple[str, ...]
     clauses: tuple[str, ...]
-    """What `clause_digests` makes of it."""
+    """What `clause_digests` and `order_parts` make of it."""
     reads: ColumnReads | None
     """The columns that it reads of `relations` (rule F9); None where that is not understood."""
     account: TextAccount | None
     """What decides its rows and its columns; None where they can't be told apart."""
     asks_session: bool
+    returns_no_rows: bool
 
 
 def read_sql(
@@ -115,7 +121,8 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
     common = CommonTables(tree)
     tables = [table for table in sources.tables if id(table.node) in inside]
     written = [table for table in tables if table.node is own]
-    read = [table for table in tables if table.node is not own and not common.define(table.node)]
+    named_by_with = [table for table in tables if common.define(table.node)]
+    read = [table for table in tables if table.node is not own and table not in named_by_with]
     read.sort(key=lambda table: table.start)
     slots = {relation: place for place, relation in enumerate(dict.fromkeys(table.relation for table in read))}
     columns = [column for column in sources.columns if id(column.node) in inside and column.relation in slots]
@@ -123,7 +130,10 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
     volatility = volatility_of_statement(tree, wording.tokens, wording.dialect)
     asks_session = statement_asks_session(wording.tokens, wording.dialect)
     unseen = tuple(dict.fromkeys(unseen_sources(tree)))
-    named = [*_names_given(tree, wording.sql)] if wording.dialect.shows_written_case else []
+    named = [*_names_that_show(tree, wording.sql)] if wording.dialect.shows_written_case else []
+    query = tree.expression if isinstance(tree, exp.Create) else tree
+    is_empty = bool(_understood(returns_no_rows, query))
+    is_named_by_text = wording.dialect.names_columns_by_text and any(_unnamed_outputs(tree))
 
     relations = {id(table.node): table.relation for table in read}
     nodes = list(tree.walk())
@@ -136,6 +146,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         spans[table.start] = Span(table.start, table.end, str(slots[table.relation]))
     for column in columns:
         spans[column.start] = Span(column.start, column.end, str(slots[column.relation]))
+    exact = [*wording.exact(spans)] if is_named_by_text else []
     for table in written:
         _rename(table.node, "this", _OWN_NAME)
     for table in read:
@@ -146,15 +157,17 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         _rename(column.node, "table", f"slot {slots[column.relation]}")
     rendered = tree.sql(dialect=grammar, identify=True, comments=False, copy=False, unsupported_level=ErrorLevel.IGNORE)
     return Reading(
-        meaning=digest_of(rendered, *named, *wording.words(spans)),
+        meaning=digest_of(rendered, *named, *wording.words(spans), *exact),
         relations=tuple(slots),
         star_relations=tuple(relation for relation in slots if relation in stars),
+        common_tables=tuple(dict.fromkeys(table.relation for table in named_by_with)),
         volatility=volatility,
         unseen_sources=unseen,
-        clauses=clause_digests(tree.expression if isinstance(tree, exp.Create) else tree, grammar),
+        clauses=(*clause_digests(query, grammar), *order_parts(wording.tokens)),
         reads=reads,
         account=account,
         asks_session=asks_session,
+        returns_no_rows=is_empty,
     )
 
 
@@ -166,14 +179,29 @@ def _understood(analyse: Callable[_Taken, _Told | None], *taken: _Taken.args, **
         return None
 
 
-def _names_given(tree: exp.Expr, sql: str) -> Iterator[str]:
-    """The names that the statement gives to columns and fields, or turns into data, as they are written."""
+def _names_that_show(tree: exp.Expr, sql: str) -> Iterator[str]:
+    """The names of columns and fields that the statement gives or reads, as they are written.
+
+    An output column and a field in JSON take the spelling in which the query reads them. Names of relations are left out.
+    """
     for identifier in tree.find_all(exp.Identifier):
         holder = identifier.parent
-        is_reference = isinstance(holder, (exp.Table, exp.Column)) and identifier.find_ancestor(exp.Pivot) is None
+        is_pivoted = identifier.find_ancestor(exp.Pivot) is not None
+        is_of_table = isinstance(holder, exp.Table) or (isinstance(holder, exp.Column) and identifier.arg_key != "this")
         is_alias_of_table = isinstance(holder, exp.TableAlias) and identifier.arg_key == "this"
-        if not (is_reference or is_alias_of_table) and "start" in identifier.meta:
+        if not ((is_of_table and not is_pivoted) or is_alias_of_table) and "start" in identifier.meta:
             yield "name " + sql[identifier.meta["start"] : identifier.meta["end"] + 1].strip("`")
+
+
+def _unnamed_outputs(tree: exp.Expr) -> Iterator[exp.Expr]:
+    """Computed items without an alias whose name can be seen: items of the query itself, of common table expressions and of
+    subqueries in a FROM."""
+    for select in tree.find_all(exp.Select):
+        inner: exp.Expr = select
+        while isinstance(inner.parent, (exp.SetOperation, exp.Subquery)):
+            inner = inner.parent
+        if isinstance(inner.parent, (exp.CTE, exp.From, exp.Join, exp.Lateral, exp.Create, type(None))):
+            yield from (item for item in select.expressions if not (item.is_star or isinstance(item, _NAMED)))
 
 
 def _rename(node: exp.Table | exp.Column, innermost: str, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dbt_state_oss.domain.columns import ColumnReads, name_digest
 from dbt_state_oss.domain.data_identity import columns_identity_at, columns_of, identity_at
@@ -11,7 +11,9 @@ from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.dialects import Dialect, EpochClock
 from dbt_state_oss.domain.fingerprint import Fingerprint
 from dbt_state_oss.domain.history import History, Input, Logic
+from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import latest_lineage, lineage_at
+from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.reported import unreported
 from dbt_state_oss.domain.stamps import input_stamped_from
@@ -30,6 +32,18 @@ _READS_WHAT_THE_QUERY_READS = frozenset(
     }
 )
 """dbt filters what a microbatch reads by a column that its query may not name."""
+
+
+def as_read(submission: Submission, fingerprint: Fingerprint) -> Submission:
+    """The submission without inputs that the client took from the name of a common table expression (rule F3).
+
+    Only an input without an epoch is left out, of a query that was parsed completely and reads no relation of that name.
+    """
+    mistaken = {relation for relation in fingerprint.common_tables if submission.inputs.get(relation, 0) is None}
+    if not mistaken:
+        return submission
+    inputs = {relation: epoch for relation, epoch in submission.inputs.items() if relation not in mistaken}
+    return replace(submission, inputs=inputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +72,10 @@ class Case:
     """Histories of the tables read; empty while nothing depends on them (see `rules.upstream_matters`)."""
     inputs_seen: InputsSeen | None = None
     """When the inputs were last seen unmoved; None while nothing depends on it (see `freshness.sighting_matters`)."""
+    never_reuse: NodePatterns = NO_NODES
+    """Nodes that are always built (rule L15)."""
+    trusted_hooks: NodePatterns = NO_NODES
+    """Nodes whose hooks leave a table alone that holds their work already (rules C4, F1a)."""
 
     @property
     def dialect(self) -> Dialect:
@@ -81,6 +99,29 @@ class Case:
         return submission.execution_type is ExecutionType.SNAPSHOT or submission.node.resource_type == "snapshot"
 
     @property
+    def is_never_reused(self) -> bool:
+        """The owner has set this node to be always built (rule L15)."""
+        return self.never_reuse.match(self.submission.node.unique_id, self.submission.relation)
+
+    @property
+    def hooks_are_harmless(self) -> bool:
+        """Whether the node provably has no hooks, or its owner trusts them."""
+        node = self.submission.node
+        return has_no_hooks(self.submission) or self.trusted_hooks.match(node.unique_id, self.submission.relation)
+
+    @property
+    def copy_may_have_hooks_work(self) -> bool:
+        """A copy was the last that is known of the table, it was written to since, and a hook may have done that (rule C4).
+
+        A table that looks missing was written to as well, where an empty table looks so.
+        """
+        latest, own = self.history.latest, self.submission.own_epoch
+        if latest is None or latest.origin is None:
+            return False
+        stands = not self.dialect.empty_looks_missing if own is None else self.clock.stands(latest.epoch, own)
+        return not stands and not has_no_hooks(self.submission)
+
+    @property
     def is_full_refresh(self) -> bool:
         """A FULL request of a node that has run incrementally from the same source (rule T8)."""
         if self.submission.execution_type is not ExecutionType.FULL:
@@ -98,7 +139,7 @@ class Case:
     def reads_part_of_inputs(self) -> bool:
         """The SQL is that of `dbt --empty` or `--sample`: by dbt's alias or, without one, by its text (dbt-adapters 1.24)."""
         code = self.submission.code
-        return isinstance(code, Code) and any(mark in code.sql for mark in _MARKS_OF_PART)
+        return isinstance(code, Code) and not code.too_long_to_scan and any(mark in code.sql for mark in _MARKS_OF_PART)
 
     @property
     def template(self) -> tuple[str, ...]:

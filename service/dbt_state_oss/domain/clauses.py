@@ -13,6 +13,8 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as SqlglotDialect
 from sqlglot.errors import ErrorLevel
 
+from dbt_state_oss.domain.item_order import ORDER_PARTS
+
 MASK = "…"
 LONGEST_SHOWN_NUMBER = 4
 """Digits up to which a number counts as part of the logic (`* 2`, a year) and not as somebody's."""
@@ -84,7 +86,8 @@ def differing(one: Iterable[str], other: Iterable[str]) -> list[str]:
     """Names of the clauses that two queries do not share, in the order of `one`."""
     ours, theirs = tuple(one), tuple(other)
     changed = [each for each in (*ours, *theirs) if (each in ours) != (each in theirs)]
-    return list(dict.fromkeys(each.partition(" ")[2] for each in changed))
+    names = dict.fromkeys(each.partition(" ")[2] for each in changed)
+    return [name for name in names if name not in ORDER_PARTS]
 
 
 def _clauses(query: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 from dbt_state_oss.domain.dialects import Dialect
+from dbt_state_oss.domain.dialects.copying import Copying
 from dbt_state_oss.domain.dialects.spelling import parts_of_name
 from dbt_state_oss.domain.relation import Epoch, Relation
 
@@ -17,6 +20,7 @@ def clone_statements(
     partition_expiration_days: int | None = None,
     epoch: Epoch | None = None,
     past: bool = False,
+    made_by_its_load: bool = False,
 ) -> tuple[str, ...] | None:
     """Statements that make `target` a copy of `source`, to be run in order; None where there is no way to copy.
 
@@ -24,7 +28,8 @@ def clone_statements(
     source's as the client names it, None an ordinary table. The expirations matter on BigQuery alone.
 
     `epoch` is what the source must stand at, where the warehouse can be made to look at that; with `past` the moment whose
-    content is copied, which has no way on most of them.
+    content is copied, which has no way on most of them. `made_by_its_load` copies only a table that the transaction which
+    wrote its rows has made, where the warehouse can tell.
     """
     copying = dialect.copying
     source_name, target_name = sql_name(dialect, source), sql_name(dialect, target)
@@ -33,14 +38,40 @@ def clone_statements(
         return None
     if kind not in copying.table_types or not (copying.across_databases or _share_database(source, target)):
         return None
-    templates = (
-        copying.past if past else copying.statements if epoch is None else copying.verified or copying.statements
-    )
+    templates = _templates(copying, epoch=epoch, past=past, made_by_its_load=made_by_its_load)
     options = _options(hours_to_expiration, partition_expiration_days)
     return templates and tuple(
-        template.format(source=source_name, target=target_name, table_type=kind, options=options, epoch=epoch)
+        template.format(
+            source=source_name,
+            source_text=_literal(source_name),
+            target=target_name,
+            target_text=_literal(target_name),
+            tag=_dollar_quote(source_name + target_name),
+            table_type=kind,
+            options=options,
+            epoch=epoch,
+        )
         for template in templates
     )
+
+
+def _templates(copying: Copying, *, epoch: Epoch | None, past: bool, made_by_its_load: bool) -> tuple[str, ...] | None:
+    if past:
+        return copying.past
+    if epoch is None:
+        return copying.statements
+    loaded = copying.verified_load if made_by_its_load else None
+    return loaded or copying.verified or copying.statements
+
+
+def _dollar_quote(text: str) -> str:
+    """A dollar quote that `text` does not end."""
+    return next(tag for number in count() if (tag := f"$clone{number}$") not in text)
+
+
+def _literal(text: str) -> str:
+    """A text literal of standard SQL."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def sql_name(dialect: Dialect, relation: Relation) -> str | None:

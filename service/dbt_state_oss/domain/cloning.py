@@ -12,12 +12,14 @@ from enum import Enum
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.clone import chain_depth, left_behind
 from dbt_state_oss.domain.clone_ddl import clone_statements
-from dbt_state_oss.domain.data_identity import identity_at
+from dbt_state_oss.domain.data_identity import identity_at, proven_identity
 from dbt_state_oss.domain.decide import subject
 from dbt_state_oss.domain.decision import Build, Clone, RejectionReason
+from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.explanation import ExplainLine, Marker, Section, ago_text
 from dbt_state_oss.domain.history import CloneOrigin, Execution, History
+from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.rules import (
     Finding,
@@ -71,9 +73,9 @@ class _Refusal:
 
 
 def may_be_cloned(case: Case) -> bool:
-    """Whether the content is one that a copy can stand for at all: made anew of its inputs alone (rules C1, T8, I5).
+    """Whether a copy can stand for the content at all: it is made anew of its inputs alone (rules C1, L14, L15, T8, I5).
 
-    The client runs the hooks of a build upon a copy too. One that was seen to write to an earlier copy would do so again.
+    The client runs the hooks of a build upon a copy too. One that wrote to an earlier copy would do so again (rule C4).
     """
     submission = case.submission
     return (
@@ -82,10 +84,18 @@ def may_be_cloned(case: Case) -> bool:
         and submission.node.resource_type not in _NEVER
         and not case.fingerprint.reads_itself
         and not case.fingerprint.asks_session
+        and not case.fingerprint.returns_no_rows
         and not case.is_full_refresh
         and not case.history.is_forgotten
-        and not any(execution.hook_wrote for execution in case.history.executions)
+        and not case.is_never_reused
+        and not _hooks_may_write_to_copies(case)
     )
+
+
+def _hooks_may_write_to_copies(case: Case) -> bool:
+    """Whether a hook wrote to an earlier copy, or may have, and the node may still have that hook (rule C4)."""
+    wrote = case.copy_may_have_hooks_work or any(one.hook_wrote for one in case.history.executions)
+    return wrote and not has_no_hooks(case.submission)
 
 
 def is_source_of_clones(execution: Execution) -> bool:
@@ -96,17 +106,26 @@ def is_source_of_clones(execution: Execution) -> bool:
         and execution.logic.execution_type in _CLONEABLE
         and execution.resource_type not in _NEVER
         and not execution.logic.fingerprint.reads_itself
+        and not execution.logic.fingerprint.returns_no_rows
         and not _was_filled_again(execution)
     )
 
 
 def _was_filled_again(execution: Execution) -> bool:
-    """A seed whose table was not made for it has the columns of an earlier load (rule I1)."""
-    return execution.logic.execution_type is ExecutionType.VALUES and execution.data_identity is None
+    """Whether a seed was loaded into a table that was there, which has the columns of an earlier load (rule I1)."""
+    is_seed = execution.logic.execution_type is ExecutionType.VALUES
+    return is_seed and proven_identity(execution) is None and not _may_have_made_its_table(execution)
+
+
+def _may_have_made_its_table(execution: Execution) -> bool:
+    """Whether a seed's load found no table or an empty one, and the statement that copies can tell which (rule C1)."""
+    copying = dialect_named(execution.logic.dialect).copying
+    asked = execution.origin is None and execution.decided_at is not None
+    return asked and execution.found_epoch is None and copying is not None and copying.verified_load is not None
 
 
 def why_not_here(case: Case, targets: CloneTargets) -> str | None:
-    """Why no clone may be made, whatever the candidates (rules C2, C3); None where one may."""
+    """Why no clone may be made, whatever the candidates (rules C2, C3, C4); None where one may."""
     terms = case.submission.clone_terms
     if targets is CloneTargets.NOWHERE:
         return "this server is set to offer no clones"
@@ -118,6 +137,8 @@ def why_not_here(case: Case, targets: CloneTargets) -> str | None:
         if terms.into_defer_target is None:
             return "the client does not tell whether this is production, which is not made from other tables"
         return "production is not made from other tables"
+    if not case.hooks_are_harmless:
+        return "it may have hooks, which would run upon the copy once more (see DBTSTATE_TRUST_HOOKS)"
     return None
 
 
@@ -205,6 +226,12 @@ def _judged(case: Case, candidate: Candidate, *, past: bool) -> Clone | _Refusal
     latest = candidate.history.latest
     if latest is None or latest.epoch is None or not same_logic(case, latest):
         return _Refusal("its last build was of another query")
+    if case.never_reuse.match(latest.node_id, candidate.relation):
+        return _Refusal("this server is set to reuse it never")
+    if _is_of_a_neighbour(case, latest):
+        return _Refusal("it is of another node in this dbt target, which the same run may be building")
+    if latest.hook_wrote:
+        return _Refusal("a hook has written to it since it was built")
     if case.history.is_from_before_it_was_forgotten(latest):
         return _Refusal("what it holds may be from before the target was invalidated")
     if _was_filled_again(latest):
@@ -237,6 +264,12 @@ def _judged(case: Case, candidate: Candidate, *, past: bool) -> Clone | _Refusal
     )
 
 
+def _is_of_a_neighbour(case: Case, execution: Execution) -> bool:
+    """Whether another node of the asking run may be replacing what `execution` left: one that lives in the same dbt target."""
+    node = case.submission.node
+    return execution.target_name == node.target_name and execution.node_id != node.unique_id
+
+
 def _terms_refuse(case: Case, candidate: Candidate, latest: Execution, *, past: bool) -> _Refusal | None:
     terms = case.submission.clone_terms
     depth, limit = chain_depth(candidate.history), terms.chain_depth_limit
@@ -267,6 +300,7 @@ def _statements(case: Case, candidate: Candidate, latest: Execution, *, past: bo
         partition_expiration_days=submission.clone_terms.partition_expiration_days,
         epoch=latest.epoch,
         past=past,
+        made_by_its_load=latest.logic.execution_type is ExecutionType.VALUES and latest.origin is None,
     )
 
 

@@ -16,6 +16,7 @@ from sqlglot import Token, TokenType, exp
 
 from dbt_state_oss.domain.columns import LONGEST_NAME, MOST_COLUMNS, folded
 from dbt_state_oss.domain.fingerprint import digest_of
+from dbt_state_oss.domain.grammar_words import GRAMMAR_WORDS, LONGEST_ABBREVIATION
 from dbt_state_oss.domain.plain_sql import is_repeatable, words_of
 from dbt_state_oss.domain.relation import Relation
 
@@ -131,7 +132,7 @@ class _Block:
             name = folded(item.alias_or_name)
             if item.is_star:
                 continue
-            if not _is_named_value(item) or name in own:
+            if not (_is_named_value(item) and _is_surely_named(item, tokens)) or name in own:
                 return None
             text = self._text(tokens)
             said[name] = text.said
@@ -229,6 +230,14 @@ def _places(rest: Tokens) -> list[int]:
 def _is_named_value(item: exp.Expr) -> bool:
     """A column by its own name or an expression under an alias, without a query in it."""
     return isinstance(item, (exp.Alias, exp.Column)) and bool(item.alias_or_name) and item.find(exp.Query) is None
+
+
+def _is_surely_named(item: exp.Expr, tokens: Tokens) -> bool:
+    """Whether the last word is the name for the warehouse too, and not a unit or the second word of a type."""
+    if not isinstance(item, exp.Alias) or (len(tokens) > 1 and tokens[-2].token_type is TokenType.ALIAS):
+        return True
+    name = tokens[-1].text
+    return name.lower() not in GRAMMAR_WORDS and len(name) > LONGEST_ABBREVIATION
 
 
 def _aggregates(query: exp.Select) -> bool:

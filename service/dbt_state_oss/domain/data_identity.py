@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from dbt_state_oss.domain.columns import ColumnReads
-from dbt_state_oss.domain.dialects import EpochClock
+from dbt_state_oss.domain.dialects import EpochClock, dialect_named
 from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.history import Execution, History, Input, Logic
 from dbt_state_oss.domain.lineage import in_slot_order, logic_parts, rest_of_logic
@@ -24,13 +24,19 @@ _SAYS_NOTHING_OF_ROWS = frozenset({"__persisted_docs_hash"})
 def identity_of(logic: Logic, node: Node, inputs: Mapping[Relation, Input]) -> str | None:
     """The identity (64 hex digits) of what a build with `logic` on `inputs` leaves (rule I1).
 
-    None where its content depends on more: on what the table held before, on volatile functions, on inputs without a name.
+    None where its content depends on more: on what the table held before, on volatile functions, on inputs without a name, on a
+    hook that may fill what the query leaves empty (rule L14).
     A configuration may be a hook that writes, so its hash counts; so do the hash of the macros that it may call, and the dbt
     target, in which it may do something else.
     """
     fingerprint = logic.fingerprint
     whole = logic.execution_type in (ExecutionType.FULL, ExecutionType.VALUES) and not fingerprint.reads_itself
-    if not whole or fingerprint.volatility is not Volatility.STABLE or fingerprint.unseen_sources:
+    if (
+        not whole
+        or fingerprint.returns_no_rows
+        or fingerprint.volatility is not Volatility.STABLE
+        or fingerprint.unseen_sources
+    ):
         return None
     parts = [*logic_parts(logic), *rest_of_logic(node.hashes), node.target_name]
     for relation in in_slot_order(logic, inputs):
@@ -52,9 +58,20 @@ def identity_at(history: History, relation: Relation, epoch: Epoch | None, clock
     written = history.written_at(epoch, clock)
     if written is None:
         return named_by_epoch(relation, epoch)
-    if written.data_identity is None or written.unproven is not None:
-        return named_by_epoch(relation, written.epoch, silent_build=history.silent_build_at(written.epoch))
-    return written.data_identity
+    identity = None if written.unproven is not None else proven_identity(written)
+    return identity or named_by_epoch(relation, written.epoch, silent_build=history.silent_build_at(written.epoch))
+
+
+def proven_identity(execution: Execution) -> str | None:
+    """The execution's data identity.
+
+    Without one is a seed's load on a warehouse where an empty table looks missing. Earlier versions gave it one, though it
+    may have been loaded into an empty table that had other columns (rule I1).
+    """
+    identity = execution.data_identity
+    if execution.logic.execution_type is ExecutionType.VALUES and _follows_from_logic(identity):
+        return None if dialect_named(execution.logic.dialect).empty_looks_missing else identity
+    return identity
 
 
 def named_by_epoch(relation: Relation, epoch: Epoch | None, *, silent_build: str = "") -> str:
@@ -63,6 +80,11 @@ def named_by_epoch(relation: Relation, epoch: Epoch | None, *, silent_build: str
     `silent_build` is the id of the build that last changed the table at this epoch without moving it (rule F1a).
     """
     return f"{relation} at {epoch} by {silent_build}" if silent_build else f"{relation} at {epoch}"
+
+
+def is_named_by_epoch(identity: str) -> bool:
+    """Whether an identity is a name that `named_by_epoch` gave."""
+    return " at " in identity
 
 
 def columns_identity_at(
@@ -96,7 +118,7 @@ def columns_identity_at(
 
 def _follows_from_logic(identity: str | None) -> bool:
     """It was made by `identity_of`: a copy may hold what only has the name of a table and its epoch (rule I2)."""
-    return identity is not None and " at " not in identity
+    return identity is not None and not is_named_by_epoch(identity)
 
 
 def columns_of(execution: Execution) -> Mapping[str, str] | None:

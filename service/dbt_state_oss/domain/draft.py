@@ -11,11 +11,16 @@ from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.freshness import doubted
 from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input, believed
-from dbt_state_oss.domain.hooks import provably_has_no_hooks
+from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import lineage_of
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.stamps import stamped_from
-from dbt_state_oss.domain.submission import ExecutionType
+from dbt_state_oss.domain.submission import MOST_RELATIONS, ExecutionType
+
+OVERSIZED = f"its request names more than {MOST_RELATIONS} tables and views, too many to be compared"
+"""Why such a request is built, and why its record proves nothing (rule L8a)."""
+
+_NEVER_REUSED = "it was built while the server was set to reuse it never"
 
 
 def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) -> Execution:
@@ -27,7 +32,7 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
     inputs = {relation: _recorded(case, relation, asked=decided_at is not None) for relation in case.leaves_read()}
     node = case.submission.node
     lineage = lineage_of(logic, node.hashes, inputs, template=case.template)
-    return Execution(
+    execution = Execution(
         id=execution_id,
         logic=logic,
         inputs=inputs,
@@ -43,12 +48,18 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) ->
         target_name=node.target_name,
         full_refresh=case.is_full_refresh,
         part_of_inputs=case.reads_part_of_inputs,
-        data_identity=_data_identity(case, inputs, asked=decided_at is not None),
+        unproven=_NEVER_REUSED if case.is_never_reused else None,
+        data_identity=None if case.is_never_reused else _data_identity(case, inputs, asked=decided_at is not None),
         found_epoch=case.submission.own_epoch,
         stamped_from=_stamped_from(case, decided_at),
         voids=doubted(case),
-        hookless=provably_has_no_hooks(case.submission),
+        has_no_hooks=has_no_hooks(case.submission),
+        hooks_are_harmless=case.hooks_are_harmless,
+        hook_wrote=case.copy_may_have_hooks_work,
     )
+    if not case.submission.oversized:
+        return execution
+    return replace(execution, unproven=OVERSIZED, lineage=UNKNOWN_LINEAGE, data_identity=None)
 
 
 def _stamped_from(case: Case, decided_at: int | None) -> Epoch | None:
@@ -73,15 +84,17 @@ def _recorded(case: Case, relation: Relation, *, asked: bool) -> Input:
 def _data_identity(case: Case, inputs: Mapping[Relation, Input], *, asked: bool) -> str | None:
     """The name of what the build leaves (rule I1).
 
-    A seed is loaded into the table that is there, whose columns are those of its first load: it has a name only where there was
-    no table, or where it is that of the last load. That there was none a question tells, of a target that is on no record: an
-    epoch that is missing may also not have been found out.
+    A seed is loaded into the table that is there, whose columns are those of its first load. It has a name only where there was
+    no table, or where it is that of the last load. A question without an epoch proves that there was no table only where an
+    empty table has an epoch, and where the target is on no record: an epoch that is missing may also not have been found out.
     """
     if case.is_snapshot or case.unreported() is not None:
         return None
     identity, latest = _as_of(case.history, identity_of(case.logic, case.submission.node, inputs)), case.history.latest
     if case.submission.execution_type is not ExecutionType.VALUES:
         return identity
+    if case.dialect.empty_looks_missing:
+        return None
     made_anew = asked and case.submission.own_epoch is None and case.history == History()
     return identity if made_anew or (latest is not None and latest.data_identity == identity) else None
 

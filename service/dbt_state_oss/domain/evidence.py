@@ -10,9 +10,15 @@ from dbt_state_oss.domain.explanation import ExplainLine, Marker, moment_text
 from dbt_state_oss.domain.extras import without_defaults
 from dbt_state_oss.domain.fingerprint import FingerprintKind
 from dbt_state_oss.domain.history import Execution
+from dbt_state_oss.domain.item_order import same_in_another_order
 from dbt_state_oss.domain.relation import Epoch
 
 _VIEW = "the view "
+_REORDERED = "it holds the same columns, branches of unions and common table expressions in another order"
+_HASH_ORDER = (
+    "a macro may render them in hash order, which differs from process to process: sort what it loops over, as in "
+    "{% for name in names | sort %}"
+)
 
 
 def logic_difference(case: Case, latest: Execution) -> str:
@@ -23,16 +29,26 @@ def logic_difference(case: Case, latest: Execution) -> str:
     return f"its query has changed: {difference}"
 
 
+def logic_of_an_earlier_build(case: Case, latest: Execution, when: str) -> str:
+    """The same where an earlier build, of the time `when`, had the submitted logic; names what differs if the code does not."""
+    if case.fingerprint.digest == latest.logic.fingerprint.digest:
+        return f"{logic_difference(case, latest)} (it is that of an earlier build, {when})"
+    because = f"its query has changed since its last build (it is that of an earlier one, {when})"
+    return because.replace("query", "file", 1) if case.fingerprint.kind is FingerprintKind.VALUES else because
+
+
 def _difference(case: Case, latest: Execution) -> str:
     """The first thing in which the two differ; empty for a seed of which it is the file."""
     then, now = latest.logic, case.fingerprint
     if then.execution_type is not case.submission.execution_type:
         return f"it is built as {case.submission.execution_type.value}, the last time as {then.execution_type.value}"
+    if then.dialect != case.dialect.name:
+        return f"the warehouse is {case.dialect.name}, that of its last build was {then.dialect}"
     keys = _extras_that_differ(case, latest)
     if keys:
         return f"the configuration {', '.join(keys)} differs from that of its last build"
     if now.kind is FingerprintKind.VALUES:
-        return ""
+        return "" if _file_differs(case, latest) else "its last build was recorded by another version of the server"
     if then.fingerprint.kind is not now.kind:
         return "it could be parsed at one time only, so the two can't be compared"
     parts = differing(now.parts, then.fingerprint.parts)
@@ -43,11 +59,20 @@ def _difference(case: Case, latest: Execution) -> str:
     moved = _relations_that_differ(case, latest)
     if moved and set(parts) <= {"FROM"}:
         return moved
+    if same_in_another_order(now.parts, then.fingerprint.parts):
+        return "the same columns in another order" if parts == ["columns"] else _REORDERED
     if parts:
         return f"its SQL means something else than at its last build ({', '.join(parts)})"
     if now.parts and then.fingerprint.parts:
         return "its SQL differs from that of its last build by literals or the spelling of names"
     return "its SQL means something else than at its last build"
+
+
+def _file_differs(case: Case, latest: Execution) -> bool:
+    """Whether dbt's hash of a seed's file differs, as far as both are known."""
+    now, then = case.submission.node.hashes.body, latest.hashes.body
+    was_seed = latest.logic.fingerprint.kind is FingerprintKind.VALUES
+    return not was_seed or now is None or then is None or now != then
 
 
 def logic_evidence(case: Case, latest: Execution) -> tuple[ExplainLine, ...]:
@@ -60,6 +85,9 @@ def _logic_facts(case: Case, latest: Execution) -> Iterator[str]:
     yield from (f"configuration that differs: {key}" for key in _extras_that_differ(case, latest))
     for part in differing(now.parts, then.fingerprint.parts) if now.parts and then.fingerprint.parts else ():
         yield f"the definition of {part} differs" if part.startswith(_VIEW) else f"part that differs: {part}"
+    if same_in_another_order(now.parts, then.fingerprint.parts):
+        yield _REORDERED
+        yield _HASH_ORDER
     moved = _relations_that_differ(case, latest)
     if moved:
         yield moved

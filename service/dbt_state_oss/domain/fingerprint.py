@@ -11,8 +11,10 @@ from dbt_state_oss.domain.columns import ColumnAccount, ColumnReads
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, SeedValues
 
-FINGERPRINT_VERSION = 4
+FINGERPRINT_VERSION = 5
 """Part of every digest: a record of another version never matches (rule L1)."""
+_AT_ONCE = 1 << 20
+"""Characters that are encoded in one go: other threads wait as long."""
 
 
 class FingerprintKind(Enum):
@@ -66,6 +68,8 @@ class Fingerprint:
     """Digest of the canonical definitions of the views read, which `digest` covers too; empty where none is read."""
     unseen_sources: tuple[str, ...] = ()
     """What it reads, directly or through views, that is no relation and of which no request tells (rule F3)."""
+    common_tables: tuple[Relation, ...] = field(default=(), compare=False)
+    """Relations that nothing reads, though a common table expression which is read has their name (rule F3)."""
     account: ColumnAccount | None = field(default=None, compare=False)
     """What decides its rows and each of its columns; None where they can't be told apart (rule F9)."""
     reads: ColumnReads | None = field(default=None, compare=False)
@@ -77,6 +81,8 @@ class Fingerprint:
     """It calls a function that tells of the session, so that it means something else in another target."""
     reads_itself: bool = False
     """It reads, or may read, what the target held before, directly or through views: its content depends on history."""
+    returns_no_rows: bool = False
+    """It returns no rows, whatever its inputs hold (rule L14)."""
     unparsable: bool = field(default=False, compare=False)
     """Parsing was tried and failed, or is never tried. A text that was only not parsed in time (the parser was busy, or died)
     lacks it."""
@@ -121,6 +127,11 @@ def digest_of(*parts: str) -> str:
     """Digest of the parts, each preceded by its length so that no two lists of parts run together."""
     digest = sha256(b"%d" % FINGERPRINT_VERSION)
     for part in parts:
+        if len(part) > _AT_ONCE and part.isascii():
+            digest.update(b"\n%d:" % len(part))
+            for begin in range(0, len(part), _AT_ONCE):
+                digest.update(part[begin : begin + _AT_ONCE].encode())
+            continue
         data = part.encode(errors="surrogatepass")
         digest.update(b"\n%d:" % len(data))
         digest.update(data)

@@ -13,7 +13,8 @@ from dbt_state_oss.domain.canonical import Reading, read_sql
 from dbt_state_oss.domain.column_views import ViewColumns
 from dbt_state_oss.domain.columns import all_reads
 from dbt_state_oss.domain.dialects.spelling import parts_of_name
-from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, digest_of
+from dbt_state_oss.domain.emptiness import text_returns_no_rows
+from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, Volatility, digest_of, raw_digest
 from dbt_state_oss.domain.plain_text import read_text
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code
@@ -27,7 +28,23 @@ _ANYTHING = "whatever its text names"
 
 def fingerprint(code: Code) -> Fingerprint:
     """The code's fingerprint, of a fall-back kind where it is not understood wholly. Never raises."""
+    if code.too_long_to_scan:
+        return unread_fingerprint(code, raw_digest(code))
     return _parsed(code) or replace(fallback_fingerprint(code), unparsable=True)
+
+
+def unread_fingerprint(code: Code, digest: str) -> Fingerprint:
+    """The code's fingerprint by its raw digest, for a text that would take too long to scan. It may read and call anything."""
+    return Fingerprint(
+        FingerprintKind.BYTES,
+        digest_of("unread", digest),
+        volatility=Volatility.VOLATILE,
+        views_digest=digest_of("unread views", digest) if code.views else "",
+        unseen_sources=(_ANYTHING,),
+        asks_session=True,
+        reads_itself=True,
+        unparsable=code.too_long_to_scan,
+    )
 
 
 def fallback_fingerprint(code: Code) -> Fingerprint:
@@ -60,6 +77,7 @@ def fallback_fingerprint(code: Code) -> Fingerprint:
         unseen_sources=unseen,
         asks_session=any(text_asks_session(text, code.dialect) for text in texts),
         reads_itself=code.target is not None and any(_may_read(text, code.target, code) for text in texts),
+        returns_no_rows=text_returns_no_rows(code.sql),
     )
 
 
@@ -95,12 +113,14 @@ def _parsed(code: Code) -> Fingerprint | None:
         star_relations=tuple(relation for relation in query.star_relations if relation != code.target),
         views_digest=lineage.views_digest(),
         unseen_sources=tuple(dict.fromkeys(name for reading in (query, *readings) for name in reading.unseen_sources)),
+        common_tables=lineage.common_tables(query),
         parts=(*query.clauses, *lineage.view_parts()),
         account=None if account is None or reads_itself else account.kept(),
         selection_digest=columns.selection_digest(query),
         reads=None if reads is None else reads.kept(),
         asks_session=any(reading.asks_session for reading in (query, *readings)),
         reads_itself=reads_itself,
+        returns_no_rows=query.returns_no_rows,
     )
 
 
@@ -154,6 +174,13 @@ class _Lineage:
                 yield each
             else:
                 waiting += reversed(reading.relations)
+
+    def common_tables(self, query: Reading) -> tuple[Relation, ...]:
+        """Names of common table expressions, as relations, that neither the query nor a view reads as a relation."""
+        readings = (query, *self.readings.values())
+        read = {relation for reading in readings for relation in reading.relations}
+        named = dict.fromkeys(relation for reading in readings for relation in reading.common_tables)
+        return tuple(relation for relation in named if relation not in read)
 
     def views_digest(self) -> str:
         """Digest of the views read, each by its name, its meaning and what it reads, in any order (rule L7)."""

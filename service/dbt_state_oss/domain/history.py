@@ -142,17 +142,26 @@ class Execution:
     voids: str | None = None
     """The execution before it, of which it has turned out that its inputs may have moved while it read them: what it left is not
     what its record says."""
+    has_no_hooks: bool = False
+    """Its configuration was proven to have no hooks (rule C4)."""
+    hooks_are_harmless: bool = False
+    """It was proven so, or its owner trusted its hooks (rule F1a)."""
+    not_before: int | None = None
+    """When it began, at the earliest, where the server was not asked before: when its dbt run was first heard of."""
     hook_wrote: bool = False
-    """A hook wrote to this copy, which held the hook's work already from when its source was built."""
-    hookless: bool = False
-    """Its node provably has no hooks (`hooks.provably_has_no_hooks`)."""
+    """A hook wrote to this table after it was built or copied, or may have written to the copy that was there before."""
     silent: bool = False
     """It may have changed its table without moving the table's epoch (rule F1a)."""
 
     @property
+    def is_in_place(self) -> bool:
+        """Whether its kind of build adds to the table that is there (incremental, snapshot, custom)."""
+        return self.logic.execution_type not in _REPLACES or self.resource_type == "snapshot"
+
+    @property
     def replaces(self) -> bool:
-        """Whether it makes its table anew, so that the table's epoch is that of this build."""
-        return self.logic.execution_type in _REPLACES and self.resource_type != "snapshot"
+        """Whether it makes its table anew, so that the table's epoch is that of this build or copy."""
+        return not self.is_in_place or self.origin is not None
 
     @property
     def spells_out_its_columns(self) -> bool:
@@ -178,8 +187,10 @@ class Execution:
 
     @property
     def began_at_the_earliest(self) -> int:
-        """When it began, at the earliest that is expected of one that the server was not asked about before."""
-        return self.confirmed_at - LONGEST_BUILD_MS if self.decided_at is None else self.decided_at
+        """When it began, at the earliest that is known or expected of one that the server was not asked about before."""
+        if self.decided_at is not None:
+            return self.decided_at
+        return self.confirmed_at - LONGEST_BUILD_MS if self.not_before is None else self.not_before
 
     @property
     def longest_duration_ms(self) -> int:

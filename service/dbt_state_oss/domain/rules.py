@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn, RejectionReason
-from dbt_state_oss.domain.evidence import epoch_evidence, logic_difference, logic_evidence
+from dbt_state_oss.domain.evidence import epoch_evidence, logic_difference, logic_evidence, logic_of_an_earlier_build
 from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, Section, ago_text, duration_text
 from dbt_state_oss.domain.extras import same_extras
 from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
 from dbt_state_oss.domain.freshness import Change, ChangeKind, compare_inputs
 from dbt_state_oss.domain.history import Execution, History, Rival
+from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import same_lineage
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.reported import lacks_window
@@ -80,6 +81,13 @@ def execution_type_is_known(case: Case) -> Finding | None:
     if case.submission.execution_type is not ExecutionType.UNKNOWN:
         return None
     return _no(Section.TABLE, "this server does not know its way of being built", _NO_SUCH_LOGIC)
+
+
+def reuse_is_allowed(case: Case) -> Finding | None:
+    """Rule L15: the owner knows that something outside a node's query and inputs fills its table."""
+    if not case.is_never_reused:
+        return None
+    return _no(Section.TABLE, "this server is set to reuse it never (DBTSTATE_NEVER_REUSE)")
 
 
 def own_table_exists(case: Case) -> Finding | None:
@@ -152,8 +160,7 @@ def logic_is_unchanged(case: Case) -> Finding | None:
     older = next((one for one in case.history.executions[1:] if same_logic(case, one)), None)
     if older is not None:
         when = ago_text(older.confirmed_at, case.now)
-        because = f"its query has changed since its last build (it is that of an earlier one, {when})"
-        because, reasons = because.replace("query", code, 1), _OLDER_LOGIC
+        because, reasons = logic_of_an_earlier_build(case, latest, when), _OLDER_LOGIC
     else:
         because, reasons = logic_difference(case, latest), _NO_SUCH_LOGIC
     children = logic_evidence(case, latest)
@@ -231,11 +238,20 @@ def configuration_is_unchanged(case: Case) -> Finding | None:
     now, then = case.submission.node.hashes, _latest(case).hashes
     if case.is_snapshot and now.configs is None:
         return _no(Section.QUERY, "a snapshot's strategy is in its configuration, of which this client tells nothing")
+    if now.configs != then.configs and _configurations_do_the_same(case):
+        text = "what has changed in its configuration changes nothing in its table"
+        return _yes(Section.QUERY, text)
     if now.configs != then.configs:
         return _no(Section.QUERY, "its configuration has changed (a hook, perhaps) though its query has not")
     if case.build_on is BuildOn.CONFIGS_AND_MACROS and now.macros != then.macros:
         return _no(Section.QUERY, "a macro that it calls has changed though its query has not")
     return None if now.configs is None else _yes(Section.QUERY, "its configuration has not changed")
+
+
+def _configurations_do_the_same(case: Case) -> bool:
+    """Both were spelled out and have no hooks: with equal extras they differ in keys that no build of a table looks at."""
+    is_table = case.submission.execution_type is ExecutionType.FULL
+    return is_table and _latest(case).has_no_hooks and has_no_hooks(case.submission)
 
 
 def query_is_deterministic(case: Case) -> Finding | None:
@@ -261,6 +277,13 @@ def it_is_made_anew_of_its_inputs(case: Case) -> Finding | None:
     return None
 
 
+def it_makes_rows_of_its_own(case: Case) -> Finding | None:
+    """Rule L14: a query without rows costs nothing to build, and a hook may fill the table from elsewhere."""
+    if case.is_view or case.submission.relation is None or not case.fingerprint.returns_no_rows:
+        return None
+    return _no(Section.QUERY, "its query returns no rows, so a hook may fill its table")
+
+
 def nobody_else_wrote_to_it(case: Case) -> Finding | None:
     """Rules T3, T4 and T6."""
     submission = case.submission
@@ -270,7 +293,7 @@ def nobody_else_wrote_to_it(case: Case) -> Finding | None:
     stands = case.clock.stands(latest.epoch, submission.own_epoch, latest.stamped_from)
     if stands and not _is_older_than_its_build(case, latest):
         return _yes(Section.TABLE, "nobody else has written to it since its last build")
-    if submission.ignore_external_modifications:
+    if submission.ignore_external_modifications and not case.copy_may_have_hooks_work:
         return _yes(Section.TABLE, "somebody else has written to it, which is to be ignored")
     assert submission.own_epoch is not None
     when = ago_text(submission.own_epoch, case.now)
@@ -285,7 +308,7 @@ def _is_older_than_its_build(case: Case, latest: Execution) -> bool:
     On an exact clock it would have another epoch. A build that adds to its table may leave the epoch where it was.
     """
     own = case.submission.own_epoch
-    if own is None or latest.epoch is None or not (latest.replaces or latest.origin is not None):
+    if own is None or latest.epoch is None or not latest.replaces:
         return False
     if own == latest.epoch:
         return False
@@ -384,6 +407,7 @@ def _times(case: Case, latest: Execution, change: Change) -> tuple[ExplainLine, 
 
 RULES: tuple[Rule, ...] = (
     execution_type_is_known,
+    reuse_is_allowed,
     own_table_exists,
     stored_failures_can_be_skipped,
     an_execution_is_known,
@@ -396,6 +420,7 @@ RULES: tuple[Rule, ...] = (
     configuration_is_unchanged,
     query_is_deterministic,
     it_is_made_anew_of_its_inputs,
+    it_makes_rows_of_its_own,
     nobody_else_wrote_to_it,
     view_reads_what_it_read,
     results_are_complete,

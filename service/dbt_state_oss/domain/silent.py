@@ -21,16 +21,15 @@ _ADDS_OR_KEEPS = frozenset(
 """Ways of being built that, hooks and columns aside, change nothing where they write no row (dbt-adapters 1.24)."""
 
 
-def is_silent(history: History, execution: Execution, *, trust_hooks: bool) -> bool:
+def is_silent(history: History, execution: Execution) -> bool:
     """Whether readers of the target cannot see by its epoch that `execution` may have changed it (rule F1a).
 
-    `history` is the target's record without the execution, or with it. `trust_hooks`: the owner states that no hook of an
-    unchanged configuration deletes or alters anything.
+    `history` is the target's record without the execution, or with it.
     """
     if not _may_keep_its_epoch(history, execution):
         return False
     before = _before(history, execution)
-    return not before or not _changed_nothing(before[0], execution, trust_hooks=trust_hooks)
+    return not before or not _changed_nothing(before[0], execution)
 
 
 def unseen_change(history: History, relation: Relation, last_build_at: int | None) -> int | None:
@@ -78,8 +77,10 @@ def _may_keep_its_epoch(history: History, execution: Execution) -> bool:
     """
     if execution.epoch is None or moves_its_epoch(history, execution):
         return False
-    on_record = history.is_forgotten or bool(_before(history, execution))
-    return (on_record and not execution.replaces) if _is_stamped(execution) else True
+    if execution.replaces:
+        # Only a materialization of the project's own leaves the rows that it found.
+        return not _is_stamped(execution) and execution.epoch == execution.found_epoch
+    return not _is_stamped(execution) or history.is_forgotten or bool(_before(history, execution))
 
 
 def _is_stamped(execution: Execution) -> bool:
@@ -91,14 +92,14 @@ def _before(history: History, execution: Execution) -> list[Execution]:
     return [one for one in history.executions if one.id != execution.id and one.epoch is not None]
 
 
-def _changed_nothing(before: Execution, execution: Execution, *, trust_hooks: bool) -> bool:
+def _changed_nothing(before: Execution, execution: Execution) -> bool:
     """Whether an execution that wrote no row provably left its table as `before` had left it."""
     if before.epoch != execution.epoch and not _is_stamped(execution):
         return False
     hashes = execution.hashes
     return (
         execution.logic.execution_type in _ADDS_OR_KEEPS
-        and (execution.hookless or trust_hooks)
+        and execution.hooks_are_harmless
         and hashes.body is not None
         and hashes == before.hashes
         and before.logic.dialect == execution.logic.dialect

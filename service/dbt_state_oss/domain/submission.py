@@ -83,6 +83,16 @@ class Code:
     target: Relation | None = None
     views: tuple[ViewDefinition, ...] = ()
 
+    @property
+    def weight(self) -> int:
+        """How large it is, about in characters."""
+        return len(self.sql) + sum(len(view.text) + _WEIGHT_OF_A_RELATION for view in self.views)
+
+    @property
+    def too_long_to_scan(self) -> bool:
+        """It is compared as it is (rule L8): no worker could read it in time."""
+        return len(self.sql) + sum(len(view.text) for view in self.views) > LONGEST_SCANNED
+
 
 @dataclass(frozen=True, slots=True)
 class SeedValues:
@@ -145,6 +155,14 @@ class CloneTerms:
     defer_enabled: bool | None = None
 
 
+LONGEST_SCANNED = 2 << 20
+"""Characters up to which SQL is compared without its comments and white space; a million takes more than a second."""
+MOST_RELATIONS = 2_000
+"""Tables and views of one question up to which it is compared (rule L8a)."""
+_WEIGHT_OF_A_RELATION = 200
+"""What handling a relation takes, in characters of text."""
+
+
 @dataclass(frozen=True, slots=True)
 class TargetKey:
     """Names one target (section 1) within an organization: where its history is kept.
@@ -186,7 +204,17 @@ class Submission:
     """The client may confirm epochs that it does not read back from the table (rule T4a)."""
     deferred: tuple[Relation, ...] = ()
     """Relations that an older client said it deferred to (`lenient_dependencies`)."""
+    oversized: bool = False
+    """It names more than `MOST_RELATIONS` tables and views, which were left out; it is built, whatever they are (rule L8a)."""
 
     @property
     def is_data_test(self) -> bool:
         return self.execution_type is ExecutionType.DBT_DATA_TEST
+
+    @property
+    def weight(self) -> int:
+        """How large it is, about in characters: the work on it grows with that."""
+        texts = sum(map(len, self.extras.values())) + _WEIGHT_OF_A_RELATION * (len(self.inputs) + len(self.extras))
+        if isinstance(self.code, SeedValues):
+            return texts
+        return texts + self.code.weight

@@ -52,8 +52,8 @@ def volatility_of_text(text: str, dialect: Dialect) -> Volatility:
     """A cautious guess for SQL that could not be parsed: every word counts, in literals and comments too."""
     folded = text.lower()
     words = {*_WORD.findall(folded), *_LONG_WORD.findall(folded)}
-    listed = dialect.volatile_functions | dialect.volatile_literals | dialect.volatile_schemas | dialect.system_columns
-    if not words.isdisjoint(listed | _SAMPLES) or any(map(dialect.has_volatile_prefix, words)):
+    listed = dialect.volatile_functions | dialect.volatile_literals | dialect.volatile_types | dialect.volatile_schemas
+    if not words.isdisjoint(listed | dialect.system_columns | _SAMPLES) or any(map(dialect.has_volatile_prefix, words)):
         return Volatility.VOLATILE
     if _names_variable(folded, dialect):
         return Volatility.VOLATILE
@@ -87,11 +87,13 @@ def _of_token(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
     called = index + 1 < len(tokens) and tokens[index + 1].token_type is TokenType.L_PAREN
     if called and (dialect.has_volatile_prefix(name) or _schema(tokens, index) in dialect.volatile_schemas):
         return Volatility.VOLATILE
+    if name in dialect.volatile_types:
+        return Volatility.VOLATILE
     if name in dialect.system_columns and not called and not _is_alias(tokens, index):
         return Volatility.VOLATILE
     if not (name in dialect.volatile_functions or name in dialect.date_functions):
         return Volatility.STABLE
-    if not called and not (name in dialect.bare_functions and _stands_alone(tokens, index, name)):
+    if not called and not (name in dialect.bare_functions and _stands_alone(tokens, index, dialect)):
         return Volatility.STABLE
     if called and name == "current_date" and tokens[index + 2].text.upper() not in (")", "UTC"):
         return Volatility.VOLATILE  # of another time zone, whose day begins at another hour
@@ -133,12 +135,13 @@ def _of_literal(text: str, dialect: Dialect) -> Volatility:
     )
 
 
-def _stands_alone(tokens: list[Token], index: int, name: str) -> bool:
-    """The word is no alias, and no column of a table, save for a sequence's `.nextval`; quoted it is a name."""
-    if tokens[index].token_type is TokenType.IDENTIFIER:
+def _stands_alone(tokens: list[Token], index: int, dialect: Dialect) -> bool:
+    """Whether the word is neither an alias nor a column of a table, except for a sequence's `.nextval`. In most dialects a
+    quoted word is a name."""
+    if tokens[index].token_type is TokenType.IDENTIFIER and not dialect.quoted_functions:
         return False
     before = tokens[index - 1].token_type if index else None
-    if name in _SEQUENCE_VALUES:
+    if tokens[index].text.lower() in _SEQUENCE_VALUES:
         return before is TokenType.DOT
     return before not in (TokenType.DOT, TokenType.ALIAS)
 

@@ -2,9 +2,9 @@
 
 A parser merges more than is equal: it forgets arguments that it does not model and knows types by several names. So two
 texts count as equal only if their trees *and* their words agree. What may differ in the words is listed here and nowhere
-else: comments, optimizer hints, white space, the letter case of unquoted words, `AS`, `CAST(x AS t)` against `x::t`,
-`!=` against `<>`, `text` against `varchar`, `nvl` against `coalesce`, a comma before FROM, semicolons at the end
-(rule L2). Each of them merges only where the trees are equal too.
+else: comments, optimizer hints, white space, the letter case of unquoted words, an `AS` before a plain name,
+`CAST(x AS t)` against `x::t`, `!=` against `<>`, synonyms that the warehouse has (`text` and `varchar` on Snowflake, `nvl`
+and `coalesce`), a comma before FROM, semicolons at the end (rule L2). Each of them merges only where the trees are equal too.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from sqlglot import Token, TokenType
 
 from dbt_state_oss.domain.dialects import Dialect
+from dbt_state_oss.domain.grammar_words import AWAIT_AN_EXPRESSION, GRAMMAR_WORDS, LONGEST_ABBREVIATION
 
-_WORD = re.compile(r"[^\W\d]\w*(?:\s+\w+)*")
+_WORD = re.compile(r"[^\W\d]\w*(?:[ \t\r\n\f\v]+\w+)*")
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
 _CARRIED_OVER = re.compile(r"--[^\r\n]*\\\n")
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
-_UNSAID = frozenset({TokenType.ALIAS, TokenType.DCOLON, TokenType.HINT})
+_TEXTS_AND_NUMBERS = frozenset({TokenType.STRING, TokenType.NUMBER})
 _PREFIXES = frozenset({TokenType.NOT, TokenType.DASH, TokenType.PLUS, TokenType.TILDE})
 
 
@@ -46,7 +47,7 @@ class Wording:
 
     def words(self, spans: Mapping[int, Span]) -> Iterator[str]:
         """The words in order, each marked with its kind; `spans` by their first character."""
-        unsaid = self._positions_of_casts()
+        signs, brackets = self._positions_of_casts()
         covered = -1
         for index, token in enumerate(self.tokens):
             if token.start <= covered:
@@ -54,21 +55,42 @@ class Wording:
             if (span := spans.get(token.start)) is not None:
                 covered = span.end
                 yield f"relation {span.word}"
-            elif not (index in unsaid or self._is_unsaid(index) or self._is_idle(index)):
+            elif index in signs:
+                yield "literal ::"
+            elif not (index in brackets or self._is_unsaid(index) or self._is_idle(index)):
                 yield self._word(index)
 
-    def _positions_of_casts(self) -> set[int]:
-        """Indexes of the tokens `CAST`, `(` and `)` of the casts that are written as a call."""
-        casts: set[int] = set()
-        opened: list[int] = []
+    def exact(self, spans: Mapping[int, Span]) -> Iterator[str]:
+        """The text around the names of relations, as it was written, without comments."""
+        end = 0
+        for span in sorted(spans.values(), key=lambda span: span.start):
+            yield f"text {self.sql[end : span.start]}"
+            end = span.end + 1
+        yield f"text {self.sql[end:].rstrip()}"
+
+    def _positions_of_casts(self) -> tuple[set[int], set[int]]:
+        """Indexes of the tokens of casts that are written as calls: first `AS`, which stands for `::`; then `CAST`, `(`, `)`."""
+        signs: set[int] = set()
+        brackets: set[int] = set()
+        opened: list[tuple[int, list[int]]] = []
         for index, token in enumerate(self.tokens):
             if token.token_type is TokenType.L_PAREN:
-                opened.append(index)
+                opened.append((index, []))
+            elif token.token_type is TokenType.ALIAS and opened:
+                opened[-1][1].append(index)
             elif token.token_type is TokenType.R_PAREN and opened:
-                start = opened.pop()
-                if self._is_builtin_call(start - 1, "CAST"):
-                    casts |= {start - 1, start, index}
-        return casts
+                start, aliases = opened.pop()
+                if self._is_builtin_call(start - 1, "CAST") and len(aliases) == 1:
+                    signs.update(aliases)
+                    if not self._may_continue_a_type(index + 1):
+                        brackets |= {start - 1, start, index}
+        return signs, brackets
+
+    def _may_continue_a_type(self, index: int) -> bool:
+        """Whether the token, which stands behind a type in brackets, would be read as part of the type without them."""
+        if self._type(index) in (TokenType.VAR, TokenType.IDENTIFIER):
+            return self._is_of_grammar(self.tokens[index].text)
+        return self._type(index) in (*_OPENING, TokenType.DOT)
 
     def _is_builtin_call(self, index: int, name: str) -> bool:
         """The token is the unquoted and unqualified `name` before a parenthesis."""
@@ -78,10 +100,32 @@ class Wording:
         return self.tokens[index].text.upper() == name and not qualified and self._type(index + 1) is TokenType.L_PAREN
 
     def _is_unsaid(self, index: int) -> bool:
-        """The token adds nothing to the tree: an AS before a name or a query, a cast's sign, a hint."""
-        if self._type(index) is TokenType.ALIAS and self._type(index + 1) in (None, TokenType.COMMA, *_CLOSING):
+        """Whether the token adds nothing: it is a hint, or an AS without which the warehouse reads the same."""
+        return self._type(index) is TokenType.HINT or (
+            self._type(index) is TokenType.ALIAS and self._may_lack_as(index)
+        )
+
+    def _may_lack_as(self, index: int) -> bool:
+        """Whether the word after the AS can only be an alias: it must not be able to continue what stands before it, as a unit or
+        the second word of a type does."""
+        if index == 0 or index + 1 >= len(self.tokens):
             return False
-        return self._type(index) in _UNSAID
+        before, name = self.tokens[index - 1], self.tokens[index + 1]
+        if name.token_type not in (TokenType.VAR, TokenType.IDENTIFIER):
+            return False
+        if before.text.lower() in AWAIT_AN_EXPRESSION and before.token_type is not TokenType.IDENTIFIER:
+            return False
+        after_literal = before.token_type in _TEXTS_AND_NUMBERS
+        return not (after_literal and len(name.text) <= LONGEST_ABBREVIATION) and not self._is_of_grammar(name.text)
+
+    def _is_of_grammar(self, name: str) -> bool:
+        """Whether the word may be more than a name: a keyword of a warehouse or of the parser, a unit, a function without
+        parentheses."""
+        return (
+            name.lower() in GRAMMAR_WORDS
+            or name.upper() in self.keywords
+            or name.lower() in self.dialect.bare_functions
+        )
 
     def _is_idle(self, index: int) -> bool:
         token = self.tokens[index].token_type
@@ -98,9 +142,9 @@ class Wording:
             return "symbol <>" if written == "!=" else f"symbol {written}"
         if not _WORD.fullmatch(written):
             return f"literal {written}"
-        if self._is_builtin_call(index, "NVL"):
+        if self.dialect.nvl_is_coalesce and self._is_builtin_call(index, "NVL"):
             written = "coalesce"
-        elif token.token_type is TokenType.TEXT and self._type(index + 1) is not TokenType.L_PAREN:
+        elif written.lower() in self.dialect.names_of_varchar and self._type(index + 1) is not TokenType.L_PAREN:
             written = "varchar"
         kind = "tail" if self._ends_a_number(index) else "word"
         return f"{kind} {self._folded(index, ' '.join(written.split()))}"
@@ -113,29 +157,33 @@ class Wording:
         )
 
     def _quoted_word(self, index: int, written: str) -> str:
-        """A quoted name equals the unquoted one that folds to it, unless quoting can turn a keyword into a name.
-
-        Functions that are called without parentheses are such keywords: `user` is who runs the query, `"user"` a column.
-        """
+        """A quoted name equals the unquoted name that folds to it, unless quotes can turn a keyword into a name: `user` is a
+        function, `"user"` a column; `minute` is a unit, `"minute"` an alias."""
         start = self.tokens[index].start
         if self.sql[max(0, start - 2) : start].lower() == "u&":
             return f"escaped {written}"
         name = written[1:-1]
-        means_more = name.upper() in self.keywords or name.lower() in self.dialect.bare_functions
-        special = means_more or self._type(index + 1) is TokenType.L_PAREN
-        return f"word {name}" if _PLAIN_NAME.fullmatch(name) and not special else f"quoted {written}"
+        special = self._is_of_grammar(name) or self._type(index + 1) is TokenType.L_PAREN
+        may_fold = self._keeps_case(index) and name != self.dialect.folded(name, self.dialect.word_case)
+        is_plain = _PLAIN_NAME.fullmatch(name) is not None and not (special or may_fold)
+        return f"word {name}" if is_plain else f"quoted {written}"
 
     def _folded(self, index: int, word: str) -> str:
-        """Where relation names keep their case, routines and fields, which follow a dot, may do so too.
-
-        What follows an element or a call by dots may be a path into JSON, whose keys keep their case everywhere (`v[0].Key`).
-        Words beyond ASCII keep theirs as well: upper case merges some of them (ß and SS).
-        """
-        first = self._start_of_path(index)
-        names_keep_case = self.dialect.word_case is not self.dialect.unquoted_case
-        if not word.isascii() or (first < index and (names_keep_case or self._type(first) in _CLOSING)):
+        """The word in the case in which it counts. Words beyond ASCII keep theirs: upper case merges some of them (ß and SS)."""
+        if not word.isascii() or self._keeps_case(index):
             return word
         return self.dialect.folded(word, self.dialect.word_case)
+
+    def _keeps_case(self, index: int) -> bool:
+        """Whether the letter case of an unquoted word may count: after a dot where it may be a routine, a field or the key of a
+        map, since no text tells whether the name before the dot is a table's or a column's.
+
+        What follows an element, a call or a colon may be a path into JSON, whose keys keep their case everywhere (`v[0].Key`).
+        """
+        first = self._start_of_path(index)
+        if first < index and (self.dialect.case_counts_after_dots or self._type(first) in _CLOSING):
+            return True
+        return first > 0 and self._type(first - 1) is TokenType.COLON
 
     def _start_of_path(self, index: int) -> int:
         """Where the dotted path begins that the token is the last part of, so far; the token itself without a dot."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import structlog
 from packaging.version import InvalidVersion, Version
 from query_cache_protobuf.query_cache.services.client_validation_service_pb2 import (
@@ -19,8 +21,10 @@ _log = structlog.get_logger(__name__)
 class ClientValidationServicer:
     """Answers explicitly: the client takes an empty answer for a refusal and ends the run."""
 
-    def __init__(self, supported: ClientVersions) -> None:
+    def __init__(self, supported: ClientVersions, begun: Callable[[str], None]) -> None:
+        """`begun` is told the session of each dbt process that begins: it asks before it compiles its first node."""
         self._supported = supported
+        self._begun = begun
 
     @property
     def methods(self) -> dict[str, Method]:
@@ -30,6 +34,7 @@ class ClientValidationServicer:
         self, caller: Caller, request: ValidateClientVersionRequest
     ) -> ValidateClientVersionResponse:
         """A version that is none is let in: refusing ends the run, and every later answer is safe for any client."""
+        self._begun(caller.session_id)
         text = request.dbt_run_cache_version
         try:
             is_supported = self._supported.serves(Version(text), caller.client)

@@ -17,6 +17,7 @@ from query_cache_protobuf.query_cache.services.execution_service_pb2 import (
 
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.confirm import Outcome
+from dbt_state_oss.application.large import by_size
 from dbt_state_oss.application.record import Recorded
 from dbt_state_oss.application.resolve_deferred import Deferral
 from dbt_state_oss.domain.relation import Relation
@@ -55,7 +56,8 @@ class ExecutionServicer:
         return ConfirmExecutionResponse(success=True, execution_id=execution_id)
 
     async def record_executions(self, caller: Caller, request: RecordExecutionsRequest) -> RecordExecutionsResponse:
-        stored = await self._record(caller, [recorded(record) for record in request.records])
+        records = [await by_size(record.ByteSize(), recorded, record) for record in request.records]
+        stored = await self._record(caller, records)
         return RecordExecutionsResponse(records_stored=stored)
 
     async def update_execution_metadata(

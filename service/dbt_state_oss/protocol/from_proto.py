@@ -30,6 +30,7 @@ from dbt_state_oss.domain.dialects import Dialect, dialect_named
 from dbt_state_oss.domain.history import DataTestResults
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import (
+    MOST_RELATIONS,
     CloneTerms,
     Code,
     ExecutionType,
@@ -107,13 +108,21 @@ def execution_type_of(number: int) -> ExecutionType:
     return _EXECUTION_TYPES.get(number, ExecutionType.UNKNOWN)
 
 
+def _way_of_being_built(number: int, node: Node) -> ExecutionType:
+    """As `execution_type_of`; under --full-refresh clients send a snapshot as FULL, which dbt takes like any other time."""
+    execution_type = execution_type_of(number)
+    is_snapshot = node.resource_type == "snapshot" and execution_type is ExecutionType.FULL
+    return ExecutionType.SNAPSHOT if is_snapshot else execution_type
+
+
 def _query(message: SubmitEnrichedSQLRequest | SQLExecution, **terms: Any) -> Submission:
     dialect = dialect_named(message.dialect)
     catalog = message.default_catalog
     schema = message.default_schema or dialect.default_schema or ""
-    execution_type = execution_type_of(message.execution_type)
     node = _node(message)
-    tables = _tables(message.tables, dialect, catalog, schema)
+    execution_type = _way_of_being_built(message.execution_type, node)
+    oversized = len(message.tables) + len(message.query_dependencies) > MOST_RELATIONS
+    tables = {} if oversized else _tables(message.tables, dialect, catalog, schema)
     relation: Relation | None = None
     if execution_type is ExecutionType.DBT_DATA_TEST:
         name = " ".join([f"test:{node.unique_id}", *sorted(tables)])
@@ -131,12 +140,13 @@ def _query(message: SubmitEnrichedSQLRequest | SQLExecution, **terms: Any) -> Su
             default_catalog=catalog,
             default_schema=schema,
             target=relation,
-            views=_views(message.query_dependencies, dialect, catalog, schema),
+            views=() if oversized else _views(message.query_dependencies, dialect, catalog, schema),
         ),
         extras=dict(message.semantic_extras),
         own_epoch=tables.pop(relation, None) if relation else None,
         inputs=tables,
         node=node,
+        oversized=oversized,
         **terms,
     )
 

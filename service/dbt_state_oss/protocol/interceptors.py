@@ -18,8 +18,12 @@ from grpc import StatusCode
 from grpc.aio import ServicerContext
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION, Caller, ClientLine
+from dbt_state_oss.application.large import by_size
 from dbt_state_oss.errors import DbtStateError
-from dbt_state_oss.protocol.status import status_of, status_of_timeout, status_of_unexpected
+from dbt_state_oss.protocol.calls import Calls
+from dbt_state_oss.protocol.status import STATUS_WHEN_ENDING, status_of, status_of_timeout, status_of_unexpected
+from dbt_state_oss.protocol.unreadable import Parse, UnreadableMessage, read_message
+from dbt_state_oss.telemetry.limited import LimitedWarning
 
 Method = Callable[[Caller, Any], Awaitable[Any]]
 """A servicer's method: a request message in, a response message out; raises errors of `dbt_state_oss.errors`."""
@@ -33,19 +37,28 @@ _IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,48}")
 _log = structlog.get_logger(__name__)
 
 
-def intercepted(rpc: str, method: Method, *, timeout_seconds: float) -> Behaviour:
-    """`method` as gRPC calls it. `rpc` is "Service/Method", for the log.
+def intercepted(
+    rpc: str, method: Method, *, parse: Parse, calls: Calls, unreadable: LimitedWarning, timeout_seconds: float
+) -> Behaviour:
+    """`method` as gRPC calls it with the bytes of a request. `rpc` is "Service/Method", for the log.
 
-    `timeout_seconds` bounds the call where the client's own deadline is later or absent.
+    `timeout_seconds` bounds the call where the client's own deadline is later or absent. `calls` counts it, or refuses it
+    while the server ends. `unreadable` is warned with where the bytes cannot be parsed.
     """
 
-    async def behaviour(request: Any, context: ServicerContext[Any, Any]) -> Any:
+    async def behaviour(data: bytes, context: ServicerContext[Any, Any]) -> Any:
+        if not calls.begin(context):
+            return await context.abort(*STATUS_WHEN_ENDING)
         caller = caller_of(context)
         seconds = _time_allowed(context, timeout_seconds)
         started = time.perf_counter()
         try:
             async with asyncio.timeout(seconds) as bound:
-                response = await method(caller, request)
+                response = await method(caller, await by_size(len(data), read_message, parse, data))
+        except UnreadableMessage as error:
+            code, details = status_of(error)
+            unreadable(**_account(rpc, caller, code, started), cause=details)
+            return await context.abort(code, details)
         except DbtStateError as error:
             code, details = status_of(error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status and the log the traceback

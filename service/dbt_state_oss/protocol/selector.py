@@ -11,6 +11,7 @@ from query_cache_protobuf.query_cache.services.selector_service_pb2 import (
 )
 
 from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.large import by_size
 from dbt_state_oss.application.select_nodes import Selection
 from dbt_state_oss.domain.selection import Criterion, NodeLook
 from dbt_state_oss.errors import InvalidRequest
@@ -32,7 +33,8 @@ class SelectorServicer:
 
     async def get_state_selection(self, caller: Caller, request: SelectorRequest) -> SelectorResponse:
         """Raises `InvalidRequest` for a criterion that is absent or too new to be known."""
-        return SelectorResponse(node_unique_ids=await self._select(caller, selection_of(request)))
+        selection = await by_size(request.ByteSize(), selection_of, request)
+        return SelectorResponse(node_unique_ids=await self._select(caller, selection))
 
 
 def selection_of(request: SelectorRequest) -> Selection:

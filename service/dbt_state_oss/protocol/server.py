@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +15,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from grpc import aio
 from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 from query_cache_protobuf.query_cache.services import (
     client_telemetry_service_pb2,
     client_validation_service_pb2,
@@ -25,8 +27,12 @@ from query_cache_protobuf.query_cache.services import (
 )
 
 from dbt_state_oss.errors import CannotListen
+from dbt_state_oss.protocol.calls import REFUSING_SECONDS, Calls
+from dbt_state_oss.protocol.connections import close_connections
 from dbt_state_oss.protocol.health import HealthServicer
 from dbt_state_oss.protocol.interceptors import Method, intercepted
+from dbt_state_oss.protocol.unreadable import ToleratingServer
+from dbt_state_oss.telemetry.limited import LimitedWarning
 
 SERVICES: Mapping[str, ServiceDescriptor] = {
     descriptor.name: descriptor
@@ -59,12 +65,18 @@ class Server:
     def __init__(self, methods: Mapping[str, Mapping[str, Method]], limits: Limits) -> None:
         self._limits = limits
         self._grpc = aio.server(options=_options(limits), maximum_concurrent_rpcs=limits.max_concurrent_calls)
+        self.port = 0
+        """Where it listens, once it does."""
+        self._calls = Calls()
+        self._unreadable = LimitedWarning("messages_unreadable")
         self.health = HealthServicer(SERVICES[name].full_name for name in methods)
         for name, service in SERVICES.items():
             self._grpc.add_generic_rpc_handlers((self._handlers(service, methods[name]),))
-        health_pb2_grpc.add_HealthServicer_to_server(self.health, self._grpc)
-        names = [service.full_name for service in SERVICES.values()]
-        reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self._grpc)
+        tolerating = ToleratingServer(self._grpc, self._unreadable)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, tolerating)
+        names = (*(each.full_name for each in SERVICES.values()), health.SERVICE_NAME, reflection.SERVICE_NAME)
+        described = reflection.aio.ReflectionServicer(names)  # type: ignore[attr-defined]
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(described, tolerating)
 
     async def start(self, host: str, port: int) -> int:
         """Begin to listen without encryption; the port that was taken (`port` 0: any). Raises CannotListen.
@@ -78,24 +90,36 @@ class Server:
         except RuntimeError as error:
             raise CannotListen(f"Cannot listen on {address}: {_why_not(host, port)}.") from error
         await self._grpc.start()
+        self.port = taken
         return taken
 
     async def drain(self, grace_seconds: float) -> None:
-        """Take no more calls, let the running ones finish within `grace_seconds`, then abort them.
+        """Let the calls that run now finish within `grace_seconds`, then refuse new ones and close every connection.
 
-        Called again with a shorter grace it ends sooner.
+        Takes at most half a second longer. A call that is refused or cut off is UNAVAILABLE for its client, which repeats it
+        (decision record 0019). Called again with a shorter grace it ends sooner.
         """
         await self.health.drain()
-        await self._grpc.stop(grace_seconds)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_seconds):
+                await self._calls.finish()
+        await self._calls.refuse(within_seconds=min(grace_seconds, REFUSING_SECONDS))
+        close_connections(self.port)
+        await self._grpc.stop(0)
+        self._unreadable.flush()
 
     def _handlers(self, service: ServiceDescriptor, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler[Any, Any]:
         handlers = {}
         for method in service.methods:
             handlers[method.name] = grpc.unary_unary_rpc_method_handler(
                 intercepted(
-                    f"{service.name}/{method.name}", methods[method.name], timeout_seconds=self._limits.timeout_seconds
+                    f"{service.name}/{method.name}",
+                    methods[method.name],
+                    parse=GetMessageClass(method.input_type).FromString,
+                    calls=self._calls,
+                    unreadable=self._unreadable,
+                    timeout_seconds=self._limits.timeout_seconds,
                 ),
-                request_deserializer=GetMessageClass(method.input_type).FromString,
                 response_serializer=GetMessageClass(method.output_type).SerializeToString,
             )
         return grpc.method_handlers_generic_handler(service.full_name, handlers)

@@ -14,6 +14,7 @@ from query_cache_protobuf.query_cache.services.sql_service_pb2 import (
 )
 
 from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.large import by_size
 from dbt_state_oss.application.submit import Answer, Submit
 from dbt_state_oss.domain.decision import Build
 from dbt_state_oss.domain.submission import Submission
@@ -39,16 +40,20 @@ class SqlServicer:
         }
 
     async def submit_enriched_sql(self, caller: Caller, request: SubmitEnrichedSQLRequest) -> SubmitSQLResponse:
-        return await self._answer(caller, submission_of_query(request, caller.client))
+        return await self._answer(
+            caller, await by_size(request.ByteSize(), submission_of_query, request, caller.client)
+        )
 
     async def submit_values(self, caller: Caller, request: SubmitValuesRequest) -> SubmitSQLResponse:
-        return await self._answer(caller, submission_of_values(request, caller.client))
+        return await self._answer(
+            caller, await by_size(request.ByteSize(), submission_of_values, request, caller.client)
+        )
 
     async def submit_enriched_sql_speculative(
         self, caller: Caller, request: SubmitEnrichedSQLRequest
     ) -> SubmitSQLSpeculativeResponse:
         """A skip or a clone where the epochs sent so far prove it; else undecided: the client waits and asks again."""
-        submission = submission_of_query(request, caller.client)
+        submission = await by_size(request.ByteSize(), submission_of_query, request, caller.client)
         started = time.perf_counter()
         answer = await self._submit.speculatively(caller, submission)
         if answer is None:

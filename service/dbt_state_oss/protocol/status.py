@@ -1,6 +1,7 @@
 """Errors into status codes, in one table.
 
-Never UNAVAILABLE: the client would try again twice with seconds of back-off, for each node (rule X2). The message of an
+Never UNAVAILABLE, but from a server that ends: the client would try again twice with seconds of back-off, for each node
+(rule X2). The message of an
 error of ours is shown to users as it is; of any other error nothing leaves the server but a reference to the log.
 """
 
@@ -24,6 +25,9 @@ STATUS_BY_ERROR: tuple[tuple[type[DbtStateError], StatusCode], ...] = (
     (DbtStateError, StatusCode.INTERNAL),
 )
 """The first class that fits counts."""
+
+STATUS_WHEN_ENDING = (StatusCode.UNAVAILABLE, "This server is shutting down. The client tries again with the next one.")
+"""The answer to a call that reaches a server which takes no more: the only status that clients try again."""
 
 
 def status_of(error: DbtStateError) -> tuple[StatusCode, str]:

@@ -15,6 +15,7 @@ from dbt_state_oss.application.caller import ClientLine
 from dbt_state_oss.domain.cloning import CloneTargets
 from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.kept_sql import StoreSql
+from dbt_state_oss.domain.node_patterns import NodePatterns
 from dbt_state_oss.protocol.client_versions import ClientVersions
 from dbt_state_oss.telemetry.logs import LogFormat
 
@@ -22,6 +23,7 @@ _LONGEST_PREFIX = 256
 _PREFIX = re.compile(
     rf"(?=.{{1,{_LONGEST_PREFIX}}}$)(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._=-]+(?:/(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._=-]+)*"
 )
+_UNCLOSED = re.compile(r"\[(?!(?:!.|[^!])[^\]]*\])")
 CLIENT_VERSIONS = "dbt-state>=2.17; dbt>=2.0.0.dev0"
 _LINES = {line.value: line for line in ClientLine}
 _CLIENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
@@ -111,6 +113,19 @@ def store_sql(text: str) -> StoreSql:
 
 def clone_targets(text: str) -> CloneTargets:
     return CloneTargets(one_of(*(choice.value for choice in CloneTargets))(text))
+
+
+def node_patterns(text: str) -> NodePatterns:
+    """Shell-style patterns, separated by commas; no text is no pattern."""
+    patterns = tuple(pattern.strip() for pattern in text.split(",")) if text.strip() else ()
+    for pattern in patterns:
+        if not pattern:
+            raise ValueError("has an empty pattern between its commas")
+        if any(character.isspace() for character in pattern):
+            raise ValueError(f'has a space in the pattern "{pattern}"; patterns are separated by commas')
+        if _UNCLOSED.search(pattern):
+            raise ValueError(f'has a "[" without its "]" in the pattern "{pattern}"')
+    return NodePatterns(patterns)
 
 
 def workers(text: str) -> int:

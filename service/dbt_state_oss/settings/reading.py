@@ -52,7 +52,7 @@ def chosen(
             continue
         if setting.flag in flags:
             choices[setting] = Chosen(flags[setting.flag], "flag")
-        elif environment.get(setting.variable):
+        elif environment.get(setting.variable) or (setting.may_be_empty and setting.variable in environment):
             choices[setting] = Chosen(environment[setting.variable], "environment")
         else:
             choices[setting] = Chosen(setting.default, "default")

@@ -23,6 +23,8 @@ class Setting:
     store: str = ""
     """The only kind of store that it is for; rows of several stores may share a flag."""
     secret: bool = False
+    may_be_empty: bool = False
+    """A variable that is set to nothing counts, and is not the same as one that is not set."""
 
     def applies_to(self, store: str) -> bool:
         """Whether it has an effect where the state is kept in this kind of store."""

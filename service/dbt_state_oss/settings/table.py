@@ -6,6 +6,9 @@ from dbt_state_oss.settings import parsers
 from dbt_state_oss.settings.setting import Setting
 from dbt_state_oss.settings.stores import STORE_SETTINGS, STORES
 
+FILLED_BY_HOOKS = "model.dbt_project_evaluator.*,model.elementary.dbt_*"
+"""Models of published packages whose hooks write what neither their queries nor their inputs say."""
+
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 SETTINGS: tuple[Setting, ...] = (
@@ -78,6 +81,16 @@ SETTINGS: tuple[Setting, ...] = (
         "DBTSTATE_CLONES", "--clones", "decisions.clone_targets", "development", parsers.clone_targets, "WHERE",
         "where a copy of an equal table may stand in for a build: development (anywhere but in the target that others defer "
         "to), everywhere, nowhere",
+    ),
+    Setting(
+        "DBTSTATE_NEVER_REUSE", "--never-reuse", "decisions.never_reuse", FILLED_BY_HOOKS, parsers.node_patterns, "PATTERNS",
+        "nodes that are always built: patterns of node ids, packages or relations, separated by commas; empty for none",
+        may_be_empty=True,
+    ),
+    Setting(
+        "DBTSTATE_TRUST_HOOKS", "--trust-hooks", "decisions.trusted_hooks", "", parsers.node_patterns, "PATTERNS",
+        "nodes that may be cloned though they may have hooks, which run upon the copy once more: patterns as for --never-reuse; "
+        "* is every node",
     ),
     Setting(
         "DBTSTATE_JOURNAL_DAYS", "--journal-days", "journal.days", "30", parsers.integer(1, 3_650), "DAYS",

@@ -8,6 +8,7 @@ from pathlib import Path
 from dbt_state_oss.domain.cloning import CloneTargets
 from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.kept_sql import StoreSql
+from dbt_state_oss.domain.node_patterns import NodePatterns
 from dbt_state_oss.protocol.client_versions import ClientVersions
 from dbt_state_oss.settings.places import Place
 from dbt_state_oss.telemetry.logs import LogFormat
@@ -49,6 +50,10 @@ class DecisionSettings:
     build_on: BuildOn
     missing_evidence: MissingEvidence
     clone_targets: CloneTargets
+    never_reuse: NodePatterns
+    """Nodes that are always built (rule L15)."""
+    trusted_hooks: NodePatterns
+    """Nodes that may be cloned though they may have hooks (rule C4)."""
 
 
 @dataclass(frozen=True, slots=True)

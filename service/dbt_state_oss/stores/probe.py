@@ -26,6 +26,10 @@ _HARMLESS_DIFFERENCE_MS = 1000
 _OVERWRITES = (
     "ignores the condition {} of a write: servers would overwrite each other's records there, so it cannot be used"
 )
+_CREATES = (
+    "ignores the condition If-Match of a write where there is no object: "
+    "a deleted record would come back there, so it cannot be used"
+)
 
 T = TypeVar("T")
 
@@ -60,6 +64,7 @@ async def _examined(bucket: Bucket, name: str, ask: Ask, clock: Clock | None) ->
 
     # Where rights lack, some stores hide that nothing is there: without this, no document could be made that is new.
     expect(await ask(partial(bucket.read, name, None)) is None, "shows an object that was never written")
+    absent = f"{name}-absent"
     before = clock.now() if clock is not None else 0
     first = await ask(partial(bucket.write, name, b"first", None))
     try:
@@ -70,14 +75,16 @@ async def _examined(bucket: Bucket, name: str, ask: Ask, clock: Clock | None) ->
         expect(await _conflicts(ask, partial(bucket.write, name, b"again", None)), _OVERWRITES.format("If-None-Match"))
         second = await ask(partial(bucket.write, name, b"second", first))
         expect(await _conflicts(ask, partial(bucket.write, name, b"stale", first)), _OVERWRITES.format("If-Match"))
+        expect(await _conflicts(ask, partial(bucket.write, absent, b"new", second)), _CREATES)
         found = await ask(partial(bucket.read, name, first))
         expect(found == Blob(b"second", second), "does not show that an object has changed")
         found = await ask(partial(bucket.read, name, second))
         expect(found in (UNCHANGED, Blob(b"second", second)), "does not show an object under the version that it has")
         return await _refuses_stale_removal(bucket, name, first, ask)
     finally:
-        with suppress(StoreError):
-            await _clean_up(bucket, name, ask)
+        for each in (name, absent):
+            with suppress(StoreError):
+                await _clean_up(bucket, each, ask)
 
 
 async def _compare_clocks(bucket: Bucket, name: str, ask: Ask, before: int, after: int) -> None:

@@ -25,6 +25,7 @@ from dbt_state_oss import __version__
 from dbt_state_oss.application.ports import UNCHANGED, Unchanged
 from dbt_state_oss.errors import Conflict, StoreError, StoreReadOnly, StoreUnavailable
 from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page, milliseconds
+from dbt_state_oss.stores.s3_client import REFUSED_CREDENTIALS, Made, RenewedClient
 
 _NO_CONTENT = 204
 _NOT_MODIFIED = 304
@@ -88,12 +89,20 @@ class S3Bucket:
             response_checksum_validation=checksums,
             user_agent_extra=f"dbt-state-oss/{__version__}",
         )
+
+        def make() -> Made:
+            session = boto3.session.Session()
+            client = session.client("s3", endpoint_url=endpoint or None, region_name=region or None, config=config)
+            return client, session.get_credentials()
+
         try:
-            self._client = boto3.session.Session().client(
-                "s3", endpoint_url=endpoint or None, region_name=region or None, config=config
-            )
+            self._clients = RenewedClient(make)
         except (BotoCoreError, ValueError) as error:
             raise StoreUnavailable(f"the store {self.place} cannot be used: {error}") from error
+
+    @property
+    def _client(self) -> Any:
+        return self._clients.current
 
     @property
     def place(self) -> str:
@@ -157,7 +166,7 @@ class S3Bucket:
         return Page(names, answer.get("NextContinuationToken"))
 
     def close(self) -> None:
-        self._client.close()
+        self._clients.close()
 
     def _version(self, answer: Mapping[str, Any]) -> str:
         version: str | None = answer.get("ETag")
@@ -184,6 +193,8 @@ class S3Bucket:
             return Conflict(f"{changing} has changed")
         if status in _COME_AGAIN or code in _COME_AGAIN_CODES or code.isdecimal():
             return NoAnswer(f"the store {self.place} says to come again ({code})")
+        if code in REFUSED_CREDENTIALS and self._clients.renew():
+            return NoAnswer(f"the store {self.place} refused credentials that have been replaced ({code})")
         advice = f"; {_ADVICE[code]}" if code in _ADVICE else ""
         if changing and status in _TAKES_NO_WRITES and code not in ("RequestTimeTooSkewed", "SignatureDoesNotMatch"):
             return StoreReadOnly(f"the store {self.place} takes no writes: {code}{advice}")

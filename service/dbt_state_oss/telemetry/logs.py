@@ -46,6 +46,7 @@ FIELDS: Mapping[str, str] = {
     "key": "name of a stored document",
     "aside": "name under which a broken document was set aside",
     "size": "bytes",
+    "suppressed": "how many more lines of this event this one stands for",
     "attempts_left": "how often a request to the store may still be made",
     "seconds_ahead": "by how much this machine's clock is ahead of the store's; negative where it is behind",
     "left_out": "names of fields that were not logged, because this table lacks them",

@@ -9,6 +9,7 @@ from tests.application.conftest import HandClock, Inside
 from tests.domain.building import MART, MINUTE, NOW, ORDERS, SUBMISSION, T0
 
 from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.codec import TargetDocument, encode
 from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.keys import journal_prefix, target_key, texts_key
 from dbt_state_oss.application.ownership.prune_plan import PrunePlan, plan_of
@@ -238,3 +239,15 @@ async def test_hints_of_logic_that_is_on_record_no_more_go(inside: Inside, store
     done = await pruned(inside, plan)
     assert (done.targets, done.candidates) == (0, 20 - HISTORY_LENGTH)
     assert len(await keys(store, "candidates")) == HISTORY_LENGTH
+
+
+async def test_notes_of_silent_builds_of_a_target_that_is_gone_go_too(inside: Inside) -> None:
+    old, recent = (TargetKey("ns", Relation(f'"shop"."dev"."{name}"')) for name in ("old", "recent"))
+    for key, at in ((old, NOW - 100 * DAY), (recent, NOW - DAY)):
+        document = TargetDocument("default", key, (), silent_builds={MART: at})
+        await inside.store.put(target_key("default", key), encode(document), expected=None)
+
+    plan = await planned(inside)
+    assert [stale.target for stale in plan.targets] == [old]
+    await pruned(inside, plan)
+    assert await keys(inside.store, "targets/") == [target_key("default", recent)]  # type: ignore[arg-type]

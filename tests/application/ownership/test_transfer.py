@@ -6,13 +6,15 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from tests.domain.building import BUILT, MART, MINUTE, execution
+from tests.domain.building import BUILT, MART, MINUTE, T0, execution
 
 from dbt_state_oss.application.codec import NodeEntry, NodeShard, TargetDocument, decode_shard, decode_target, encode
 from dbt_state_oss.application.keys import TICKET_KEYS, target_key
 from dbt_state_oss.application.ownership.archive import Record
 from dbt_state_oss.application.ownership.transfer import EXAMPLES, Fate, Records, Tally, compare, documents_of, write
 from dbt_state_oss.application.ports import Document, ObjectStore, Version
+from dbt_state_oss.domain.history import Input
+from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.errors import InvalidRequest
 from dbt_state_oss.stores.memory import MemoryStore
@@ -168,3 +170,35 @@ async def test_otherwise_the_record_replaces_what_is_there_byte_for_byte(there: 
     newer = target(BUILD, forgotten_at=BUILT)
     await write(given(**{KEY: newer}), store, told, overwrite=True)
     assert (await content(store))[KEY] == newer
+
+
+async def test_of_two_accounts_of_a_target_all_silent_builds_and_readers_stay() -> None:
+    def noted(readers: tuple[str, ...] | None, **silent_builds: int) -> bytes:
+        builds = {Relation(name): at for name, at in silent_builds.items()}
+        return encode(TargetDocument("default", TARGET, (BUILD,), silent_builds=builds, readers=readers))
+
+    store = await filled(**{KEY: noted(("a", "b"), one=2, two=1)})
+    await write(given(**{KEY: noted(("c",), one=1, two=2)}), store, told, overwrite=True)
+    joined = decode_target((await content(store))[KEY])
+    assert (joined.readers, joined.silent_builds) == (("a", "b", "c"), {"one": 2, "two": 2})
+
+    await write(given(**{KEY: noted(None)}), store, told, overwrite=True)
+    assert decode_target((await content(store))[KEY]).readers is None, "they are searched for"
+
+
+async def test_what_comes_into_a_store_in_use_does_not_vouch_for_tables_that_are_built_in_place() -> None:
+    """It may have missed a silent build (rule F1a) that is on record in the store."""
+    inputs = {
+        Relation("in place"): Input(T0, "l1", "in place at 1"),
+        Relation("made anew"): Input(T0, "l1", "a digest"),
+        Relation("a source"): Input(T0, None, "a source at 1"),
+    }
+    record = given(**{KEY: target(replace(BUILD, inputs=inputs))})
+    store = MemoryStore()
+    await write(record, store, told, overwrite=False, into_use=True)
+    kept = decode_target((await content(store))[KEY]).executions[0].inputs
+    assert {relation: known.epoch for relation, known in kept.items()} == {
+        "in place": None,
+        "made anew": T0,
+        "a source": T0,
+    }

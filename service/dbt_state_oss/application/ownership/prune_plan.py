@@ -118,6 +118,7 @@ class _Planning:
             self.plan.unreadable += 1
             return
         if not target.executions:
+            self._judge_notes(key, document.version, target)
             return
         self.lists[key] = lists_of(self.organization, target)
         newest = max(execution.confirmed_at for execution in target.executions)
@@ -127,6 +128,14 @@ class _Planning:
             self.needed += reads
         else:
             self.unused[key] = StaleTarget(key, document.version, target.target, newest, _emptied(target)), reads
+
+    def _judge_notes(self, key: str, version: Version, target: TargetDocument) -> None:
+        """A document that holds only notes of silent builds (rule F1a): of a build that was never confirmed, or of a target
+        that is gone."""
+        newest = max(target.silent_builds.values(), default=self.plan.cut_off)
+        if target.forgotten_at is None and newest < self.plan.cut_off and key not in self.asked_about:
+            self.lists[key] = set()
+            self.unused[key] = StaleTarget(key, version, target.target, newest, None), []
 
     def settle_targets(self) -> None:
         """Those go that are unused and that nothing which stays was built from, directly or through others."""

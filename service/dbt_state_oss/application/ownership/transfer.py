@@ -26,6 +26,8 @@ from dbt_state_oss.application.ownership.archive import Record
 from dbt_state_oss.application.ports import Document, ObjectStore, Unchanged
 from dbt_state_oss.application.recording import history_of
 from dbt_state_oss.application.side_by_side import documents_under, side_by_side
+from dbt_state_oss.domain.data_identity import is_named_by_epoch
+from dbt_state_oss.domain.history import Execution, Input
 from dbt_state_oss.domain.silent import with_silent_build
 from dbt_state_oss.errors import Conflict
 
@@ -95,10 +97,12 @@ async def compare(records: Records, store: ObjectStore, told: Told) -> Tally:
     return await _tallied(records, fate, told)
 
 
-async def write(records: Records, store: ObjectStore, told: Told, *, overwrite: bool) -> Tally:
+async def write(records: Records, store: ObjectStore, told: Told, *, overwrite: bool, into_use: bool = False) -> Tally:
     """Create what is absent, and with `overwrite` bring what differs into what is there.
 
-    What somebody writes at the same time is theirs and is left, to be told of as `Fate.OVERTAKEN`.
+    What somebody writes at the same time is theirs and is left, to be told of as `Fate.OVERTAKEN`. `into_use`: older
+    records come into a store that has been in use. An execution that comes in may have missed silent builds of what it read
+    (rule F1a), so its inputs of that kind count as unknown.
     """
 
     async def fate(record: Record) -> tuple[str, Fate]:
@@ -110,7 +114,8 @@ async def write(records: Records, store: ObjectStore, told: Told, *, overwrite: 
         if to_be is Fate.REPLACED and not overwrite:
             return record.key, Fate.OVERTAKEN
         try:
-            await store.put(record.key, _merged(record, there), expected=None if there is None else there.version)
+            data = _merged(_doubted(record, there) if into_use else record, there)
+            await store.put(record.key, data, expected=None if there is None else there.version)
         except Conflict:
             return record.key, Fate.OVERTAKEN
         return record.key, to_be
@@ -151,6 +156,31 @@ def _merged(record: Record, there: Document | None) -> bytes:
         return encode(_joined_shards(decode_shard(record.data), decode_shard(there.data)))
     except BrokenDocument:
         return record.data
+
+
+def _doubted(record: Record, there: Document | None) -> Record:
+    """The record; what its executions read of tables that are built in place is unknown, where the store does not have them."""
+    if not is_target_key(record.key):
+        return record
+    try:
+        target = decode_target(record.data)
+        known = set() if there is None else {one.id for one in decode_target(there.data).executions}
+    except BrokenDocument:
+        return record
+    executions = tuple(one if one.id in known else _with_doubtful_inputs(one) for one in target.executions)
+    return replace(record, data=encode(replace(target, executions=executions)))
+
+
+def _with_doubtful_inputs(execution: Execution) -> Execution:
+    inputs = {
+        relation: replace(known, epoch=None) if _may_be_built_in_place(known) else known
+        for relation, known in execution.inputs.items()
+    }
+    return replace(execution, inputs=inputs)
+
+
+def _may_be_built_in_place(known: Input) -> bool:
+    return known.lineage is not None and (known.identity is None or is_named_by_epoch(known.identity))
 
 
 def _joined_targets(mine: TargetDocument, theirs: TargetDocument) -> TargetDocument | None:

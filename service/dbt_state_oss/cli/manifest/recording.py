@@ -52,7 +52,13 @@ async def record(settings: Settings, run: PlainRun, proven: Mapping[str, Recorde
             clock = _Moment(written)
             node_states = NodeStates(store, clock)
             gathering = Gathering(
-                ledger, node_states, fingerprinter, settings.decisions.build_on, settings.decisions.missing_evidence
+                ledger,
+                node_states,
+                fingerprinter,
+                settings.decisions.build_on,
+                settings.decisions.missing_evidence,
+                never_reuse=settings.decisions.never_reuse,
+                trusted_hooks=settings.decisions.trusted_hooks,
             )
             runtime = max(0, written - math.ceil(run.results[unique_id].began))
             told = replace(build, outcome=replace(build.outcome, runtime_ms=runtime), from_speculative_submit=True)

@@ -19,6 +19,7 @@ BIGQUERY = Dialect(
     backslash_escapes_names=True,
     word_case=CaseRule.LOWER,
     shows_written_case=True,
+    case_counts_after_dots=True,
     # A clone takes over row and column policies and tags, but no access to the table.
     copying=Copying(
         ("CREATE OR REPLACE TABLE {target} CLONE {source}{options}",),

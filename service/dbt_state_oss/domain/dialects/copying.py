@@ -11,9 +11,13 @@ class Copying:
 
     statements: tuple[str, ...]
     """Templates, each run on its own inside the client's transaction, so none begins or ends one. `{source}` and `{target}` are
-    quoted names, `{table_type}` the words of DDL for the type, `{options}` a clause of table options or nothing."""
+    quoted names, `{source_text}` and `{target_text}` these names as literals, `{table_type}` the words of DDL for the type,
+    `{options}` a clause of table options or nothing, `{tag}` a dollar quote that no name contains."""
     verified: tuple[str, ...] | None = None
     """The same, but failing unless the source stands at `{epoch}`; None where SQL can't tell, so that the client alone looks."""
+    verified_load: tuple[str, ...] | None = None
+    """`verified`, but also failing unless the transaction that wrote the source's rows made its table; None where SQL can't
+    tell."""
     past: tuple[str, ...] | None = None
     """Templates of a copy of what the source held at `{epoch}`; None where the warehouse gives no such access to the past."""
     table_types: frozenset[str] = frozenset({"TABLE"})

@@ -17,6 +17,12 @@ DATABRICKS = Dialect(
     ascii_case_only=False,
     word_case=CaseRule.LOWER,
     shows_written_case=True,
+    # Keys of a MAP and of a VARIANT.
+    case_counts_after_dots=True,
+    nvl_is_coalesce=True,
+    names_columns_by_text=True,
+    # What is no column is looked up as a function, quoted or not.
+    quoted_functions=True,
     # A clone takes over no privileges, no tags, and not the description of the table.
     copying=Copying(
         ("CREATE OR REPLACE TABLE {target} SHALLOW CLONE {source}",),

@@ -73,6 +73,16 @@ class Dialect:
     shows_written_case: bool = False
     """Columns and fields are named in the letter case in which the query writes it, though any case finds them: JSON made of
     them shows it."""
+    case_counts_after_dots: bool = False
+    """A name after a dot may be the key of a map, a field of a JSON value or a routine, whose letter case counts."""
+    nvl_is_coalesce: bool = False
+    """The built-in `nvl` is another name of `coalesce`."""
+    names_of_varchar: frozenset[str] = frozenset()
+    """Lower-case names of types that are other names of `varchar` where no length follows."""
+    names_columns_by_text: bool = False
+    """An output column without an alias is named by the text of its expression."""
+    quoted_functions: bool = False
+    """A quoted name that is not a column may be a function that is called without parentheses."""
     carries_comments_over: bool = False
     """A backslash at the end of a line comment's line takes the next line into the comment."""
     ascii_case_only: bool = True
@@ -102,6 +112,8 @@ class Dialect:
     """What the names of families of volatile functions begin with (Snowflake's `system$`)."""
     stable_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Exceptions to `volatile_prefixes`."""
+    volatile_types: frozenset[str] = field(default=frozenset(), compare=False)
+    """Types whose values name objects of the database by numbers that change when the object is rebuilt."""
     volatile_schemas: frozenset[str] = field(default=frozenset(), compare=False)
     """Schemas of which every function is volatile."""
     system_columns: frozenset[str] = field(default=frozenset(), compare=False)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dbt_state_oss.domain.dialects.copying import Copying
 from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock, function_names
+from dbt_state_oss.domain.dialects.postgres_copying import POSTGRES_COPYING
 
 POSTGRES = Dialect(
     name="postgres",
@@ -15,30 +15,7 @@ POSTGRES = Dialect(
     default_schema="public",
     empty_looks_missing=True,
     word_case=CaseRule.LOWER,
-    # One text is one transaction, even where the connection commits by itself. INCLUDING ALL keeps indexes, defaults,
-    # constraints and the comments of columns, but not that of the table. A table that views stand on is not replaced: dbt would
-    # still take them for there when it comes to build them. The client then builds the node.
-    copying=Copying(
-        (
-            "DROP TABLE IF EXISTS {target} RESTRICT;\n"
-            "CREATE TABLE {target} (LIKE {source} INCLUDING ALL);\n"
-            "INSERT INTO {target} SELECT * FROM {source}",
-        ),
-        # One statement reads one state of the source: what is held to its epoch is what is copied. The epoch is the client's own
-        # (dbt-state 2.62), which has none for rows of the transaction itself, as a hook may have left them. What is cast to a
-        # number where the source differs is a sentence, so that the error tells what is wrong.
-        verified=(
-            "DROP TABLE IF EXISTS {target} RESTRICT;\n"
-            "CREATE TABLE {target} (LIKE {source} INCLUDING ALL);\n"
-            "WITH source AS (SELECT max(CAST(EXTRACT(EPOCH FROM pg_xact_commit_timestamp(xmin)) * 1000 AS bigint)) AS epoch,\n"
-            "  bool_or(xmin = CAST(pg_current_xact_id() AS xid)) AS unfinished FROM {source}),\n"
-            "copied AS (INSERT INTO {target} SELECT * FROM {source})\n"
-            "SELECT CAST(CASE WHEN epoch = {epoch} AND NOT unfinished THEN '1'\n"
-            "  ELSE 'the table to clone is no longer what was recorded' END AS integer) FROM source",
-        ),
-        across_databases=False,
-        left_behind=frozenset({"grants", "unlogged", "__persisted_docs_hash"}),
-    ),
+    copying=POSTGRES_COPYING,
     # `age` with one argument counts from today's midnight.
     date_functions=frozenset({"current_date", "age"}),
     date_literals=frozenset({"today", "tomorrow", "yesterday"}),
@@ -52,36 +29,46 @@ POSTGRES = Dialect(
         currval lastval nextval setval
         current_catalog current_database current_query current_role current_schema current_schemas current_setting
         current_user session_user system_user user set_config
-        inet_client_addr inet_client_port inet_server_addr inet_server_port pg_backend_pid pg_conf_load_time
-        pg_current_logfile pg_my_temp_schema pg_postmaster_start_time pg_trigger_depth version
-        has_any_column_privilege has_column_privilege has_database_privilege has_function_privilege
-        has_schema_privilege has_sequence_privilege has_table_privilege pg_has_role row_security_active
-        pg_current_snapshot pg_current_wal_insert_lsn pg_current_wal_lsn pg_current_xact_id
-        pg_current_xact_id_if_assigned pg_snapshot_xmax pg_snapshot_xmin pg_visible_in_snapshot pg_xact_commit_timestamp
-        pg_xact_status pg_last_committed_xact txid_current txid_current_if_assigned txid_current_snapshot txid_status
-        pg_column_size pg_database_size pg_indexes_size pg_relation_size pg_size_bytes pg_table_size
-        pg_tablespace_size pg_total_relation_size
-        col_description obj_description shobj_description to_regclass to_regproc to_regtype
-        lo_get pg_ls_dir pg_read_binary_file pg_read_file pg_sleep pg_sleep_for pg_sleep_until pg_stat_file
-        ts_rewrite ts_stat
+        inet_client_addr inet_client_port inet_server_addr inet_server_port version
+        getpgusername has_any_column_privilege has_column_privilege has_database_privilege has_foreign_data_wrapper_privilege
+        has_function_privilege has_language_privilege has_largeobject_privilege has_parameter_privilege has_schema_privilege
+        has_sequence_privilege has_server_privilege has_table_privilege has_tablespace_privilege has_type_privilege
+        currtid2 mxid_age row_security_active
+        txid_current txid_current_if_assigned txid_current_snapshot txid_status
+        amvalidate col_description format_type obj_description shobj_description
+        brin_desummarize_range brin_summarize_new_values brin_summarize_range gin_clean_pending_list
+        lo_close lo_creat lo_create lo_export lo_from_bytea lo_get lo_import lo_lseek lo_lseek64 lo_open lo_put lo_tell
+        lo_tell64 lo_truncate lo_truncate64 lo_unlink loread lowrite ts_rewrite ts_stat
+        """),
+    # Objects of the database by their names; as numbers they are others after each build.
+    volatile_types=function_names("""
+        regclass regcollation regnamespace regoper regoperator regproc regprocedure regrole regtype
         """),
     volatile_prefixes=(
         "cursor_to_xml",
+        "binary_upgrade_",
         "database_to_xml",
         "dblink",
-        "pg_get_",
-        "pg_stat_get_",
+        "pg_",
         "query_to_xml",
         "schema_to_xml",
         "table_to_xml",
+        "to_reg",
     ),
+    # Of their arguments alone.
+    stable_functions=function_names("""
+        pg_basetype pg_char_to_encoding pg_collation_for pg_encoding_to_char pg_input_error_info pg_input_is_valid
+        pg_size_bytes pg_size_pretty pg_snapshot_xip pg_snapshot_xmax pg_snapshot_xmin pg_typeof pg_visible_in_snapshot
+        """),
     # A table made by a query can have no column of its own by these names.
     system_columns=frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"}),
     session_functions=function_names("""
         current_catalog current_database current_role current_schema current_schemas current_setting current_user session_user
         system_user user inet_client_addr inet_client_port inet_server_addr inet_server_port pg_backend_pid
-        has_any_column_privilege has_column_privilege has_database_privilege has_function_privilege has_schema_privilege
-        has_sequence_privilege has_table_privilege pg_has_role row_security_active
+        getpgusername has_any_column_privilege has_column_privilege has_database_privilege has_foreign_data_wrapper_privilege
+        has_function_privilege has_language_privilege has_largeobject_privilege has_parameter_privilege has_schema_privilege
+        has_sequence_privilege has_server_privilege has_table_privilege has_tablespace_privilege has_type_privilege pg_has_role
+        row_security_active
         """),
     bare_functions=function_names("""
         current_catalog current_date current_role current_schema current_time current_timestamp current_user localtime

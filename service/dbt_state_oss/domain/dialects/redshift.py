@@ -15,6 +15,9 @@ REDSHIFT = Dialect(
     materialized_views_are_refreshed=False,
     default_schema="public",
     word_case=CaseRule.LOWER,
+    # Attributes of SUPER, where enable_case_sensitive_super_attribute is on.
+    case_counts_after_dots=True,
+    nvl_is_coalesce=True,
     # LIKE keeps distribution, sort keys and encodings. The client copies by SHOW TABLE where it can, which keeps keys too.
     copying=Copying(
         (
@@ -29,7 +32,9 @@ REDSHIFT = Dialect(
     volatile_literals=frozenset({"now"}),
     # Some table may have a column `oid` of its own; taking it for the system's costs no more than a build.
     system_columns=frozenset({"cmax", "cmin", "ctid", "deletexid", "insertxid", "oid", "tableoid", "xmax", "xmin"}),
-    volatile_prefixes=("pg_get_",),
+    volatile_prefixes=("pg_",),
+    stable_functions=function_names("pg_typeof pg_size_pretty pg_char_to_encoding pg_encoding_to_char"),
+    volatile_types=function_names("regclass regoper regoperator regproc regprocedure regtype"),
     volatile_functions=function_names("""
         clock_timestamp current_time current_timestamp getdate localtime localtimestamp now statement_timestamp sysdate
         timeofday transaction_timestamp

@@ -15,6 +15,9 @@ SNOWFLAKE = Dialect(
     default_schema="public",
     ascii_case_only=False,
     word_case=CaseRule.UPPER,
+    nvl_is_coalesce=True,
+    names_of_varchar=frozenset({"string", "text"}),
+    names_columns_by_text=True,
     # A transient table has no permanent clone. A clone of a dynamic table would refresh itself, and nothing could be added to it.
     copying=Copying(
         ("CREATE OR REPLACE {table_type} {target} CLONE {source} COPY GRANTS",),

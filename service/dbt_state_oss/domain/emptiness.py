@@ -1,0 +1,181 @@
+"""Queries that provably return no rows (rule L14): empty models, whose table is filled by a hook or by nothing.
+
+Packages write them to create a table of the right columns: `select cast(null as text) as name where false`. A build of one costs
+next to nothing, and the client never sends the hook that may fill it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from dbt_state_oss.domain.literal_values import UnknownValue, literal_value
+
+_EMPTY_TEXT = re.compile(
+    r"""\b(?:where\s+\(?\s*(?:false|null|0\s*=\s*1|1\s*(?:=|>)\s*[02]|1\s*(?:<>|!=)\s*1)\s*\)?
+    |limit\s+0
+    |fetch\s+(?:first|next)\s+0\s+rows?\s+only)
+    (?:\s+limit\s+\d+)?[\s;]*\Z""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_LAST_CHARACTERS = 1_000
+_COMMENT = re.compile(r"--[^\r\n]*|/\*.*?\*/", re.DOTALL)
+
+_Names = Mapping[str, bool]
+"""Names of the common table expressions in reach, in canonical case, and whether each is empty."""
+
+
+def returns_no_rows(query: exp.Expr) -> bool:
+    """Whether the query returns no rows, whatever its inputs hold. Identifiers must be normalized."""
+    return _is_empty(query, {})
+
+
+def text_returns_no_rows(text: str) -> bool:
+    """The same for SQL that could not be parsed, by its last clause. It may be wrong: that costs a build."""
+    return _EMPTY_TEXT.search(_COMMENT.sub(" ", text[-_LAST_CHARACTERS:])) is not None
+
+
+def _is_empty(query: exp.Expr | None, names: _Names) -> bool:
+    if not isinstance(query, exp.Query):
+        return False
+    names = _with_common_tables(query, names)
+    if _takes_none(query.args.get("limit")):
+        return True
+    match query:
+        case exp.Subquery():
+            return _gives_none(query, names)
+        case exp.Union():
+            return _is_empty(query.left, names) and _is_empty(query.right, names)
+        case exp.Intersect():
+            return _is_empty(query.left, names) or _is_empty(query.right, names)
+        case exp.Except():
+            return _is_empty(query.left, names)
+        case exp.Select():
+            return _selects_none(query, names)
+    return False
+
+
+def _with_common_tables(query: exp.Query, names: _Names) -> _Names:
+    clause = query.args.get("with_")
+    if clause is None:
+        return names
+    known = dict(names)
+    for common in clause.expressions:
+        # A recursion starts from what its other branches return: from nothing nothing follows.
+        inner = {**known, common.alias: True} if clause.args.get("recursive") else known
+        known[common.alias] = _is_empty(common.this, inner)
+    return known
+
+
+def _selects_none(select: exp.Select, names: _Names) -> bool:
+    for clause in ("having", "qualify"):
+        if _never_holds(select.args.get(clause), names):
+            return True
+    if _makes_a_row_of_none(select):
+        return False
+    return _never_holds(select.args.get("where"), names) or _reads_none(select, names)
+
+
+def _makes_a_row_of_none(select: exp.Select) -> bool:
+    """It aggregates all rows, so that no rows give one row."""
+    group = select.args.get("group")
+    if group is not None:
+        return group.find(exp.GroupingSets, exp.Rollup, exp.Cube) is not None or exp.Tuple() in group.expressions
+    return select.args.get("having") is not None or any(
+        call.find_ancestor(exp.Select) is select and _aggregates(call)
+        for item in select.expressions
+        for call in item.find_all(exp.AggFunc)
+    )
+
+
+def _aggregates(call: exp.Expr) -> bool:
+    """The call aggregates the rows of its own SELECT, and is not a window function."""
+    holder = call.parent
+    while isinstance(holder, (exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)):
+        holder = holder.parent
+    return not isinstance(holder, exp.Window)
+
+
+def _reads_none(select: exp.Select, names: _Names) -> bool:
+    source = select.args.get("from_")
+    if source is None:
+        return False
+    return _joined_gives_none(source.this, select.args.get("joins") or (), names)
+
+
+def _joined_gives_none(first: exp.Expr, joins: list[exp.Join] | tuple[()], names: _Names) -> bool:
+    empty = _gives_none(first, names)
+    for join in joins:
+        other = _gives_none(join.this, names)
+        match join.side:
+            case "LEFT":
+                pass
+            case "RIGHT":
+                empty = other
+            case "FULL":
+                empty = empty and other
+            case _:
+                empty = empty or (other and join.kind != "ANTI") or _never_holds(join.args.get("on"), names)
+    return empty
+
+
+def _gives_none(source: exp.Expr, names: _Names) -> bool:
+    """A source in a FROM has no rows."""
+    if isinstance(source, exp.Table):
+        is_common = source.args.get("db") is None and names.get(source.name, False)
+        return _joined(source, is_common, names)
+    if isinstance(source, exp.Subquery):
+        inner = source.this
+        is_query = isinstance(inner, exp.Query)
+        return _joined(source, _is_empty(inner, names) if is_query else _gives_none(inner, names), names)
+    return False
+
+
+def _joined(source: exp.Expr, is_empty: bool, names: _Names) -> bool:
+    """The same with the joins that stand behind it within one pair of parentheses."""
+    joins = source.args.get("joins") or ()
+    if not joins:
+        return is_empty
+    alone = source.copy()
+    alone.set("joins", None)
+    return _joined_gives_none(alone, joins, names)
+
+
+def _takes_none(limit: exp.Expr | None) -> bool:
+    """`LIMIT 0`, `TOP 0` or `FETCH FIRST 0 ROWS`."""
+    if isinstance(limit, exp.Fetch):
+        count = limit.args.get("count")
+    else:
+        count = limit.expression if isinstance(limit, exp.Limit) else None
+    try:
+        value = None if count is None else literal_value(count)
+    except UnknownValue:
+        return False
+    return isinstance(value, int) and value == 0
+
+
+def _never_holds(clause: exp.Expr | None, names: _Names) -> bool:
+    """No row fulfils the condition: it is false or null, whatever the row."""
+    condition = clause.this if isinstance(clause, (exp.Where, exp.Having, exp.Qualify, exp.Paren)) else clause
+    match condition:
+        case None:
+            return False
+        case exp.Paren():
+            return _never_holds(condition, names) if condition is not clause else _never_holds(condition.this, names)
+        case exp.And():
+            return _never_holds(condition.left, names) or _never_holds(condition.right, names)
+        case exp.Or():
+            return _never_holds(condition.left, names) and _never_holds(condition.right, names)
+        case exp.NEQ() | exp.LT() | exp.GT() if (
+            isinstance(condition.left, exp.Column) and condition.left == condition.right
+        ):
+            return True
+    if isinstance(condition, exp.Exists):
+        return _is_empty(condition.this, names)
+    try:
+        value = literal_value(condition)
+    except UnknownValue:
+        return False
+    return value is None or value is False or value == 0

@@ -1,0 +1,90 @@
+"""The values of SQL expressions that consist of literals, as far as all warehouses agree on them."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+Constant = bool | int | float | str | None
+"""None is NULL."""
+
+_FALSE_WORDS = frozenset({"0", "f", "false", "n", "no", "off"})
+_TRUE_WORDS = frozenset({"1", "t", "true", "y", "yes", "on"})
+
+
+class UnknownValue(Exception):
+    """The value of an expression does not follow from its text alone."""
+
+
+def literal_value(node: exp.Expr) -> Constant:
+    """The value of an expression of literals; raises `UnknownValue` for any other."""
+    match node:
+        case exp.Paren():
+            return literal_value(node.this)
+        case exp.Boolean():
+            return bool(node.this)
+        case exp.Null():
+            return None
+        case exp.Literal():
+            return str(node.this) if node.is_string else _number(str(node.this))
+        case exp.Neg():
+            value = literal_value(node.this)
+            return -value if isinstance(value, (int, float)) else _unknown()
+        case exp.Cast():
+            return _cast(literal_value(node.this), node.to)
+        case exp.Not():
+            value = literal_value(node.this)
+            return not value if isinstance(value, bool) else None if value is None else _unknown()
+        case exp.Is():
+            one, other = literal_value(node.this), literal_value(node.expression)
+            return one is other if other is None or isinstance(other, bool) else _unknown()
+        case exp.EQ() | exp.NEQ() | exp.LT() | exp.LTE() | exp.GT() | exp.GTE():
+            return _compared(node, literal_value(node.left), literal_value(node.right))
+    return _unknown()
+
+
+def _unknown() -> Constant:
+    raise UnknownValue
+
+
+def _number(text: str) -> Constant:
+    try:
+        return int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        raise UnknownValue from None
+
+
+def _cast(value: Constant, to: exp.DataType) -> Constant:
+    if value is None:
+        return None
+    if to.is_type(exp.DataType.Type.BOOLEAN):
+        if isinstance(value, str):
+            word = value.strip().lower()
+            return False if word in _FALSE_WORDS else True if word in _TRUE_WORDS else _unknown()
+        return bool(value)
+    if to.is_type(*exp.DataType.INTEGER_TYPES) and isinstance(value, int):
+        return int(value)
+    return _unknown()
+
+
+def _compared(node: exp.Expr, one: Constant, other: Constant) -> Constant:
+    if one is None or other is None:
+        return None
+    if isinstance(one, str) is not isinstance(other, str):
+        raise UnknownValue
+    if isinstance(one, str) and not isinstance(node, (exp.EQ, exp.NEQ)):
+        raise UnknownValue  # a collation decides
+    match node:
+        case exp.EQ():
+            return one == other
+        case exp.NEQ():
+            return one != other
+    assert not isinstance(one, str)
+    assert not isinstance(other, str)
+    match node:
+        case exp.LT():
+            return one < other
+        case exp.LTE():
+            return one <= other
+        case exp.GT():
+            return one > other
+    return one >= other
