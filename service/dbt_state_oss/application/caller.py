@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 DEFAULT_ORGANIZATION = "default"
 """The one organization of a server without authentication, whatever header the caller sends."""
@@ -16,3 +16,5 @@ class Caller:
     request_id: str
     """The transport's `x-request-id`, equal at each repetition of a call (rule W6); 32 hex digits."""
     session_id: str = ""
+    request_bytes: int = field(default=0, compare=False)
+    """How large its request is; protobuf would encode the message again to tell."""

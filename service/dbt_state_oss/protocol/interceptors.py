@@ -46,7 +46,7 @@ def intercepted(
     async def behaviour(data: bytes, context: ServicerContext[Any, Any]) -> Any:
         if not calls.begin(context):
             return await context.abort(*STATUS_WHEN_ENDING)
-        caller = caller_of(context)
+        caller = caller_of(context, request_bytes=len(data))
         seconds = _time_allowed(context, timeout_seconds)
         started = time.perf_counter()
         try:
@@ -73,7 +73,7 @@ def intercepted(
     return behaviour
 
 
-def caller_of(context: ServicerContext[Any, Any]) -> Caller:
+def caller_of(context: ServicerContext[Any, Any], *, request_bytes: int) -> Caller:
     """Who asks, from the call's metadata; an absent or malformed request id is replaced by a fresh one (rule W6)."""
     request_id = session_id = ""
     for key, value in context.invocation_metadata() or ():
@@ -81,7 +81,7 @@ def caller_of(context: ServicerContext[Any, Any]) -> Caller:
             request_id = _identifier(value)
         elif key == "x-session-id":
             session_id = _identifier(value)
-    return Caller(organization=DEFAULT_ORGANIZATION, request_id=request_id or uuid4().hex, session_id=session_id)
+    return Caller(DEFAULT_ORGANIZATION, request_id or uuid4().hex, session_id, request_bytes=request_bytes)
 
 
 def _identifier(value: str | bytes) -> str:
