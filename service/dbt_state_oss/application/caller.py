@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 DEFAULT_ORGANIZATION = "default"
@@ -28,3 +28,5 @@ class Caller:
     session_id: str = ""
     client: ClientLine | None = None
     """Which client calls; None where its gRPC library is neither's."""
+    request_bytes: int = field(default=0, compare=False)
+    """How large its request is; protobuf would encode the message again to tell."""

@@ -56,7 +56,7 @@ class ExecutionServicer:
         return ConfirmExecutionResponse(success=True, execution_id=execution_id)
 
     async def record_executions(self, caller: Caller, request: RecordExecutionsRequest) -> RecordExecutionsResponse:
-        records = [await by_size(record.ByteSize(), recorded, record) for record in request.records]
+        records = [await by_size(caller.request_bytes, recorded, record) for record in request.records]
         stored = await self._record(caller, records)
         return RecordExecutionsResponse(records_stored=stored)
 

@@ -49,7 +49,7 @@ def intercepted(
     async def behaviour(data: bytes, context: ServicerContext[Any, Any]) -> Any:
         if not calls.begin(context):
             return await context.abort(*STATUS_WHEN_ENDING)
-        caller = caller_of(context)
+        caller = caller_of(context, request_bytes=len(data))
         seconds = _time_allowed(context, timeout_seconds)
         started = time.perf_counter()
         try:
@@ -76,7 +76,7 @@ def intercepted(
     return behaviour
 
 
-def caller_of(context: ServicerContext[Any, Any]) -> Caller:
+def caller_of(context: ServicerContext[Any, Any], *, request_bytes: int) -> Caller:
     """Who asks, from the call's metadata; an absent or malformed request id is replaced by a fresh one (rule W6)."""
     request_id = session_id = ""
     client = None
@@ -87,7 +87,7 @@ def caller_of(context: ServicerContext[Any, Any]) -> Caller:
             session_id = _identifier(value)
         elif key == "user-agent" and isinstance(value, str):
             client = client_line_of(value)
-    return Caller(DEFAULT_ORGANIZATION, request_id or uuid4().hex, session_id, client)
+    return Caller(DEFAULT_ORGANIZATION, request_id or uuid4().hex, session_id, client, request_bytes)
 
 
 def client_line_of(user_agent: str) -> ClientLine | None:

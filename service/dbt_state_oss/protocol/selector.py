@@ -33,7 +33,7 @@ class SelectorServicer:
 
     async def get_state_selection(self, caller: Caller, request: SelectorRequest) -> SelectorResponse:
         """Raises `InvalidRequest` for a criterion that is absent or too new to be known."""
-        selection = await by_size(request.ByteSize(), selection_of, request)
+        selection = await by_size(caller.request_bytes, selection_of, request)
         return SelectorResponse(node_unique_ids=await self._select(caller, selection))
 
 

@@ -41,19 +41,19 @@ class SqlServicer:
 
     async def submit_enriched_sql(self, caller: Caller, request: SubmitEnrichedSQLRequest) -> SubmitSQLResponse:
         return await self._answer(
-            caller, await by_size(request.ByteSize(), submission_of_query, request, caller.client)
+            caller, await by_size(caller.request_bytes, submission_of_query, request, caller.client)
         )
 
     async def submit_values(self, caller: Caller, request: SubmitValuesRequest) -> SubmitSQLResponse:
         return await self._answer(
-            caller, await by_size(request.ByteSize(), submission_of_values, request, caller.client)
+            caller, await by_size(caller.request_bytes, submission_of_values, request, caller.client)
         )
 
     async def submit_enriched_sql_speculative(
         self, caller: Caller, request: SubmitEnrichedSQLRequest
     ) -> SubmitSQLSpeculativeResponse:
         """A skip or a clone where the epochs sent so far prove it; else undecided: the client waits and asks again."""
-        submission = await by_size(request.ByteSize(), submission_of_query, request, caller.client)
+        submission = await by_size(caller.request_bytes, submission_of_query, request, caller.client)
         started = time.perf_counter()
         answer = await self._submit.speculatively(caller, submission)
         if answer is None:
