@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.e2e.dbt_process import DbtProcess
+from tests.e2e.conftest import ClientOf
 from tests.e2e.hunt.arena import open_arena
 from tests.e2e.hunt.hunt import Hunt
 from tests.e2e.hunt.mutated_server import MUTATIONS
@@ -33,13 +33,13 @@ StartHunt = Callable[..., Hunt]
 
 
 @pytest.fixture
-def start_hunt(tmp_path: Path, postgres: PostgresServer, client: DbtProcess) -> Iterator[StartHunt]:
+def start_hunt(tmp_path: Path, postgres: PostgresServer, client_of: ClientOf) -> Iterator[StartHunt]:
     """Makes hunts whose arenas are closed with the test."""
     with ExitStack() as stack:
 
         def start_hunt(seed: int, *, mutation: str | None = None) -> Hunt:
             name = f"hunt_{mutation or 'plain'}_{seed}"
-            arena = open_arena(tmp_path, postgres=postgres, client=client, name=name, mutation=mutation)
+            arena = open_arena(tmp_path, postgres=postgres, client_of=client_of, name=name, mutation=mutation)
             return Hunt(seed, stack.enter_context(arena))
 
         yield start_hunt
@@ -47,7 +47,7 @@ def start_hunt(tmp_path: Path, postgres: PostgresServer, client: DbtProcess) -> 
 
 @pytest.mark.parametrize("seed", [1, secrets.randbelow(1_000_000)], ids=["the fixed seed", "a fresh seed"])
 def test_a_short_hunt_finds_nothing_grave(seed: int, start_hunt: StartHunt) -> None:
-    """Needless builds are counted by long hunts: in a short one a single one is more than 1 %."""
+    """Needless builds are counted by long hunts: in a short one a single one is more than 0.5 %."""
     hunt = start_hunt(seed)
     tally = hunt.run(STEPS)
     told = f"make hunt SEED={seed} STEPS={STEPS}\n" + "\n".join(hunt.history)
