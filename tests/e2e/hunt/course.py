@@ -10,7 +10,7 @@ from typing import TypeVar
 from tests.e2e.generations import Generation
 from tests.e2e.hunt.arena import DEVELOPMENT, PRODUCTION, Arena, relation, twin_of
 from tests.e2e.hunt.data import DAMAGES, ON_SEEDS, ON_SNAPSHOTS, random_change
-from tests.e2e.hunt.edits import EDITS
+from tests.e2e.hunt.edits import EDITS, SILENT_EDITS, Edit
 from tests.e2e.hunt.evidence import Evidence
 from tests.e2e.hunt.generation import random_project
 from tests.e2e.hunt.project import SOURCES, Kind, Node
@@ -37,8 +37,10 @@ class Course:
         self._numbers = 100
         temper = self.random_of("temper")
         self._edits = _tempered(temper, EDITS)
+        self._silent_edits = _tempered(temper, SILENT_EDITS)
         changes: dict[Callable[[Random], None], int] = {
             self._edit: 10,
+            self._edit_silently: 5,
             self._revert: 3,
             self._change_data: 5,
             self._damage: 5,
@@ -93,7 +95,13 @@ class Course:
         return self._numbers
 
     def _edit(self, random: Random) -> None:
-        edited = drawn(random, self._edits)(random, self.project, self._number())
+        self._edit_by(random, self._edits)
+
+    def _edit_silently(self, random: Random) -> None:
+        self._edit_by(random, self._silent_edits)
+
+    def _edit_by(self, random: Random, edits: Mapping[Edit, int]) -> None:
+        edited = drawn(random, edits)(random, self.project, self._number())
         if edited is not None and edited[0].is_sound:
             self._versions.append(self.project)
             self.project, said = edited
@@ -116,7 +124,8 @@ class Course:
     def _change_data(self, random: Random) -> None:
         gained = self.project.source_columns
         may_gain = [source for source in SOURCES if len(gained.get(source, ())) < MOST_GAINED]
-        change = random_change(random, self._number(), may_gain=may_gain)
+        withdrawing = [parent for node in self.project.nodes.values() if node.withdraws for parent in node.parents]
+        change = random_change(random, self._number(), may_gain=may_gain, withdrawing=withdrawing)
         if change.column is not None:
             columns = (*gained.get(change.source, ()), change.column)
             self.project = replace(self.project, source_columns={**gained, change.source: columns})

@@ -46,8 +46,11 @@ class Change:
     """The column that the source gains."""
 
 
-def random_change(random: Random, number: int, *, may_gain: Collection[str] = SOURCES) -> Change:
-    """A change of a source table; `number` was never used before. Only the sources in `may_gain` gain a column."""
+def random_change(random: Random, number: int, *, may_gain: Collection[str], withdrawing: Collection[str]) -> Change:
+    """A change of a source table; `number` was never used before.
+
+    Only the sources in `may_gain` gain a column. From those in `withdrawing`, rows are withdrawn more often.
+    """
     source = random.choice(SOURCES)
     column = f"c{number}"
     new_rows = ", ".join(
@@ -76,7 +79,20 @@ def random_change(random: Random, number: int, *, may_gain: Collection[str] = SO
         f"where id % {modulus} = 1 or id = (select min(id) from {source})",
         "gain an empty column": added,
     }
-    weights = (8, 5, 3, 1, 2, 1, 2, 3, 4, 1, 4 * (source in may_gain), source in may_gain)
+    weights = (
+        8,
+        5,
+        3,
+        1,
+        2,
+        1,
+        2,
+        3,
+        8 if source in withdrawing else 1,
+        1,
+        4 * (source in may_gain),
+        source in may_gain,
+    )
     (said,) = random.choices(list(changes), weights)
     return Change(
         f"{said}: {source}",

@@ -30,9 +30,13 @@ def _pick(random: Random, nodes: list[Node]) -> Node | None:
 
 
 def _pick_read(random: Random, project: Project, nodes: list[Node]) -> Node | None:
-    """One of them, sooner one that is read, and one that asks for newer rows: such may be built without a new row."""
-    weights = [1 + 2 * len(project.children(node.name)) + 2 * node.only_newer for node in nodes]
+    """One of them, sooner one that is read, and still sooner one that may be built without a new row."""
+    weights = [1 + len(project.children(node.name)) * (4 if _may_be_silent(node) else 1) for node in nodes]
     return random.choices(nodes, weights)[0] if nodes else None
+
+
+def _may_be_silent(node: Node) -> bool:
+    return node.only_newer or node.kind is Kind.SNAPSHOT
 
 
 def _models(project: Project) -> list[Node]:
@@ -159,7 +163,8 @@ def evolve(random: Random, project: Project, number: int) -> Edited | None:
     columns = (*node.extra_columns, f"x{number}")
     if policy == "sync_all_columns" and random.random() < 0.3:
         columns = columns[1:] if random.random() < 0.5 else ()
-    changed = replace(node.configured(on_schema_change=policy), extra_columns=columns)
+    newer = node.only_newer or node.shape.keeps_ids
+    changed = replace(node.configured(on_schema_change=policy), extra_columns=columns, only_newer=newer)
     return project.with_node(changed), f"give {node.name} the additional columns {columns} by {policy}"
 
 
@@ -334,10 +339,6 @@ EDITS: dict[Edit, int] = {
     change_macro: 2,
     change_variable: 2,
     change_seed: 3,
-    change_hook: 6,
-    withdraw: 2,
-    evolve: 6,
-    watch: 1,
     copy_query: 1,
     swap_queries: 1,
     change_contract: 3,
@@ -353,3 +354,5 @@ EDITS: dict[Edit, int] = {
     add_test: 1,
 }
 """Every edit with its weight."""
+SILENT_EDITS: dict[Edit, int] = {evolve: 4, change_hook: 4, withdraw: 2, watch: 1}
+"""Edits after which an incremental or a snapshot may change its table without writing a row, with their weights."""

@@ -37,8 +37,9 @@ def random_project(random: Random) -> Project:
     for number, kind in enumerate([*FIRST_KINDS, *later]):
         project = project.with_node(random_node(random, project, f"n{number}", kind))
     for number in range(2):
-        pasts = [node.name for node in project.nodes.values() if node.kind.depends_on_its_past]
-        project = watched(random, project, random.choice(pasts), number)
+        pasts = [node for node in project.nodes.values() if node.kind.depends_on_its_past]
+        silent = [node for node in pasts if node.only_newer or node.kind is Kind.SNAPSHOT]
+        project = watched(random, project, random.choice(silent).name, number)
     for number in range(random.randint(3, 5)):
         test = random_test(random, project, f"t{number}")
         project = replace(project, tests={**project.tests, test.name: test})
@@ -61,6 +62,8 @@ def random_node(random: Random, project: Project, name: str, kind: Kind) -> Node
     if kind is Kind.SNAPSHOT:
         return random_snapshot(random, project, name)
     shape = random.choice(DOUBLE if random.random() < 0.35 and len(project.nodes) > 1 else SINGLE)
+    if kind is Kind.INCREMENTAL and not shape.keeps_ids and random.random() < 0.7:
+        shape = random.choice((Shape.SELECT, Shape.STAR, Shape.CTE))
     if kind is Kind.TABLE and random.random() < 0.07:
         shape = Shape.REMEMBER
     modulus = random.randint(3, 9)
@@ -89,7 +92,7 @@ def as_incremental(random: Random, node: Node) -> Node:
     configs = INCREMENTAL_CONFIGS if node.shape.keeps_ids else INCREMENTAL_CONFIGS[1:]
     config = random.choice(configs)
     appends = config["incremental_strategy"] == "append"
-    only_newer = appends or (node.shape.keeps_ids and random.random() < 0.5)
+    only_newer = appends or (node.shape.keeps_ids and random.random() < 0.7)
     kept = {key: value for key, value in node.config.items() if key in ("alias", "schema", "grants", "meta", "tags")}
     policy = random.choice(POLICIES)
     changed = replace(node, kind=Kind.INCREMENTAL, only_newer=only_newer, config={**kept, **config}, contract=False)
