@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from random import Random
 from typing import TypeVar
@@ -40,7 +40,7 @@ class Course:
         self._silent_edits = _tempered(temper, SILENT_EDITS)
         changes: dict[Callable[[Random], None], int] = {
             self._edit: 10,
-            self._edit_silently: 5,
+            self._edit_silently: 4,
             self._revert: 3,
             self._change_data: 5,
             self._damage: 5,
@@ -51,7 +51,7 @@ class Course:
         if temper.random() < 0.3:
             arena.shop.environment["RUN_CACHE_COMPARE_SELECTED_COLUMNS"] = "true"
             self.say("  the client compares selected columns")
-        self.older_client = temper.choice(OLDER_CLIENTS) if temper.random() < 0.3 else None
+        self.older_client = temper.choice(OLDER_CLIENTS) if temper.random() < 0.15 else None
         """Takes turns with the newest."""
         if self.older_client is not None:
             self.say(f"  some runs are made with {self.older_client.value}")
@@ -100,6 +100,19 @@ class Course:
     def _edit_silently(self, random: Random) -> None:
         self._edit_by(random, self._silent_edits)
 
+    def change_silently(self, random: Random) -> None:
+        """Something after which an incremental or a snapshot may change its table without writing a row, and nothing else."""
+        sources = [parent for it in self._may_be_silent for parent in it.parents if parent in SOURCES]
+        if sources and random.random() < 0.3:
+            self._change_source(random, sources, silent=True)
+        else:
+            self._edit_silently(random)
+
+    @property
+    def _may_be_silent(self) -> list[Node]:
+        nodes = self.project.nodes.values()
+        return [it for it in nodes if it.kind.depends_on_its_past and self.project.children(it.name)]
+
     def _edit_by(self, random: Random, edits: Mapping[Edit, int]) -> None:
         edited = drawn(random, edits)(random, self.project, self._number())
         if edited is not None and edited[0].is_sound:
@@ -122,10 +135,15 @@ class Course:
             self.say(f"  put {node.name} back to what it was")
 
     def _change_data(self, random: Random) -> None:
+        self._change_source(random, SOURCES)
+
+    def _change_source(self, random: Random, sources: Sequence[str], *, silent: bool = False) -> None:
         gained = self.project.source_columns
         may_gain = [source for source in SOURCES if len(gained.get(source, ())) < MOST_GAINED]
         withdrawing = [parent for node in self.project.nodes.values() if node.withdraws for parent in node.parents]
-        change = random_change(random, self._number(), may_gain=may_gain, withdrawing=withdrawing)
+        change = random_change(
+            random, self._number(), may_gain=may_gain, withdrawing=withdrawing, sources=sources, silent=silent
+        )
         if change.column is not None:
             columns = (*gained.get(change.source, ()), change.column)
             self.project = replace(self.project, source_columns={**gained, change.source: columns})

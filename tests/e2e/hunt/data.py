@@ -6,7 +6,7 @@ and of deletions only those of the newest rows are seen (docs/limits.md).
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -46,12 +46,25 @@ class Change:
     """The column that the source gains."""
 
 
-def random_change(random: Random, number: int, *, may_gain: Collection[str], withdrawing: Collection[str]) -> Change:
-    """A change of a source table; `number` was never used before.
+SILENT = ("touch a row", "withdraw rows", "withdraw none", "gain a column")
+"""Changes of a source that need not write a row into what reads it."""
 
-    Only the sources in `may_gain` gain a column. From those in `withdrawing`, rows are withdrawn more often.
+
+def random_change(
+    random: Random,
+    number: int,
+    *,
+    may_gain: Collection[str],
+    withdrawing: Collection[str],
+    sources: Sequence[str] = SOURCES,
+    silent: bool = False,
+) -> Change:
+    """A change of one of the sources; `number` was never used before.
+
+    Only the sources in `may_gain` gain a column. From those in `withdrawing`, rows are withdrawn more often. A `silent` change
+    need not write a row into what reads the source.
     """
-    source = random.choice(SOURCES)
+    source = random.choice(sources)
     column = f"c{number}"
     new_rows = ", ".join(
         f"({1000 + 10 * number + row}, {random.randint(0, 5)}, {random.randint(0, 99)}, {_stamp(number)}, 'new')"
@@ -93,7 +106,9 @@ def random_change(random: Random, number: int, *, may_gain: Collection[str], wit
         4 * (source in may_gain),
         source in may_gain,
     )
-    (said,) = random.choices(list(changes), weights)
+    by_kind = dict(zip(changes, weights, strict=True))
+    kinds = SILENT if silent else tuple(changes)
+    (said,) = random.choices(kinds, [by_kind[kind] for kind in kinds])
     return Change(
         f"{said}: {source}",
         changes[said],

@@ -38,8 +38,8 @@ def random_project(random: Random) -> Project:
         project = project.with_node(random_node(random, project, f"n{number}", kind))
     for number in range(2):
         pasts = [node for node in project.nodes.values() if node.kind.depends_on_its_past]
-        silent = [node for node in pasts if node.only_newer or node.kind is Kind.SNAPSHOT]
-        project = watched(random, project, random.choice(silent).name, number)
+        silent = [it for it in pasts if (it.only_newer if number == 0 else it.kind is Kind.SNAPSHOT)]
+        project = watched(random, project, random.choice(silent or pasts).name, number)
     for number in range(random.randint(3, 5)):
         test = random_test(random, project, f"t{number}")
         project = replace(project, tests={**project.tests, test.name: test})
@@ -48,7 +48,7 @@ def random_project(random: Random) -> Project:
 
 def watched(random: Random, project: Project, name: str, number: int) -> Project:
     """The project with a table that reads a node whole or counts it, now and then through a view."""
-    if random.random() < 0.35:
+    if random.random() < 0.25:
         view = Node(name=f"w{number}", kind=Kind.VIEW, parents=(name,), shape=Shape.STAR)
         project, name = project.with_node(view), view.name
     shape = random.choice((Shape.STAR, Shape.STAR, Shape.AGGREGATE))
@@ -64,7 +64,7 @@ def random_node(random: Random, project: Project, name: str, kind: Kind) -> Node
     shape = random.choice(DOUBLE if random.random() < 0.35 and len(project.nodes) > 1 else SINGLE)
     if kind is Kind.INCREMENTAL and not shape.keeps_ids and random.random() < 0.7:
         shape = random.choice((Shape.SELECT, Shape.STAR, Shape.CTE))
-    if kind is Kind.TABLE and random.random() < 0.07:
+    if kind is Kind.TABLE and random.random() < 0.04:
         shape = Shape.REMEMBER
     modulus = random.randint(3, 9)
     node = Node(

@@ -34,6 +34,8 @@ from tests.e2e.hunt.runs import MENDING, WHOLE, Command, random_command, views_o
 from tests.e2e.shop import Running
 
 ARRIVAL_SECONDS = 60
+SILENT_STEPS = 0.25
+"""The share of steps that do nothing but what may change a table without a new row."""
 
 
 class Hunt:
@@ -62,6 +64,10 @@ class Hunt:
 
     def _step(self, step: int, random: Random) -> None:
         if step == 1:
+            self._run(WHOLE)
+            return
+        if random.random() < SILENT_STEPS:
+            self._course.change_silently(random)
             self._run(WHOLE)
             return
         self._course.change(random)
