@@ -29,8 +29,12 @@ _DELETE_NEWEST = """
         where pg_xact_commit_timestamp(t.xmin) = (select max(pg_xact_commit_timestamp(o.xmin)) from {source} as o)
     )
     delete from {source} where id in (select id from newest) and not exists (select from newest where note = 'updated')
+        and (select count(*) from newest) < (select count(*) from {source})
 """
-"""Nothing where rows were updated last: with them gone, the epoch is again that of rows which nobody has seen since."""
+"""Nothing where all rows are equally new, since an empty table has no epoch.
+
+Nothing either where rows were updated last: with them gone, the epoch is again that of rows which nobody has seen since.
+"""
 
 
 @dataclass(frozen=True, slots=True)
