@@ -90,7 +90,7 @@ def silent_builds_go_unseen() -> None:
 
 def hooks_are_trusted() -> None:
     """A hook that is unchanged counts as one that changes nothing (rule F1a)."""
-    judge = recording.is_silent
+    judge = silent.is_silent
     _break(recording, "is_silent", lambda history, execution, **trust: judge(history, execution, trust_hooks=True))
 
 

@@ -22,7 +22,7 @@ CAUGHT_BY = {
     "ignore-configuration": (315, 2),
     "ignore-inputs": (14197, 2),
     "identity-without-inputs": (14197, 2),
-    "inherit-unseen": (2134, 3),
+    "inherit-unseen": (5678, 2),
     "clone-from-other-inputs": (389, 2),
     "copies-lack-nothing": (40, 2),
     "views-have-no-logic": (13323, 2),
