@@ -48,7 +48,7 @@ def start_hunt(tmp_path: Path, postgres: PostgresServer, client_of: ClientOf) ->
         yield start_hunt
 
 
-@pytest.mark.parametrize("seed", [1, secrets.randbelow(1_000_000)], ids=["the fixed seed", "a fresh seed"])
+@pytest.mark.parametrize("seed", [3, secrets.randbelow(1_000_000)], ids=["the fixed seed", "a fresh seed"])
 def test_a_short_hunt_finds_nothing_grave(seed: int, start_hunt: StartHunt) -> None:
     """Needless builds are counted by long hunts: in a short one a single one is more than 0.5 %."""
     hunt = start_hunt(seed)
