@@ -10,15 +10,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from tests.e2e.dbt_process import DbtProcess
+from tests.e2e.generations import Generation
 from tests.e2e.hunt.arena import open_arena
 from tests.e2e.hunt.hunt import Hunt
-from tests.e2e.hunt.judging import MOST_NEEDLESS, Fault
+from tests.e2e.hunt.judging import LEAST_CUT_OFFS, MOST_NEEDLESS, Fault
 from tests.e2e.hunt.mutated_server import MUTATIONS
 from tests.e2e.postgres import PostgresServer
 from tests.emulators.running import REMOTE_STORES, Emulators
@@ -61,15 +63,15 @@ def _hunt(seed: int, options: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hunt-")))
-        postgres, client, emulators = PostgresServer(), DbtProcess(Path(sys.executable)), Emulators(directory)
-        for each in (postgres, client, emulators):
+        postgres, emulators = PostgresServer(), Emulators(directory)
+        for each in (postgres, emulators):
             stack.callback(each.stop)
         store = options.state_store
         arena = stack.enter_context(
             open_arena(
                 directory,
                 postgres=postgres,
-                client=client,
+                client_of=_clients(stack),
                 name=f"hunt_{seed}",
                 mutation=options.mutation,
                 replicas=options.replicas,
@@ -78,6 +80,19 @@ def _hunt(seed: int, options: argparse.Namespace) -> dict[str, Any]:
         )
         tally = Hunt(seed, arena, tell=_tell).run(options.steps)
     return {"seed": seed, "seconds": round(time.monotonic() - began), **tally.as_json()}
+
+
+def _clients(stack: ExitStack) -> Callable[[Generation], DbtProcess]:
+    """The dbt process of a client, started when it is first asked for and stopped with the hunt."""
+    processes: dict[Generation, DbtProcess] = {}
+
+    def client_of(generation: Generation) -> DbtProcess:
+        if generation not in processes:
+            processes[generation] = DbtProcess(generation.interpreter())
+            stack.callback(processes[generation].stop)
+        return processes[generation]
+
+    return client_of
 
 
 def _tell(line: str) -> None:
@@ -146,23 +161,30 @@ def _hunt_apart(
 def _summary(reports: list[dict[str, Any]]) -> bool:
     """A line for each seed and one for all; whether they pass."""
     faults = list(Fault)
-    _tell("\nseed  steps  built  reused  cloned  errors  " + "  ".join(fault.name.lower() for fault in faults))
+    counted = ("steps", "built", "reused", "cloned", "cut_offs_possible", "cut_offs_taken", "runs_with_errors")
+    headings = ("seed", "steps", "built", "reused", "cloned", "cut-offs", "taken", "errors")
+    _tell("\n" + "  ".join((*headings, *(fault.name.lower() for fault in faults))))
     for report in reports:
         counts = (sum(found["fault"] == fault.value for found in report["findings"]) for fault in faults)
         columns = "  ".join(str(count).rjust(len(fault.name)) for count, fault in zip(counts, faults, strict=True))
-        _tell(
-            f"{report['seed']:4}  {report['steps']:5}  {report['built']:5}  {report['reused']:6}  {report['cloned']:6}  "
-            f"{report['runs_with_errors']:6}  {columns}"
-        )
+        numbers = zip(("seed", *counted), headings, strict=True)
+        _tell("  ".join((*(str(report[key]).rjust(len(heading)) for key, heading in numbers), columns)))
     rare = {fault.value for fault in faults if fault.may_be_rare}
     grave = [found for report in reports for found in report["findings"] if found["fault"] not in rare]
     needless = sum(found["fault"] in rare for report in reports for found in report["findings"])
     share = needless / max(1, needless + sum(report["reused"] for report in reports))
     _tell(
         f"\n{len(grave)} grave findings; {share:.2%} of the builds that could have been spared were made "
-        f"({MOST_NEEDLESS:.0%} may be)"
+        f"({MOST_NEEDLESS:.1%} may be)"
     )
-    return not grave and share <= MOST_NEEDLESS
+    possible, taken, in_doubt = (
+        sum(report[f"cut_offs_{key}"] for report in reports) for key in ("possible", "taken", "in_doubt")
+    )
+    _tell(
+        f"{taken} of {possible} early cut-offs taken ({LEAST_CUT_OFFS:.0%} must be); {in_doubt} more tables and tests were built "
+        "since nobody can know what their last build had read"
+    )
+    return not grave and share <= MOST_NEEDLESS and taken >= LEAST_CUT_OFFS * possible
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import psycopg2
 from tests.e2e.build import Build
 from tests.e2e.dbt_process import DbtProcess
+from tests.e2e.generations import Generation
 from tests.e2e.hunt.contents import Contents, contents
 from tests.e2e.hunt.data import SETUP
 from tests.e2e.hunt.files import project_files
@@ -52,7 +53,11 @@ def place(node: Node) -> str:
 class Arena:
     """Lays out projects, runs dbt with the client and without, and reads what came of it."""
 
-    def __init__(self, directory: Path, *, database: Database, server: Serving, client: DbtProcess) -> None:
+    def __init__(
+        self, directory: Path, *, database: Database, server: Serving, client_of: Callable[[Generation], DbtProcess]
+    ) -> None:
+        client = client_of(Generation.DBT_STATE_2_62)
+        self._client_of = client_of
         self.shop = Shop(directory, database=database, server=server, client=client)
         self.database = database
         self.server = server
@@ -64,6 +69,17 @@ class Arena:
         self.shop.write("profiles.yml", profiles(database, *TARGETS, *(twin_of(target) for target in TARGETS)))
         database.sql("do $$ begin create role reporter; exception when duplicate_object then null; end $$")
         database.sql(SETUP)
+
+    @contextmanager
+    def client(self, generation: Generation | None) -> Iterator[None]:
+        """Let the runs that begin in the block be those of another client than the newest."""
+        newest = self.shop.client
+        if generation is not None:
+            self.shop.client = self._client_of(generation)
+        try:
+            yield
+        finally:
+            self.shop.client = newest
 
     def lay_out(self, project: Project) -> None:
         """Let the files be those of the project."""
@@ -164,6 +180,11 @@ class Arena:
         ended = subprocess.run(command, env=environment, capture_output=True, check=False, text=True)
         assert ended.returncode == 0 or "nothing is recorded" in ended.stderr, ended.stderr
 
+    @property
+    def kills_servers(self) -> bool:
+        """Whether `a_kill` does anything."""
+        return isinstance(self.server, Replicas)
+
     def a_kill(self) -> AbstractContextManager[None]:
         """Where there are several servers, one is killed at some moment of the block."""
         return self.server.killing_one() if isinstance(self.server, Replicas) else nullcontext()
@@ -177,7 +198,7 @@ def open_arena(
     directory: Path,
     *,
     postgres: PostgresServer,
-    client: DbtProcess,
+    client_of: Callable[[Generation], DbtProcess],
     name: str,
     mutation: str | None = None,
     replicas: int = 1,
@@ -195,7 +216,7 @@ def open_arena(
         server = Replicas(directory / "server", count=replicas, store=store)
     try:
         database = postgres.create_database(name)
-        arena = Arena(directory / "shop", database=database, server=server, client=client)
+        arena = Arena(directory / "shop", database=database, server=server, client_of=client_of)
         yield arena
         arena.close()
     finally:

@@ -6,16 +6,18 @@ and of deletions only those of the newest rows are seen (docs/limits.md).
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from tests.e2e.hunt.project import SOURCES
+from tests.e2e.hunt.project import SOURCES, withdrawn_from
 
 SETUP = "create schema raw;" + "".join(
     f"""
     create table {source} (id integer, grp integer, val integer, touched_at timestamp, note text);
     insert into {source} select n, n % {4 + number}, (n * 37 + {number}) % 100,
         timestamp '2026-01-01' + n * interval '1 minute', 'first' from generate_series(1, {9 + number}) as n;
+    create table {withdrawn_from(source)} (id integer);
     """
     for number, source in enumerate(SOURCES)
 )
@@ -27,8 +29,12 @@ _DELETE_NEWEST = """
         where pg_xact_commit_timestamp(t.xmin) = (select max(pg_xact_commit_timestamp(o.xmin)) from {source} as o)
     )
     delete from {source} where id in (select id from newest) and not exists (select from newest where note = 'updated')
+        and (select count(*) from newest) < (select count(*) from {source})
 """
-"""Nothing where rows were updated last: with them gone, the epoch is again that of rows which nobody has seen since."""
+"""Nothing where all rows are equally new, since an empty table has no epoch.
+
+Nothing either where rows were updated last: with them gone, the epoch is again that of rows which nobody has seen since.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +46,39 @@ class Change:
     source: str
     seen: bool = True
     """Whether the change shows on PostgreSQL. Where it does not, what is recorded downstream has to be invalidated."""
+    column: str | None = None
+    """The column that the source gains."""
 
 
-def random_change(random: Random, number: int) -> Change:
-    """A change of a source table; `number` was never used before."""
-    source = random.choice(SOURCES)
+SILENT = ("touch a row", "withdraw rows", "withdraw none", "gain a column")
+"""Changes of a source that need not write a row into what reads it."""
+
+
+def random_change(
+    random: Random,
+    number: int,
+    *,
+    may_gain: Collection[str],
+    withdrawing: Collection[str],
+    sources: Sequence[str] = SOURCES,
+    silent: bool = False,
+) -> Change:
+    """A change of one of the sources; `number` was never used before.
+
+    Only the sources in `may_gain` gain a column. From those in `withdrawing`, rows are withdrawn more often. A `silent` change
+    need not write a row into what reads the source.
+    """
+    source = random.choice(sources)
+    column = f"c{number}"
     new_rows = ", ".join(
         f"({1000 + 10 * number + row}, {random.randint(0, 5)}, {random.randint(0, 99)}, {_stamp(number)}, 'new')"
         for row in range(random.randint(1, 3))
     )
     modulus = random.randint(2, 6)
     values = f"val = (val + {random.randint(1, 90)}) % 100, touched_at = {_stamp(number)}, note = 'updated'"
+    touch = f"update {source} set note = 'updated', touched_at = {_stamp(number)}"
+    touch_one = f"{touch} where id = (select min(id) from {source})"
+    withdrawn, added = withdrawn_from(source), f"alter table {source} add column {column} integer"
     changes = {
         "insert rows": f"insert into {source} values {new_rows}",
         "update rows": f"update {source} set {values} where id % {modulus} = 1",
@@ -61,9 +89,37 @@ def random_change(random: Random, number: int) -> Change:
         "drop and make anew": f"create table raw.fresh (like {source}); insert into raw.fresh table {source}; "
         f"drop table {source} cascade; alter table raw.fresh rename to {source[4:]}",
         "delete the oldest row": f"delete from {source} where id = (select min(id) from {source})",
+        "touch a row": touch_one,
+        "withdraw rows": f"insert into {withdrawn} select id from {source} where id % {modulus} = 0; {touch_one}",
+        "withdraw none": f"delete from {withdrawn}; {touch_one}",
+        "gain a column": f"{added}; {touch}, {column} = id "
+        f"where id % {modulus} = 1 or id = (select min(id) from {source})",
+        "gain an empty column": added,
     }
-    (said,) = random.choices(list(changes), (8, 5, 3, 1, 2, 1, 2))
-    return Change(f"{said}: {source}", changes[said], source, seen=said != "delete the oldest row")
+    weights = (
+        8,
+        5,
+        3,
+        1,
+        2,
+        1,
+        2,
+        3,
+        8 if source in withdrawing else 1,
+        1,
+        4 * (source in may_gain),
+        source in may_gain,
+    )
+    by_kind = dict(zip(changes, weights, strict=True))
+    kinds = SILENT if silent else tuple(changes)
+    (said,) = random.choices(kinds, [by_kind[kind] for kind in kinds])
+    return Change(
+        f"{said}: {source}",
+        changes[said],
+        source,
+        seen=said not in ("delete the oldest row", "gain an empty column"),
+        column=column if said in ("gain a column", "gain an empty column") else None,
+    )
 
 
 def _stamp(number: int) -> str:
@@ -81,4 +137,6 @@ DAMAGES = {
     "drop table {relation} cascade; create view {relation} as select * from {schema}.made_{number}",
 }
 """What somebody else may do to a table that dbt built."""
+ON_SEEDS = ("update a row", "insert a row", "truncate", "drop")
+"""dbt cannot load a seed into what has other columns."""
 ON_SNAPSHOTS = ("update a row", "truncate", "drop")

@@ -13,16 +13,30 @@ from tests.e2e.hunt.generation import (
     random_rows,
     random_test,
     random_test_config,
+    watched,
 )
-from tests.e2e.hunt.project import Kind, Node, Project, Shape, TestKind
+from tests.e2e.hunt.project import HOOK_COLUMN, SOURCES, Kind, Node, Project, Shape, TestKind
 
 Edited = tuple[Project, str]
 Edit = Callable[[Random, Project, int], Edited | None]
 """Random numbers, the project and a number that was never used; None where there is nothing to be edited so."""
 
+_HOOKED = (Kind.TABLE, Kind.INCREMENTAL, Kind.SNAPSHOT)
+_MOST_NODES = 15
+
 
 def _pick(random: Random, nodes: list[Node]) -> Node | None:
     return random.choice(nodes) if nodes else None
+
+
+def _pick_read(random: Random, project: Project, nodes: list[Node]) -> Node | None:
+    """One of them, sooner one that is read, and still sooner one that may be built without a new row."""
+    weights = [1 + len(project.children(node.name)) * (4 if _may_be_silent(node) else 1) for node in nodes]
+    return random.choices(nodes, weights)[0] if nodes else None
+
+
+def _may_be_silent(node: Node) -> bool:
+    return node.only_newer or node.kind is Kind.SNAPSHOT
 
 
 def _models(project: Project) -> list[Node]:
@@ -104,11 +118,85 @@ def change_seed(random: Random, project: Project, number: int) -> Edited | None:
 
 
 def change_hook(random: Random, project: Project, number: int) -> Edited | None:
-    node = _pick(random, [node for node in _models(project) if node.kind in (Kind.TABLE, Kind.INCREMENTAL)])
+    """A hook whose second run changes nothing, or none. An update would give a snapshot new rows at every run."""
+    node = _pick_read(random, project, [node for node in project.nodes.values() if node.kind in _HOOKED])
     if node is None:
         return None
-    hook = random.choice([None, f"update {{{{ this }}}} set grp = {random.randint(0, 4)} where id % 3 = 0"])
-    return project.with_node(node.configured(post_hook=hook)), f"give {node.name} the hook {hook}"
+    hooks: list[str | None] = [None, _deleting(random), _deleting(random)]
+    if node.kind is not Kind.SNAPSHOT:
+        hooks.append(f"update {{{{ this }}}} set grp = {random.randint(0, 4)} where id % 3 = 0")
+    if _may_be_altered(node):
+        hooks.append(f"alter table {{{{ this }}}} add column if not exists {HOOK_COLUMN} integer")
+    hook = random.choice(hooks)
+    changed = replace(node.configured(post_hook=hook), withdraws=False)
+    return project.with_node(changed), f"give {node.name} the hook {hook}"
+
+
+def _deleting(random: Random) -> str:
+    return f"delete from {{{{ this }}}} where id % {random.randint(2, 4)} = {random.randint(0, 1)}"
+
+
+def _may_be_altered(node: Node) -> bool:
+    """dbt would take the column away before each run, which a view on it forbids."""
+    return node.config.get("on_schema_change") != "sync_all_columns"
+
+
+def withdraw(random: Random, project: Project, number: int) -> Edited | None:
+    """A hook that deletes by a table which changes only together with the source."""
+    readers = [it for it in project.nodes.values() if it.kind in _HOOKED and set(SOURCES).intersection(it.parents)]
+    node = _pick_read(random, project, readers)
+    if node is None:
+        return None
+    changed = replace(node.configured(post_hook=None), withdraws=not node.withdraws)
+    return project.with_node(changed), f"let a hook of {node.name} delete what is withdrawn: {changed.withdraws}"
+
+
+def evolve(random: Random, project: Project, number: int) -> Edited | None:
+    """A column more, or less, in an incremental that lets its table follow."""
+    node = _pick_read(random, project, [node for node in _models(project) if node.kind is Kind.INCREMENTAL])
+    if node is None:
+        return None
+    policy = node.config.get("on_schema_change")
+    if policy in (None, "ignore"):
+        policies = ("append_new_columns", "append_new_columns", "sync_all_columns")
+        policy = "append_new_columns" if node.alters else random.choice(policies)
+    columns = (*node.extra_columns, f"x{number}")
+    if policy == "sync_all_columns" and random.random() < 0.3:
+        columns = columns[1:] if random.random() < 0.5 else ()
+    newer = node.only_newer or node.shape.keeps_ids
+    changed = replace(node.configured(on_schema_change=policy), extra_columns=columns, only_newer=newer)
+    return project.with_node(changed), f"give {node.name} the additional columns {columns} by {policy}"
+
+
+def watch(random: Random, project: Project, number: int) -> Edited | None:
+    nodes = [node for node in project.nodes.values() if node.kind.depends_on_its_past]
+    if len(project.nodes) >= _MOST_NODES - 1 or not nodes:
+        return None
+    node = random.choice(nodes)
+    grown = watched(random, project, node.name, number)
+    added = ", ".join(name for name in grown.nodes if name not in project.nodes)
+    return grown, f"let {added} read {node.name} whole, or count it"
+
+
+def copy_query(random: Random, project: Project, number: int) -> Edited | None:
+    """A model that renders what another renders."""
+    node = _pick(random, [node for node in _models(project) if node.kind in (Kind.TABLE, Kind.INCREMENTAL)])
+    if node is None or len(project.nodes) >= _MOST_NODES:
+        return None
+    copy = replace(node, name=f"n{number}").configured(alias=None)
+    return project.with_node(copy), f"add {copy.name}, which renders what {node.name} does"
+
+
+def swap_queries(random: Random, project: Project, number: int) -> Edited | None:
+    tables = [node for node in _models(project) if node.kind is Kind.TABLE]
+    if len(tables) < 2:
+        return None
+    one, other = random.sample(tables, 2)
+    place = {node.name: {key: node.config.get(key) for key in ("alias", "schema")} for node in (one, other)}
+    swapped = project
+    for mine, theirs in ((one, other), (other, one)):
+        swapped = swapped.with_node(replace(theirs, name=mine.name).configured(**place[mine.name]))
+    return swapped, f"let {one.name} and {other.name} swap their queries"
 
 
 def change_contract(random: Random, project: Project, number: int) -> Edited | None:
@@ -155,13 +243,19 @@ def change_strategy(random: Random, project: Project, number: int) -> Edited | N
         if node.config["strategy"] == "timestamp":
             return None
         config = random.choice(SNAPSHOT_CONFIGS)
-        return project.with_node(replace(node, config=config)), f"snapshot {node.name} by {config}"
+        changed = replace(node, config={**config, **_hook_of(node)})
+        return project.with_node(changed), f"snapshot {node.name} by {dict(changed.config)}"
     changed = as_incremental(random, node)
-    policy = random.choice([None, "append_new_columns", "sync_all_columns"])
-    changed = changed.configured(on_schema_change=policy)
+    changed = changed.configured(**_hook_of(node))
+    if not _may_be_altered(changed):
+        changed = changed.configured(post_hook=None)
     return project.with_node(
         changed
     ), f"build {node.name} by {dict(changed.config)}, newer rows only: {changed.only_newer}"
+
+
+def _hook_of(node: Node) -> dict[str, object]:
+    return {key: value for key, value in node.config.items() if key == "post_hook"}
 
 
 def change_place(random: Random, project: Project, number: int) -> Edited | None:
@@ -196,7 +290,7 @@ def change_kind(random: Random, project: Project, number: int) -> Edited | None:
 
 
 def add_model(random: Random, project: Project, number: int) -> Edited | None:
-    if len(project.nodes) > 13:
+    if len(project.nodes) >= _MOST_NODES:
         return None
     node = random_node(random, project, f"n{number}", random.choice([Kind.TABLE, Kind.VIEW, Kind.INCREMENTAL]))
     return project.with_node(node), f"add the {node.kind.value} {node.name} ({node.shape.value} of {node.parents})"
@@ -245,7 +339,8 @@ EDITS: dict[Edit, int] = {
     change_macro: 2,
     change_variable: 2,
     change_seed: 3,
-    change_hook: 3,
+    copy_query: 1,
+    swap_queries: 1,
     change_contract: 3,
     change_properties: 4,
     change_description: 2,
@@ -259,3 +354,5 @@ EDITS: dict[Edit, int] = {
     add_test: 1,
 }
 """Every edit with its weight."""
+SILENT_EDITS: dict[Edit, int] = {evolve: 4, change_hook: 4, withdraw: 2, watch: 1}
+"""Edits after which an incremental or a snapshot may change its table without writing a row, with their weights."""

@@ -70,7 +70,7 @@ def _entry(project: Project, node: Node) -> dict[str, object]:
         constraint = {"constraints": [{"type": "not_null"}]} if node.not_null else {}
         entry["columns"] = [{**column, **(constraint if column["name"] == "id" else {})} for column in columns]
     if node.kind is Kind.SEED:
-        config.update(node.config)
+        config.update(node.whole_config)
     if config:
         entry["config"] = config
     tests = [test for test in project.tests.values() if test.node == node.name and test.kind is not TestKind.SINGULAR]
@@ -97,12 +97,14 @@ def _singular(test: DataTest) -> str:
 def _snapshot(node: Node) -> dict[str, object]:
     parent = node.parents[0]
     relation = f"source('raw', '{parent[4:]}')" if parent in SOURCES else f"ref('{parent}')"
-    return {"name": node.name, "relation": relation, "config": {"unique_key": "id", **node.config}}
+    return {"name": node.name, "relation": relation, "config": {"unique_key": "id", **node.whole_config}}
 
 
 def seed_csv(node: Node) -> str:
-    """A seed's file."""
-    return "\n".join(["id,grp,val", *(",".join(map(str, row)) for row in node.rows), ""])
+    """A seed's file. Its column `ratio` is never whole, so that it does not fit into a table that dbt made without rows."""
+    return "\n".join(
+        ["id,grp,val,ratio", *(f"{id_},{group},{value},{value}.25" for id_, group, value in node.rows), ""]
+    )
 
 
 def reference(parent: str) -> str:
@@ -115,7 +117,7 @@ def _config(config: Mapping[str, object]) -> str:
 
 
 def _model(project: Project, node: Node) -> str:
-    config = {"materialized": node.kind.value, **node.config}
+    config = {"materialized": node.kind.value, **node.whole_config}
     return _config(config) + _dressed(query(project, node), node.cosmetics) + "\n"
 
 
@@ -130,7 +132,8 @@ def query(project: Project, node: Node) -> str:
         case Shape.SELECT:
             return f"select {columns}\nfrom {first} as a\n{where}"
         case Shape.STAR:
-            return f"select {'a.*' if extra else '*'}{extra}\nfrom {first} as a\n{where}"
+            everything = _rows_of(project, node.parents[0], "*")
+            return f"select {'a.*' if extra else '*'}{extra}\nfrom {everything} as a\n{where}"
         case Shape.CTE:
             return f"with base as (select * from {first})\nselect {columns}\nfrom base as a\n{where}"
         case Shape.WINDOW:
@@ -169,9 +172,10 @@ def query(project: Project, node: Node) -> str:
                 {{% endif %}}""")
 
 
-def _rows_of(project: Project, parent: str) -> str:
+def _rows_of(project: Project, parent: str, columns: str = "id, grp, val") -> str:
+    """What holds a parent's rows; of a snapshot the rows that are valid, so that ids stay unique."""
     if parent in project.nodes and project.nodes[parent].kind is Kind.SNAPSHOT:
-        return f"(select id, grp, val from {reference(parent)} where dbt_valid_to is null)"
+        return f"(select {columns} from {reference(parent)} where dbt_valid_to is null)"
     return reference(parent)
 
 

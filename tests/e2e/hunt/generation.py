@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from tests.e2e.hunt.project import SOURCES, DataTest, Kind, Node, Project, Shape, TestKind
+from tests.e2e.hunt.project import SOURCES, STAMP_COLUMNS, DataTest, Kind, Node, Project, Shape, TestKind
 
 INCREMENTAL_CONFIGS: tuple[dict[str, object], ...] = (
     {"incremental_strategy": "append"},
@@ -20,6 +20,8 @@ SNAPSHOT_CONFIGS: tuple[dict[str, object], ...] = (
     {"strategy": "check", "check_cols": ["val"], "hard_deletes": "invalidate"},
 )
 TIMESTAMP_CONFIG: dict[str, object] = {"strategy": "timestamp", "updated_at": "touched_at"}
+POLICIES = (None, None, "append_new_columns", "sync_all_columns")
+"""Of `on_schema_change`; None is dbt's default, to ignore."""
 FIRST_KINDS = (Kind.SEED, Kind.VIEW, Kind.TABLE, Kind.INCREMENTAL, Kind.SNAPSHOT, Kind.EPHEMERAL, Kind.TABLE)
 """Every project has these; the rest is drawn."""
 SINGLE = (Shape.SELECT, Shape.SELECT, Shape.STAR, Shape.STAR, Shape.CTE, Shape.WINDOW, Shape.TOP, Shape.AGGREGATE)
@@ -27,17 +29,30 @@ DOUBLE = (Shape.JOIN, Shape.SEMI_JOIN, Shape.UNION, Shape.SELF_JOIN, Shape.JOIN)
 
 
 def random_project(random: Random) -> Project:
-    """A project of nine to twelve nodes with a few tests."""
+    """A project of nine to thirteen nodes with a few tests."""
     project = Project(nodes={}, tests={})
     later = random.choices(
-        (Kind.TABLE, Kind.VIEW, Kind.INCREMENTAL, Kind.SNAPSHOT), (6, 3, 3, 1), k=random.randint(2, 5)
+        (Kind.TABLE, Kind.VIEW, Kind.INCREMENTAL, Kind.SNAPSHOT), (6, 3, 3, 1), k=random.randint(1, 3)
     )
     for number, kind in enumerate([*FIRST_KINDS, *later]):
         project = project.with_node(random_node(random, project, f"n{number}", kind))
+    for number in range(2):
+        pasts = [node for node in project.nodes.values() if node.kind.depends_on_its_past]
+        silent = [it for it in pasts if (it.only_newer if number == 0 else it.kind is Kind.SNAPSHOT)]
+        project = watched(random, project, random.choice(silent or pasts).name, number)
     for number in range(random.randint(3, 5)):
         test = random_test(random, project, f"t{number}")
         project = replace(project, tests={**project.tests, test.name: test})
     return project
+
+
+def watched(random: Random, project: Project, name: str, number: int) -> Project:
+    """The project with a table that reads a node whole or counts it, now and then through a view."""
+    if random.random() < 0.25:
+        view = Node(name=f"w{number}", kind=Kind.VIEW, parents=(name,), shape=Shape.STAR)
+        project, name = project.with_node(view), view.name
+    shape = random.choice((Shape.STAR, Shape.STAR, Shape.AGGREGATE))
+    return project.with_node(Node(name=f"w{number}t", kind=Kind.TABLE, parents=(name,), shape=shape))
 
 
 def random_node(random: Random, project: Project, name: str, kind: Kind) -> Node:
@@ -47,7 +62,9 @@ def random_node(random: Random, project: Project, name: str, kind: Kind) -> Node
     if kind is Kind.SNAPSHOT:
         return random_snapshot(random, project, name)
     shape = random.choice(DOUBLE if random.random() < 0.35 and len(project.nodes) > 1 else SINGLE)
-    if kind is Kind.TABLE and random.random() < 0.07:
+    if kind is Kind.INCREMENTAL and not shape.keeps_ids and random.random() < 0.7:
+        shape = random.choice((Shape.SELECT, Shape.STAR, Shape.CTE))
+    if kind is Kind.TABLE and random.random() < 0.04:
         shape = Shape.REMEMBER
     modulus = random.randint(3, 9)
     node = Node(
@@ -75,13 +92,17 @@ def as_incremental(random: Random, node: Node) -> Node:
     configs = INCREMENTAL_CONFIGS if node.shape.keeps_ids else INCREMENTAL_CONFIGS[1:]
     config = random.choice(configs)
     appends = config["incremental_strategy"] == "append"
-    only_newer = appends or (node.shape.keeps_ids and random.random() < 0.5)
+    only_newer = appends or (node.shape.keeps_ids and random.random() < 0.7)
     kept = {key: value for key, value in node.config.items() if key in ("alias", "schema", "grants", "meta", "tags")}
-    return replace(node, kind=Kind.INCREMENTAL, only_newer=only_newer, config={**kept, **config}, contract=False)
+    policy = random.choice(POLICIES)
+    changed = replace(node, kind=Kind.INCREMENTAL, only_newer=only_newer, config={**kept, **config}, contract=False)
+    return changed.configured(on_schema_change=policy)
 
 
 def random_snapshot(random: Random, project: Project, name: str) -> Node:
     parents = random_parents(random, project, 1, without=(Kind.EPHEMERAL, Kind.SNAPSHOT))
+    if not STAMP_COLUMNS.keys().isdisjoint(project.columns_read(parents[0])):
+        parents = (random.choice(SOURCES),)
     configs = (*SNAPSHOT_CONFIGS, TIMESTAMP_CONFIG) if parents[0] in SOURCES else SNAPSHOT_CONFIGS
     return Node(name=name, kind=Kind.SNAPSHOT, parents=parents, config=random.choice(configs))
 
@@ -94,6 +115,9 @@ def random_parents(random: Random, project: Project, count: int, *, without: tup
 
 
 def random_rows(random: Random) -> tuple[tuple[int, int, int], ...]:
+    """A seed's rows; now and then none."""
+    if random.random() < 0.2:
+        return ()
     return tuple((number, random.randint(0, 4), random.randint(0, 99)) for number in range(random.randint(3, 6)))
 
 

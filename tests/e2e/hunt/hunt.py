@@ -14,9 +14,11 @@ from random import Random
 
 from tests.e2e.build import Build, Decision
 from tests.e2e.gate import ClosedGate
+from tests.e2e.generations import Generation
 from tests.e2e.hunt.arena import DEVELOPMENT, PRODUCTION, TARGETS, Arena
 from tests.e2e.hunt.contents import Contents
 from tests.e2e.hunt.course import Course, drawn
+from tests.e2e.hunt.following import Claim, follow
 from tests.e2e.hunt.judging import (
     Fault,
     Finding,
@@ -32,6 +34,8 @@ from tests.e2e.hunt.runs import MENDING, WHOLE, Command, random_command, views_o
 from tests.e2e.shop import Running
 
 ARRIVAL_SECONDS = 60
+SILENT_STEPS = 0.25
+"""The share of steps that do nothing but what may change a table without a new row."""
 
 
 class Hunt:
@@ -60,6 +64,10 @@ class Hunt:
 
     def _step(self, step: int, random: Random) -> None:
         if step == 1:
+            self._run(WHOLE)
+            return
+        if random.random() < SILENT_STEPS:
+            self._course.change_silently(random)
             self._run(WHOLE)
             return
         self._course.change(random)
@@ -136,13 +144,17 @@ class Hunt:
         self._arena.lay_out(self._course.project)
         self._course.say(f"  {command.said}")
         before = self._arena.everything()
-        ours = self._with_client(command, interrupted=interrupted)
+        generation = None if interrupted else self._course.generation_of(self.tally.steps)
+        with self._arena.client(generation):
+            ours = self._with_client(command, interrupted=interrupted)
         if command.target == DEVELOPMENT and not command.full_refresh:
             self._arena.copy_into_development(self._copied_before_run(ours))
         theirs = self._arena.plain_dbt(command.target, *command.arguments)
         if after_disorder:
             self._arena.copy_into_twin(self._not_reached(ours))
-        self._judge(command, ours, theirs, before, self._arena.everything(), interrupted=interrupted)
+        self._judge(
+            command, ours, theirs, before, self._arena.everything(), interrupted=interrupted, generation=generation
+        )
 
     def _with_client(self, command: Command, *, interrupted: bool) -> Build:
         if not interrupted:
@@ -181,23 +193,34 @@ class Hunt:
         after: Contents,
         *,
         interrupted: bool,
+        generation: Generation | None,
     ) -> None:
         self.tally.add(self.tally.steps, ours, interrupted=interrupted)
         self._course.say("  " + account_of(ours))
         project = self._course.project
         if command.variable is not None:
             project = replace(project, variable=command.variable)
-        needless = self._course.evidence.follow(
-            command.target, project, ours, full_refresh=command.full_refresh, before=before, after=after
+        account = follow(
+            self._course.evidence,
+            command.target,
+            project,
+            ours,
+            full_refresh=command.full_refresh,
+            before=before,
+            after=after,
+            older_client="" if generation is None else generation.value,
         )
+        if interrupted:
+            self._course.evidence.server_killed()
+        self.tally.cut_offs_taken += account.cut_offs_taken
+        self.tally.cut_offs_in_doubt += account.in_doubt
         after = self._without_lost_views(after)
         self._find(Fault.OUTCOME, other_outcomes(ours, theirs))
         self._find(Fault.CONTENT, other_contents(project, ours, after))
-        for name in needless:
+        for name, claim in account.needless.items():
             if left_as_it_was(project, command.target, name, before, after):
-                because = ours.results[name].because
-                moved = "its inputs have changed" in because
-                self._find(Fault.MISSED_CUT_OFF if moved else Fault.NEEDLESS, f"{name}: {because}")
+                fault = Fault.MISSED_CUT_OFF if claim is Claim.CUT_OFF else Fault.NEEDLESS
+                self._find(fault, f"{name}: {ours.results[name].because}")
 
     def _without_lost_views(self, after: Contents) -> Contents:
         """Plain dbt drops views with a table that it builds anew; they are dropped in ours too, that both go on alike."""

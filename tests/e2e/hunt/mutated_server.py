@@ -13,9 +13,9 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
-from dbt_state_oss.application import gathering, register_clone
+from dbt_state_oss.application import gathering, recording, register_clone
 from dbt_state_oss.bootstrap import serve
-from dbt_state_oss.domain import clone, cloning, data_identity, decide, draft, fingerprint, rules
+from dbt_state_oss.domain import clone, cloning, data_identity, decide, draft, fingerprint, rules, silent
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.history import History, Input
 from dbt_state_oss.domain.submission import Code
@@ -83,6 +83,22 @@ def views_have_no_logic() -> None:
     _break(gathering, "raw_digest", lambda code: digest(replace(code, views=()) if isinstance(code, Code) else code))
 
 
+def silent_builds_go_unseen() -> None:
+    """What reads a table is told of no build that left its epoch where it was (rule F1a)."""
+    _break(recording, "is_silent", lambda history, execution, **trust: False)
+
+
+def hooks_are_trusted() -> None:
+    """A hook that is unchanged counts as one that changes nothing (rule F1a)."""
+    judge = silent.is_silent
+    _break(recording, "is_silent", lambda history, execution, **trust: judge(history, execution, trust_hooks=True))
+
+
+def columns_are_kept() -> None:
+    """An unchanged incremental or snapshot counts as one that keeps its columns (rule F1a)."""
+    _break(silent, "_keeps_its_columns", lambda before, execution: True)
+
+
 MUTATIONS: dict[str, Callable[[], None]] = {
     mutation.__name__.replace("_", "-"): mutation
     for mutation in (
@@ -96,6 +112,9 @@ MUTATIONS: dict[str, Callable[[], None]] = {
         clone_from_other_inputs,
         copies_lack_nothing,
         views_have_no_logic,
+        silent_builds_go_unseen,
+        hooks_are_trusted,
+        columns_are_kept,
     )
 }
 

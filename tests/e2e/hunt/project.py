@@ -12,6 +12,17 @@ from enum import Enum
 
 SOURCES = ("raw.s1", "raw.s2", "raw.s3")
 BASIC_COLUMNS = {"id": "integer", "grp": "integer", "val": "integer"}
+SEED_COLUMNS = {**BASIC_COLUMNS, "ratio": "double precision"}
+"""Of a seed that had rows when dbt created its table; without rows dbt makes every column an integer."""
+STAMP_COLUMNS = {
+    "dbt_scd_id": "text",
+    "dbt_updated_at": "timestamp without time zone",
+    "dbt_valid_from": "timestamp without time zone",
+    "dbt_valid_to": "timestamp without time zone",
+}
+"""What a snapshot adds to the columns of its source."""
+HOOK_COLUMN = "hooked"
+"""The column that an altering hook adds."""
 SOURCE_COLUMNS = {**BASIC_COLUMNS, "touched_at": "timestamp without time zone", "note": "text"}
 
 
@@ -84,6 +95,8 @@ class Node:
     """Of an incremental: whether it asks for rows above its highest `id` alone."""
     rows: tuple[tuple[int, int, int], ...] = ()
     """Of a seed."""
+    withdraws: bool = False
+    """A hook deletes what was withdrawn from the first source that it reads directly; no view has hooks."""
     waits_at_gate: bool = False
     cosmetics: int = 0
     """A number for how its file looks, without a meaning."""
@@ -100,10 +113,29 @@ class Node:
     def alias(self) -> str:
         return str(self.config.get("alias", self.name))
 
+    @property
+    def whole_config(self) -> Mapping[str, object]:
+        """The configuration, with the hook that deletes what was withdrawn."""
+        source = next((parent for parent in self.parents if parent in SOURCES), None)
+        if not self.withdraws or source is None or self.kind in (Kind.VIEW, Kind.EPHEMERAL):
+            return self.config
+        hook = f"delete from {{{{ this }}}} where id in (select id from {withdrawn_from(source)})"
+        return {**self.config, "post_hook": hook}
+
+    @property
+    def alters(self) -> bool:
+        """Whether its hook adds a column."""
+        return HOOK_COLUMN in str(self.whole_config.get("post_hook"))
+
     def configured(self, **config: object) -> Node:
         """The node with these configurations; None takes one away."""
         merged = {**self.config, **config}
         return replace(self, config={key: value for key, value in merged.items() if value is not None})
+
+
+def withdrawn_from(source: str) -> str:
+    """The table of the ids that hooks delete from what reads a source."""
+    return f"raw.withdrawn_from_{source.partition('.')[2]}"
 
 
 class TestKind(Enum):
@@ -139,6 +171,8 @@ class Project:
     tests: Mapping[str, DataTest]
     macro_addend: int = 0
     variable: int = 1
+    source_columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Columns that source tables have gained, all integers."""
 
     def with_node(self, node: Node, *, instead_of: str | None = None) -> Project:
         """The project with one node in the place of another, or of the one of its name, or added at the end."""
@@ -186,17 +220,37 @@ class Project:
     def columns(self, name: str) -> dict[str, str]:
         """The columns that a relation's query gives, with their types."""
         if name not in self.nodes:
-            return dict(SOURCE_COLUMNS)
+            return {**SOURCE_COLUMNS, **dict.fromkeys(self.source_columns.get(name, ()), "integer")}
         node = self.nodes[name]
         if node.kind is Kind.SEED:
-            return dict(BASIC_COLUMNS)
-        handed_on = self.columns_read(node.parents[0]) if node.shape is Shape.STAR else BASIC_COLUMNS
+            return dict(SEED_COLUMNS)
+        hands_on = node.shape is Shape.STAR or node.kind is Kind.SNAPSHOT
+        handed_on = self.columns_read(node.parents[0]) if hands_on else BASIC_COLUMNS
         return {**handed_on, **dict.fromkeys(node.extra_columns, "integer")}
 
     def columns_read(self, parent: str) -> dict[str, str]:
-        """The columns that a `*` over a parent gives; of a snapshot its children read the basic ones alone."""
-        is_snapshot = parent in self.nodes and self.nodes[parent].kind is Kind.SNAPSHOT
-        return dict(BASIC_COLUMNS) if is_snapshot else self.columns(parent)
+        """The columns that a `*` over a parent gives: those of its query, and what a snapshot and a hook add."""
+        columns = self.columns(parent)
+        if parent in self.nodes and self.nodes[parent].kind is Kind.SNAPSHOT:
+            columns |= STAMP_COLUMNS
+        if parent in self.nodes and self.nodes[parent].alters:
+            columns[HOOK_COLUMN] = "integer"
+        return columns
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether dbt can run it: parents come first, and no snapshot reads a column that it adds itself."""
+        known = set(SOURCES)
+        for node in self.nodes.values():
+            if not known.issuperset(node.parents):
+                return False
+            known.add(node.name)
+            if node.kind is Kind.SNAPSHOT and not self._may_be_snapshotted(node.parents[0]):
+                return False
+        return True
+
+    def _may_be_snapshotted(self, name: str) -> bool:
+        return STAMP_COLUMNS.keys().isdisjoint(self.columns_read(name))
 
     def tables_read(self, name: str) -> Iterator[str]:
         """What a node reads in the end, through ephemeral models and views, each time that it reads it."""
