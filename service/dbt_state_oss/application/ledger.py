@@ -112,12 +112,17 @@ class Ledger:
             document = await self._documents.read(key)
             if document is None or document.target != target:
                 return History()
-            if with_reader(document, reader.name) is not None:
-                await self._documents.update(
-                    key, lambda found: None if found is None else with_reader(found, reader.name)
-                )
-                document = self._documents.seen(key) or await self._documents.read(key)
-            return History() if document is None else history_of(document)
+            if with_reader(document, reader.name) is None:
+                return history_of(document)
+            listed_in: TargetDocument | None = None
+
+            def entered(found: TargetDocument | None) -> TargetDocument | None:
+                nonlocal listed_in
+                listed_in = found
+                return None if found is None else with_reader(found, reader.name)
+
+            await self._documents.update(key, entered)
+            return History() if listed_in is None else history_of(listed_in)
 
         return await self._of_each(relations, one)
 
