@@ -15,6 +15,9 @@ from tests.application.runs import Runs, table
 from tests.domain.building import HOUR, MINUTE, T0
 
 from dbt_state_oss.application.confirm import Outcome
+from dbt_state_oss.application.keys import target_key
+from dbt_state_oss.application.ownership.archive import Record as Archived
+from dbt_state_oss.application.ownership.transfer import Fate, compare, documents_of, write
 from dbt_state_oss.application.record import Recorded
 from dbt_state_oss.domain.clone import CloneOrder
 from dbt_state_oss.domain.decision import Build, Skip
@@ -247,3 +250,99 @@ async def test_a_build_that_was_recorded_first_without_a_question_tells_older_re
     await silently(runs, log(T0, hashes=HOOKED), T0)
 
     assert isinstance((await runs.ask(reader(T0, own))).decision, Build)
+
+
+async def exported(store: MemoryStore, *, without: Relation | None = None) -> dict[str, Archived]:
+    hidden = None if without is None else target_key("default", TargetKey("ns", without))
+    return {one.key: one async for one in documents_of(store, ticket_keys=False) if one.key != hidden}
+
+
+async def restored(clock: HandClock, archive: dict[str, Archived]) -> Runs:
+    """Runs against a server on a new store that an archive was imported into."""
+
+    async def records() -> AsyncIterator[Archived]:
+        for key in sorted(archive):
+            yield archive[key]
+
+    store = MemoryStore()
+    await write(records, store, lambda tally: None, overwrite=True)
+    return replica(store, clock, 2_000)
+
+
+async def test_a_reader_that_is_exported_before_a_silent_build_and_its_input_after_it_is_built(
+    runs: Runs, store: MemoryStore, clock: HandClock
+) -> None:
+    """Servers may run while a state is exported."""
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at))
+    before = await exported(store, without=LOG)
+    await silently(runs, log(at, hashes=HOOKED), at)
+    other = await restored(clock, {**await exported(store), **before})
+
+    again = await other.ask(reader(at, own))
+    assert isinstance(again.decision, Build)
+    own = await other.confirm(again)
+    assert isinstance((await other.ask(reader(at, own))).decision, Skip)
+    await other.inside.close()
+
+
+async def test_a_reader_that_is_exported_after_its_input_lists_no_reader_is_told_later(
+    runs: Runs, store: MemoryStore, clock: HandClock
+) -> None:
+    at = await runs.build(log(None))
+    before = await exported(store)
+    own = await runs.build(reader(at))
+    other = await restored(clock, {**await exported(store), **before})
+    assert isinstance((await other.ask(reader(at, own))).decision, Skip)
+    await silently(other, log(at, hashes=HOOKED), at)
+
+    assert isinstance((await other.ask(reader(at, own))).decision, Build)
+    await other.inside.close()
+
+
+async def test_an_incremental_that_was_invalidated_and_recorded_without_its_epoch_builds_its_readers(
+    runs: Runs,
+) -> None:
+    """Rule I5, where the client could not read the table's epoch before its build."""
+    at = await runs.build(log(None, house="bigquery"))
+    own = await runs.build(reader(at, house="bigquery"))
+    accounts = [one async for one in runs.inside.ledger.accounts("default") if "order_log" in one.target.name]
+    runs.inside.clock.time += MINUTE
+    await runs.inside.ledger.forget(accounts[0], at=runs.inside.clock.time)
+    await silently(runs, log(None, house="bigquery"), at)
+
+    assert isinstance((await runs.ask(reader(at, own, house="bigquery"))).decision, Build)
+
+
+@pytest.mark.parametrize("ahead", [4, 7, 9, 11])
+async def test_a_stamp_of_a_clock_that_is_ahead_builds_a_table_once(runs: Runs, ahead: int) -> None:
+    """Rules T4 and T10: a stamp that is believed makes no table older than its build."""
+    asked = await runs.ask(table(READER, f"select id from {SOURCE}", {SOURCE: T0}, None, house="snowflake"))
+    written = runs.inside.clock.time + 1_000
+    runs.inside.clock.time += 2_000
+    stamp = runs.inside.clock.time + ahead * MINUTE
+    await runs.inside.confirm(runs.caller(), asked.ticket, Outcome(stamp, runtime_ms=2_000))
+
+    again = await runs.ask(table(READER, f"select id from {SOURCE}", {SOURCE: T0}, written, house="snowflake"))
+    assert isinstance(again.decision, Skip)
+
+
+async def test_an_archive_that_was_imported_does_not_differ_from_what_is_there(
+    runs: Runs, store: MemoryStore, clock: HandClock
+) -> None:
+    """Whatever the order in which readers were listed."""
+    at = await runs.build(log(None))
+    for name in ("zebra", "reader", "ant"):
+        await runs.build(reader(at, relation=Relation(f'"shop"."prod"."{name}"')))
+    archive = await exported(store)
+
+    async def records() -> AsyncIterator[Archived]:
+        for key in sorted(archive):
+            yield archive[key]
+
+    other = MemoryStore()
+    await write(records, other, lambda tally: None, overwrite=True)
+    tally = await compare(records, other, lambda tally: None)
+    assert tally.counts[Fate.EQUAL] == len(archive)
+    here = await compare(records, store, lambda tally: None)
+    assert here.counts[Fate.EQUAL] == len(archive)

@@ -71,6 +71,8 @@ def moves_its_epoch(history: History, execution: Execution) -> bool:
         known.append((execution.found_epoch, execution.began_at))
     if execution.epoch is None or any(execution.epoch == epoch for epoch, _ in known):
         return False
+    if not known and history.is_forgotten:
+        return False
     moved_to = believed(execution.epoch, at=execution.confirmed_at)
     return all(moved_to > believed(epoch, at=at) for epoch, at in known)
 
