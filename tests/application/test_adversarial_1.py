@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.application.conftest import HandClock, Inside
+from tests.application.counting_store import CountingStore
 from tests.application.runs import Runs, table
 from tests.domain.building import HOUR, MINUTE, T0
 
@@ -18,6 +19,7 @@ from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.keys import target_key
 from dbt_state_oss.application.ownership.archive import Record as Archived
 from dbt_state_oss.application.ownership.transfer import Fate, compare, documents_of, write
+from dbt_state_oss.application.ports import Document, Unchanged, Version
 from dbt_state_oss.application.record import Recorded
 from dbt_state_oss.domain.clone import CloneOrder
 from dbt_state_oss.domain.decision import Build, Skip
@@ -208,7 +210,7 @@ async def test_a_reader_that_is_confirmed_while_readers_are_searched_for_is_told
     asked = await runs.ask(reader(at))
     own = 0
     ledger = runs.inside.ledger
-    search = ledger._names_of_readers
+    search = ledger._search.names
 
     async def searched(*arguments: Any) -> set[str]:
         nonlocal own
@@ -216,7 +218,7 @@ async def test_a_reader_that_is_confirmed_while_readers_are_searched_for_is_told
         own = await runs.confirm(asked)
         return found
 
-    monkeypatch.setattr(ledger, "_names_of_readers", searched)
+    monkeypatch.setattr(ledger._search, "names", searched)
     await silently(runs, log(at, hashes=HOOKED), at)
 
     assert own
@@ -346,3 +348,59 @@ async def test_an_archive_that_was_imported_does_not_differ_from_what_is_there(
     assert tally.counts[Fate.EQUAL] == len(archive)
     here = await compare(records, store, lambda tally: None)
     assert here.counts[Fate.EQUAL] == len(archive)
+
+
+class SlowStore(CountingStore):
+    """Answers after other tasks had their turn."""
+
+    async def get(self, key: str, *, unless: Version | None = None) -> Document | Unchanged | None:
+        for _ in range(10):
+            await asyncio.sleep(0)
+        return await super().get(key, unless=unless)
+
+
+async def test_searches_for_readers_at_the_same_time_are_few(clock: HandClock) -> None:
+    """After an upgrade no table lists its readers."""
+    store = SlowStore()
+    runs = replica(store, clock)
+    logs = [Relation(f'"shop"."prod"."log_{number}"') for number in range(20)]
+
+    def question(name: Relation, own: int | None, kind: ExecutionType, hashes: NodeHashes) -> Submission:
+        return table(name, f"select id from {SOURCE}", {SOURCE: T0}, own, hashes=hashes, execution_type=kind)
+
+    ats = [await runs.build(question(name, None, ExecutionType.FULL, HOOKLESS)) for name in logs]
+    owns = [
+        await runs.build(table(Relation(f'"shop"."prod"."reader_{number}"'), f"select id from {name}", {name: at}))
+        for number, (name, at) in enumerate(zip(logs, ats, strict=True))
+    ]
+    asked = [
+        await runs.ask(question(name, at, ExecutionType.APPEND, HOOKED)) for name, at in zip(logs, ats, strict=True)
+    ]
+    store.asked.clear()
+    confirms = zip(asked, ats, strict=True)
+    await asyncio.gather(*(runs.inside.confirm(runs.caller(), one.ticket, Outcome(at)) for one, at in confirms))
+
+    assert store.asked["get"] < 8 * 40, "each search reads 40 targets"
+    for number, (name, at) in enumerate(zip(logs, ats, strict=True)):
+        again = table(Relation(f'"shop"."prod"."reader_{number}"'), f"select id from {name}", {name: at}, owns[number])
+        assert isinstance((await runs.ask(again)).decision, Build)
+    await runs.inside.close()
+
+
+async def test_a_silent_build_is_recorded_though_its_client_waits_no_longer(clock: HandClock) -> None:
+    """A search among very many targets may take longer than a client waits; it does not ask again."""
+    store = SlowStore()
+    runs = replica(store, clock)
+    at = await runs.build(log(None, execution_type=ExecutionType.FULL))
+    own = await runs.build(reader(at))
+    asked = await runs.ask(log(at, hashes=HOOKED))
+    confirming = asyncio.create_task(runs.inside.confirm(runs.caller(), asked.ticket, Outcome(at)))
+    for _ in range(1_000):
+        if runs.inside.ledger._being_recorded:
+            break
+        await asyncio.sleep(0)
+    confirming.cancel()
+    await asyncio.gather(*runs.inside.ledger._being_recorded, confirming, return_exceptions=True)
+
+    assert isinstance((await runs.ask(reader(at, own))).decision, Build)
+    await runs.inside.close()
