@@ -44,6 +44,8 @@ class TargetDocument:
     readers: tuple[str, ...] | None = None
     """Names of the targets of this namespace that were built from this one, to be told of its silent builds (rule F1a); None
     where they are not on record."""
+    has_unlisted_readers: bool = False
+    """There may be readers from before the list was begun, which have to be searched for."""
     format: Literal["target/1"] = "target/1"
 
 

@@ -13,13 +13,13 @@ from dbt_state_oss.application.deadline import answered_within
 from dbt_state_oss.application.documents import DocumentCache
 from dbt_state_oss.application.keys import (
     is_aside,
-    namespace_prefix,
     target_key,
     target_key_of,
     target_prefix,
     texts_keys_beside,
 )
 from dbt_state_oss.application.ports import ObjectStore
+from dbt_state_oss.application.reader_search import ReaderSearch
 from dbt_state_oss.application.recording import Recording, history_of, with_reader
 from dbt_state_oss.application.side_by_side import side_by_side
 from dbt_state_oss.domain.dialects import EpochClock, dialect_named
@@ -68,6 +68,8 @@ class Ledger:
         self._documents: DocumentCache[TargetDocument] = DocumentCache(
             store, decode=decode_target, encode=encode, cache_bytes=cache_bytes
         )
+        self._search = ReaderSearch(store, self._documents)
+        self._being_recorded: set[asyncio.Task[None]] = set()
 
     async def history(self, organization: str, target: TargetKey) -> History:
         """The target's history, empty where nothing is known. One conditional read, however long the history."""
@@ -114,12 +116,17 @@ class Ledger:
             document = await self._documents.read(key)
             if document is None or document.target != target:
                 return History()
-            if with_reader(document, reader.name) is not None:
-                await self._documents.update(
-                    key, lambda found: None if found is None else with_reader(found, reader.name)
-                )
-                document = self._documents.seen(key) or await self._documents.read(key)
-            return History() if document is None else history_of(document)
+            if with_reader(document, reader.name) is None:
+                return history_of(document)
+            listed_in: TargetDocument | None = None
+
+            def entered(found: TargetDocument | None) -> TargetDocument | None:
+                nonlocal listed_in
+                listed_in = found
+                return None if found is None else with_reader(found, reader.name)
+
+            await self._documents.update(key, entered)
+            return History() if listed_in is None else history_of(listed_in)
 
         return await self._of_each(relations, one)
 
@@ -127,7 +134,7 @@ class Ledger:
         """Add an execution to a target's history; durable on return (rule W1), idempotent by its id (rule W2).
 
         The readers of the target are told of a silent build before it is recorded (rule F1a), and it is recorded only while
-        the list of readers is the one that was told.
+        the list of readers is the one that was told. That goes on where the caller gives up: the client does not ask again.
         """
         recording = Recording(target, execution)
 
@@ -144,26 +151,26 @@ class Ledger:
 
             await self._documents.update(target_key(organization, reader), noted)
 
-        while True:
-            await self._documents.update(target_key(organization, target), merged)
-            if recording.is_done:
-                return
-            if recording.needs_search:
-                recording.searched(await self._names_of_readers(organization, target))
-            names = recording.to_be_told
-            await self._of_each(names, told)
-            recording.told |= names
+        async def until_done() -> None:
+            while not recording.is_done:
+                if recording.needs_search:
+                    recording.searched(await self._search.names(organization, target))
+                names = recording.to_be_told
+                await self._of_each(names, told)
+                recording.told |= names
+                await self._documents.update(target_key(organization, target), merged)
 
-    async def _names_of_readers(self, organization: str, target: TargetKey) -> set[str]:
-        """The targets of the namespace that an execution on record was built from `target`: reads all of them."""
-        names: set[str] = set()
-        prefix = namespace_prefix(organization, target.namespace)
-        keys = (key async for key in self._store.list(prefix) if not is_aside(key))
-        async with aclosing(side_by_side(keys, self._keyed)) as found:
-            async for _, document in found:
-                if document is not None and any(target.name in one.inputs for one in document.executions):
-                    names.add(document.target.name)
-        return names
+        await self._documents.update(target_key(organization, target), merged)
+        if not recording.is_done:
+            task = asyncio.create_task(until_done(), name="record a silent build")
+            self._being_recorded.add(task)
+            task.add_done_callback(self._recorded)
+            await asyncio.shield(task)
+
+    def _recorded(self, task: asyncio.Task[None]) -> None:
+        self._being_recorded.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever still waits for the task is told of it
 
     async def _of_each(self, names: Collection[K], work: Callable[[K], Awaitable[V]]) -> dict[K, V]:
         """What `work` returns for each name, some of them side by side."""

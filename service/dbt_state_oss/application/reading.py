@@ -16,18 +16,19 @@ async def read_by(ledger: Ledger, organization: str, target: TargetKey, draft: E
     If one of them has been built meanwhile, what the draft read of it is not known, so neither is its content or lineage. If
     that build was silent, the epoch that was reported does not tell what was read.
     """
-    own = {relation: known for relation, known in draft.inputs.items() if known.lineage is not None}
-    if not own:
+    if not draft.inputs:
         return draft
-    histories = await ledger.read_by(organization, target, own)
+    # One that was on no record when the build was decided may have come on record since.
+    histories = await ledger.read_by(organization, target, draft.inputs)
     unseen = {
         relation: replace(known, epoch=None)
-        for relation, known in own.items()
+        for relation, known in draft.inputs.items()
         if silent_build_since(histories[relation], draft, known)
     }
     draft = replace(draft, inputs={**draft.inputs, **unseen}) if unseen else draft
     if draft.origin is None and any(
-        relation in unseen or _was_built_meanwhile(draft, known, histories[relation]) for relation, known in own.items()
+        relation in unseen or _was_built_meanwhile(draft, known, histories[relation])
+        for relation, known in draft.inputs.items()
     ):
         return replace(draft, data_identity=None, lineage=UNKNOWN_LINEAGE)
     return draft

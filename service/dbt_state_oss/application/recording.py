@@ -65,12 +65,18 @@ class Recording:
         silent = is_silent(history, execution) if recorded is None else recorded.silent
         if silent and recorded is None:
             self._built_at_least(1 + (history.last_build_at or 0))
-            self.needs_search = document.readers is None and self._found is None
+            self.needs_search = document.readers is None or (document.has_unlisted_readers and self._found is None)
             self.to_be_told = {*(document.readers or ()), *(self._found or ())} - self.told
+            if document.readers is None:
+                # Readers that are confirmed during the search enter themselves.
+                return replace(document, readers=(), has_unlisted_readers=True)
             if not self.is_done:
                 return None
+        if silent:
+            confirmed_at = self._built_at if recorded is None else max(recorded.confirmed_at, execution.confirmed_at)
+            execution = replace(execution, confirmed_at=confirmed_at)
         joined = history.merged([replace(execution, silent=silent)])
-        changed = replace(document, executions=joined.executions, readers=self._readers(document, history))
+        changed = self._with_list(replace(document, executions=joined.executions), history)
         return None if changed == document else changed
 
     def noted_by(self, reader: TargetDocument) -> TargetDocument | None:
@@ -79,15 +85,18 @@ class Recording:
         return None if noted == reader else noted
 
     def _built_at_least(self, moment: int) -> None:
-        """Note the build as later than all that is on record, so that no reader takes an older one for it."""
+        """Record the build as later than all that is on record, so that no reader takes an older one for it."""
         if moment > self._built_at:
             self._built_at = moment
             self.told.clear()
 
-    def _readers(self, document: TargetDocument, history: History) -> tuple[str, ...] | None:
-        """The list of readers. It begins with the first build in place after which no unlisted reader can be up to date."""
+    def _with_list(self, document: TargetDocument, history: History) -> TargetDocument:
+        """The document with its list of readers. It begins with the first build in place after which no unlisted reader can be
+        up to date. Of a first build that nobody asked about it is not known whether its table was there before."""
         execution = self._execution
-        if document.readers is not None or not execution.is_in_place:
-            return document.readers
-        complete = self._found is not None or moves_its_epoch(history, execution)
-        return () if complete else None
+        if not execution.is_in_place or (document.readers is not None and not document.has_unlisted_readers):
+            return document
+        known = execution.decided_at is not None or execution.found_epoch is not None or bool(history.executions)
+        if self._found is not None or (known and moves_its_epoch(history, execution)):
+            return replace(document, readers=document.readers or (), has_unlisted_readers=False)
+        return document

@@ -176,7 +176,7 @@ def draft_copy(case: Case, clone: Clone, *, execution_id: str, decided_at: int) 
     them, which its inputs must then tell.
     """
     source = clone.execution
-    draft = draft_execution(case, execution_id=execution_id, decided_at=decided_at)
+    draft = draft_execution(case, execution_id=execution_id, decided_at=decided_at, is_copy=True)
     draft = replace(
         draft,
         built_at=source.built_at,

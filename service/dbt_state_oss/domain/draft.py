@@ -23,13 +23,13 @@ OVERSIZED = f"its request names more than {MOST_RELATIONS} tables and views, too
 _NEVER_REUSED = "it was built while the server was set to reuse it never"
 
 
-def draft_execution(case: Case, *, execution_id: str, decided_at: int | None) -> Execution:
+def draft_execution(case: Case, *, execution_id: str, decided_at: int | None, is_copy: bool = False) -> Execution:
     """The execution that a build of this case would leave, to be completed when it is confirmed (rule W3).
 
     Its `upstream` must have been gathered. Epoch, times and outcome are still empty.
     """
-    logic = case.logic
-    inputs = {relation: _recorded(case, relation, asked=decided_at is not None) for relation in case.leaves_read()}
+    logic, asked = case.logic, decided_at is not None
+    inputs = {relation: _recorded(case, relation, asked=asked, is_copy=is_copy) for relation in case.leaves_read()}
     node = case.submission.node
     lineage = lineage_of(logic, node.hashes, inputs, template=case.template)
     execution = Execution(
@@ -66,12 +66,17 @@ def _stamped_from(case: Case, decided_at: int | None) -> Epoch | None:
     return stamped_from(case.dialect, decided_at, case.submission.own_epoch) if case.submission.client_stamps else None
 
 
-def _recorded(case: Case, relation: Relation, *, asked: bool) -> Input:
+def _recorded(case: Case, relation: Relation, *, asked: bool, is_copy: bool) -> Input:
     """What is recorded of an input. A stamped epoch far ahead of the server's clock would hide later changes (rule T10).
 
-    Where nobody asked before the build, only the epoch that was reported tells which builds of the input it came after.
+    A build that is decided after the note of a silent build reads what that left, though its confirmation may have failed after
+    the note. Of a copy's content nothing is known but its source's record. Where nobody asked before the build, only the epoch
+    that was reported tells which builds of the input it came after.
     """
     known = case.input_now(relation)
+    noted_at = case.history.silent_builds.get(relation)
+    if asked and not is_copy and noted_at is not None:
+        known = replace(known, last_build_at=max(noted_at, known.last_build_at or noted_at))
     if not asked:
         history = case.upstream.get(relation, History())
         known = replace(known, last_build_at=history.last_build_known_by(known.epoch, case.clock))

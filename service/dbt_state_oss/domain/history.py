@@ -365,11 +365,17 @@ class History:
 
 
 def _trimmed(executions: Iterable[Execution]) -> tuple[Execution, ...]:
-    """Newest first: the newest by epoch, those by when they were confirmed, and the last one that tells of a hook's work."""
+    """Newest first: the newest by epoch, those by when they were confirmed, the last one that tells of a hook's work, the newest
+    silent build, and that of each of the newest epochs, which names what stands there (rules F1a, I3)."""
     newest = sorted(executions, key=_age_order, reverse=True)
     heard_last = sorted(newest, key=lambda one: (one.confirmed_at, one.id), reverse=True)
     hooked = [one for one in heard_last if one.hook_wrote]
-    kept = {one.id for one in (*newest[:HISTORY_LENGTH], *heard_last[:HISTORY_LENGTH], *hooked[:1])}
+    silent = [one for one in heard_last if one.silent]
+    naming = {one.epoch: one for one in reversed(silent)}
+    named = (naming[one.epoch] for one in newest[:HISTORY_LENGTH] if one.epoch in naming)
+    kept = {
+        one.id for one in (*newest[:HISTORY_LENGTH], *heard_last[:HISTORY_LENGTH], *hooked[:1], *silent[:1], *named)
+    }
     return tuple(one for one in newest if one.id in kept)
 
 

@@ -314,7 +314,8 @@ def _is_older_than_its_build(case: Case, latest: Execution) -> bool:
         return False
     if latest.found_epoch is not None and own <= latest.found_epoch:
         return True
-    if own < latest.epoch - latest.longest_duration_ms - _STAMP_SLACK_MS:
+    # A client whose clock is ahead stamps later than its build was over.
+    if own < min(latest.epoch, latest.confirmed_at) - latest.longest_duration_ms - _STAMP_SLACK_MS:
         return True
     older = (one for one in case.history.executions if one.epoch is not None and one.epoch < latest.epoch)
     return any(own <= one.epoch and not one.left_the_same(latest) for one in older if one.epoch is not None)

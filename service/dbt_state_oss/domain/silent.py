@@ -64,10 +64,15 @@ def moves_its_epoch(history: History, execution: Execution) -> bool:
     if _is_stamped(execution):
         # A stamp is always later. Only what the table is reported at afterwards tells whether anything was written.
         return not before and execution.found_epoch is None and not history.is_forgotten
-    known = [believed(one.epoch, at=one.confirmed_at) for one in before if one.epoch is not None]
+    known = [(one.epoch, one.confirmed_at) for one in before if one.epoch is not None]
     if execution.found_epoch is not None:
-        known.append(believed(execution.found_epoch, at=execution.began_at))
-    return execution.epoch is not None and all(execution.epoch > epoch for epoch in known)
+        known.append((execution.found_epoch, execution.began_at))
+    if execution.epoch is None or any(execution.epoch == epoch for epoch, _ in known):
+        return False
+    if not known and history.is_forgotten:
+        return False
+    moved_to = believed(execution.epoch, at=execution.confirmed_at)
+    return all(moved_to > believed(epoch, at=at) for epoch, at in known)
 
 
 def _may_keep_its_epoch(history: History, execution: Execution) -> bool:

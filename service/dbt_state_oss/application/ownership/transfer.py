@@ -6,8 +6,8 @@ fails, `InvalidRequest` for a key that is none.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -29,6 +29,7 @@ from dbt_state_oss.application.side_by_side import documents_under, side_by_side
 from dbt_state_oss.domain.data_identity import is_named_by_epoch
 from dbt_state_oss.domain.history import Execution, Input
 from dbt_state_oss.domain.silent import with_silent_build
+from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.errors import Conflict
 
 EXAMPLES = 5
@@ -103,7 +104,11 @@ async def write(records: Records, store: ObjectStore, told: Told, *, overwrite: 
     What somebody writes at the same time is theirs and is left, to be told of as `Fate.OVERTAKEN`. `into_use`: older
     records come into a store that has been in use. An execution that comes in may have missed silent builds of what it read
     (rule F1a), so its inputs of that kind count as unknown.
+
+    A state may be exported while servers run. So a reader may come in as it was before a silent build that comes in too, and a
+    list of readers without a reader that comes in.
     """
+    silent = await _silent_builds(records)
 
     async def fate(record: Record) -> tuple[str, Fate]:
         found = await store.get(record.key)
@@ -114,7 +119,8 @@ async def write(records: Records, store: ObjectStore, told: Told, *, overwrite: 
         if to_be is Fate.REPLACED and not overwrite:
             return record.key, Fate.OVERTAKEN
         try:
-            data = _merged(_doubted(record, there) if into_use else record, there)
+            informed = _informed(record, silent)
+            data = _merged(_doubted(informed, there) if into_use else informed, there)
             await store.put(record.key, data, expected=None if there is None else there.version)
         except Conflict:
             return record.key, Fate.OVERTAKEN
@@ -158,6 +164,37 @@ def _merged(record: Record, there: Document | None) -> bytes:
         return record.data
 
 
+async def _silent_builds(records: Records) -> dict[TargetKey, int]:
+    """When each target that comes in was last built silently, Unix milliseconds."""
+    silent: dict[TargetKey, int] = {}
+    async for record in records():
+        if is_target_key(record.key):
+            with suppress(BrokenDocument):
+                document = decode_target(record.data)
+                built_at = [one.confirmed_at for one in document.executions if one.silent]
+                if built_at:
+                    silent[document.target] = max(built_at)
+    return silent
+
+
+def _informed(record: Record, silent: Mapping[TargetKey, int]) -> Record:
+    """The record with the silent builds that it does not know, and with a list of readers that may lack some."""
+    if not is_target_key(record.key):
+        return record
+    try:
+        document = decode_target(record.data)
+    except BrokenDocument:
+        return record
+    notes = dict(document.silent_builds)
+    for execution in document.executions:
+        for relation, known in execution.inputs.items():
+            built_at = silent.get(TargetKey(document.target.namespace, relation))
+            if built_at is not None and (known.last_build_at is None or known.last_build_at < built_at):
+                notes = with_silent_build(notes, relation, built_at)
+    unlisted = document.has_unlisted_readers or document.readers is not None
+    return replace(record, data=encode(replace(document, silent_builds=notes, has_unlisted_readers=unlisted)))
+
+
 def _doubted(record: Record, there: Document | None) -> Record:
     """The record; what its executions read of tables that are built in place is unknown, where the store does not have them."""
     if not is_target_key(record.key):
@@ -193,7 +230,11 @@ def _joined_targets(mine: TargetDocument, theirs: TargetDocument) -> TargetDocum
     for relation, built_at in theirs.silent_builds.items():
         silent_builds = with_silent_build(silent_builds, relation, built_at)
     joined = replace(
-        kept, executions=history.executions, silent_builds=silent_builds, readers=_all_readers(mine, theirs)
+        kept,
+        executions=history.executions,
+        silent_builds=silent_builds,
+        readers=_all_readers(mine, theirs),
+        has_unlisted_readers=mine.has_unlisted_readers or theirs.has_unlisted_readers,
     )
     return None if joined == mine else joined
 
@@ -202,7 +243,7 @@ def _all_readers(one: TargetDocument, other: TargetDocument) -> tuple[str, ...] 
     """The readers of both; None, which has them searched for, where one of the two does not list them."""
     if one.readers is None or other.readers is None:
         return None
-    return tuple(sorted({*one.readers, *other.readers}))
+    return tuple(dict.fromkeys((*other.readers, *one.readers)))
 
 
 def _joined_shards(mine: NodeShard, theirs: NodeShard) -> NodeShard:
