@@ -404,3 +404,17 @@ async def test_a_silent_build_is_recorded_though_its_client_waits_no_longer(cloc
 
     assert isinstance((await runs.ask(reader(at, own))).decision, Build)
     await runs.inside.close()
+
+
+async def test_readers_of_an_incremental_that_is_never_reused_are_built_after_it(
+    store: MemoryStore, clock: HandClock
+) -> None:
+    """Its records prove nothing (rule L15), so not that a run which wrote no row changed nothing."""
+    inside = Inside(store, clock, trusted_hooks=READERS, never_reuse=NodePatterns(("model.shop.order_log",)))
+    runs = Runs(inside)
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at))
+    await silently(runs, log(at), at)
+
+    assert isinstance((await runs.ask(reader(at, own))).decision, Build)
+    await inside.close()

@@ -107,6 +107,7 @@ def _changed_nothing(before: Execution, execution: Execution) -> bool:
     return (
         execution.logic.execution_type in _ADDS_OR_KEEPS
         and execution.hooks_are_harmless
+        and execution.unproven is None
         and hashes.body is not None
         and hashes == before.hashes
         and before.logic.dialect == execution.logic.dialect
