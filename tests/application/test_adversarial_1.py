@@ -418,3 +418,14 @@ async def test_readers_of_an_incremental_that_is_never_reused_are_built_after_it
 
     assert isinstance((await runs.ask(reader(at, own))).decision, Build)
     await inside.close()
+
+
+@pytest.mark.parametrize(("header", "is_built"), [('"delete from a.b"', True), ("", False), ("null", False)])
+async def test_a_header_may_delete_in_a_run_that_writes_no_row(runs: Runs, header: str, *, is_built: bool) -> None:
+    """`sql_header` runs before the query of each run, and its text is no configuration where a macro sets it."""
+    extras = {"on_schema_change": '"ignore"', "sql_header": header}
+    at = await runs.build(log(None, extras=extras))
+    own = await runs.build(reader(at))
+    await silently(runs, log(at, source=T0 + 1, extras=extras), at)
+
+    assert isinstance((await runs.ask(reader(at, own))).decision, Build if is_built else Skip)

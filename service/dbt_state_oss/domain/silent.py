@@ -22,6 +22,10 @@ _ADDS_OR_KEEPS = frozenset(
 
 _SCHEMA_IS_KEPT = canonical_extras({"on_schema_change": '"ignore"'}).items()
 
+_HEADER = "sql_header"
+_NO_HEADER = frozenset(canonical_extras({text: text for text in ("", "null", '""')}).values())
+"""Any other header is SQL that runs before the query, and may write as a hook does."""
+
 
 def is_silent(history: History, execution: Execution) -> bool:
     """Whether readers of the target cannot see by its epoch that `execution` may have changed it (rule F1a).
@@ -108,6 +112,7 @@ def _changed_nothing(before: Execution, execution: Execution) -> bool:
         execution.logic.execution_type in _ADDS_OR_KEEPS
         and execution.hooks_are_harmless
         and execution.unproven is None
+        and execution.logic.extras.get(_HEADER, "") in {"", *_NO_HEADER}
         and hashes.body is not None
         and hashes == before.hashes
         and before.logic.dialect == execution.logic.dialect
