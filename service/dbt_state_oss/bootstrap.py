@@ -149,6 +149,7 @@ async def _assemble(
     )
     candidates = Candidates(store, ledger)
     clone = RegisterClone(ledger=ledger, tickets=tickets, clock=clock, never_reuse=settings.decisions.never_reuse)
+    sessions = Sessions()
     submit = Submit(
         gathering=gathering,
         candidates=candidates,
@@ -159,9 +160,9 @@ async def _assemble(
         texts=texts,
         clock=clock,
         decide_within_seconds=settings.listen.call_timeout_seconds * _DECISION_SHARE,
+        sessions=sessions,
     )
     explain = ExplainServicer(Explain(journal=journal, texts=texts), UpstreamChanges(ledger=ledger, clock=clock))
-    sessions = Sessions()
     execution = ExecutionServicer(
         confirm=Confirm(ledger=ledger, candidates=candidates, tickets=tickets, clock=clock),
         record=Record(

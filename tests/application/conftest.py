@@ -109,6 +109,7 @@ class Inside:
             trusted_hooks=trusted_hooks,
         )
         self.candidates = Candidates(store, self.ledger)
+        self.sessions = Sessions()
         self.submit = Submit(
             gathering=gathering,
             candidates=self.candidates,
@@ -119,9 +120,9 @@ class Inside:
             texts=self.texts,
             clock=clock,
             decide_within_seconds=1.5 * read_timeout_seconds,
+            sessions=self.sessions,
         )
         self.confirm = Confirm(ledger=self.ledger, candidates=self.candidates, tickets=self.tickets, clock=clock)
-        self.sessions = Sessions()
         self.record = Record(
             ledger=self.ledger,
             gathering=gathering,

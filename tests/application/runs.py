@@ -28,8 +28,11 @@ class Runs:
         self.calls = calls
 
     def caller(self) -> Caller:
+        """A call of a dbt process that has just begun."""
         self.calls += 1
-        return Caller("default", f"{self.calls:032d}")
+        session = f"session-{self.calls}"
+        self.inside.sessions.begin(session, at=self.inside.clock.time)
+        return Caller("default", f"{self.calls:032d}", session)
 
     async def ask(self, submission: Submission) -> Answer:
         self.inside.clock.time += MINUTE

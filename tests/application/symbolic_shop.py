@@ -324,7 +324,10 @@ class SymbolicShop:
         return [name for name in PARENTS if self.chance.random() < 0.7]
 
     def _caller(self) -> Caller:
-        return Caller("default", f"{self._count():032d}")
+        """A call of a dbt process that has just begun."""
+        session = f"session-{self._count()}"
+        self.inside.sessions.begin(session, at=self.inside.clock.time)
+        return Caller("default", f"{self._count():032d}", session)
 
     def _count(self) -> int:
         self.calls += 1

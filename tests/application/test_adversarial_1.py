@@ -404,3 +404,28 @@ async def test_a_silent_build_is_recorded_though_its_client_waits_no_longer(cloc
 
     assert isinstance((await runs.ask(reader(at, own))).decision, Build)
     await runs.inside.close()
+
+
+async def test_readers_of_an_incremental_that_is_never_reused_are_built_after_it(
+    store: MemoryStore, clock: HandClock
+) -> None:
+    """Its records prove nothing (rule L15), so not that a run which wrote no row changed nothing."""
+    inside = Inside(store, clock, trusted_hooks=READERS, never_reuse=NodePatterns(("model.shop.order_log",)))
+    runs = Runs(inside)
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at))
+    await silently(runs, log(at), at)
+
+    assert isinstance((await runs.ask(reader(at, own))).decision, Build)
+    await inside.close()
+
+
+@pytest.mark.parametrize(("header", "is_built"), [('"delete from a.b"', True), ("", False), ("null", False)])
+async def test_a_header_may_delete_in_a_run_that_writes_no_row(runs: Runs, header: str, *, is_built: bool) -> None:
+    """`sql_header` runs before the query of each run, and its text is no configuration where a macro sets it."""
+    extras = {"on_schema_change": '"ignore"', "sql_header": header}
+    at = await runs.build(log(None, extras=extras))
+    own = await runs.build(reader(at))
+    await silently(runs, log(at, source=T0 + 1, extras=extras), at)
+
+    assert isinstance((await runs.ask(reader(at, own))).decision, Build if is_built else Skip)

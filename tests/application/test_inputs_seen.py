@@ -108,3 +108,18 @@ async def test_a_skip_within_the_lag_tolerance_keeps_what_an_earlier_one_said(ru
     assert isinstance(waits.decision, Skip)
     assert before is not None
     assert await runs.inside.node_states.inputs_seen("default", mart(at).node) == before
+
+
+async def test_a_client_that_began_before_the_build_reports_what_stood_before_it(runs: Runs) -> None:
+    """Epochs are in its memory for as long as it runs."""
+    at = await runs.build(middle(None))
+    began_before = runs.caller()
+    asked = await runs.ask(mart(at))
+    runs.inside.clock.time += MINUTE
+    damaged = runs.inside.clock.time  # what the build below reads
+    own = await runs.confirm(asked)
+    remembered = await runs.inside.submit(replace(began_before, request_id="f" * 32), mart(at, own))
+    assert isinstance(remembered.decision, Skip)
+    again = await runs.build(middle(damaged))
+
+    assert isinstance((await runs.ask(mart(again, own))).decision, Build), "it holds the damage"

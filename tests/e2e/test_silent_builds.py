@@ -136,6 +136,19 @@ def test_an_unchanged_hook_may_delete_by_another_table(logged: Shop) -> None:
     assert logged.build().built == {"order_log", "everything", "counted"}
 
 
+def test_a_header_may_delete_by_another_table(logged: Shop) -> None:
+    """`sql_header` runs before the query of each run, and is no hook."""
+    header = """{% call set_sql_header(config) %}
+        {% if is_incremental() %} delete from {{ this }} where id in (select id from raw.withdrawn); {% endif %}
+    {% endcall %}"""
+    logged.write("models/order_log.sql", log() + header)
+    settle(logged)
+    logged.sql("insert into raw.withdrawn values (2)")
+    logged.sql("update raw.orders set amount = amount + 1 where id = 1")
+
+    assert logged.build().built == {"order_log", "everything", "counted"}
+
+
 def test_an_incremental_without_hooks_that_adds_no_row_builds_nothing_else(logged: Shop) -> None:
     logged.write("models/order_log.sql", log())
     settle(logged)

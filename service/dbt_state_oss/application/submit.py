@@ -15,6 +15,7 @@ from dbt_state_oss.application.keys import CLONE, execution_id
 from dbt_state_oss.application.large import by_size
 from dbt_state_oss.application.node_states import NodeStates
 from dbt_state_oss.application.ports import Clock
+from dbt_state_oss.application.sessions import Sessions
 from dbt_state_oss.application.sql_texts import SqlTexts
 from dbt_state_oss.application.tickets import Tickets
 from dbt_state_oss.domain.case import Case
@@ -53,8 +54,12 @@ class Submit:
         texts: SqlTexts,
         clock: Clock,
         decide_within_seconds: float,
+        sessions: Sessions | None = None,
     ) -> None:
-        """What is decided after `decide_within_seconds` counts as state that could not be read: the call has to be answered."""
+        """What is decided after `decide_within_seconds` counts as state that could not be read: the call has to be answered.
+
+        `sessions` are the dbt runs that this process has heard of.
+        """
         self._gathering = gathering
         self._candidates = candidates
         self._clone_targets = clone_targets
@@ -64,6 +69,7 @@ class Submit:
         self._texts = texts
         self._clock = clock
         self._decide_within = decide_within_seconds
+        self._sessions = sessions or Sessions()
 
     async def __call__(self, caller: Caller, submission: Submission) -> Answer:
         """The answer. State that cannot be read in time means a build that says so, never an error (rule X1)."""
@@ -121,8 +127,7 @@ class Submit:
     async def _answer(self, caller: Caller, case: Case, decision: Decision) -> Answer:
         submission = case.submission
         skipped = decision.execution.id if isinstance(decision, Skip) else ""
-        # Histories of inputs are gathered only where one of them has moved.
-        unmoved = "" if case.upstream else skipped
+        unmoved = skipped if isinstance(decision, Skip) and self._saw_inputs_unmoved(caller, case, decision) else ""
         self._node_states.note(caller.organization, submission, reused=bool(skipped), unmoved=unmoved)
         if isinstance(decision, Skip):
             name = self._journal.note(caller, case, decision, execution_id=decision.execution.id)
@@ -138,6 +143,15 @@ class Submit:
         name = self._journal.note(caller, case, decision, execution_id=identity)
         ticket = await by_size(weight, self._tickets.seal, caller.organization, submission.key, draft, copy)
         return Answer(decision, name, ticket)
+
+    def _saw_inputs_unmoved(self, caller: Caller, case: Case, skip: Skip) -> bool:
+        """Whether all inputs were found as recorded after the execution was confirmed (rule F2).
+
+        Histories of inputs are gathered only where one of them has moved. A client keeps epochs in memory for as long as it runs,
+        so what it reports may be as old as its run.
+        """
+        began = self._sessions.heard_of_at(caller.session_id)
+        return not case.upstream and began is not None and began >= skip.execution.confirmed_at
 
 
 def _own_table_is_known(case: Case) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dbt_state_oss.domain.dialects import EpochClock, dialect_named
-from dbt_state_oss.domain.extras import without_defaults
+from dbt_state_oss.domain.extras import canonical_extras, without_defaults
 from dbt_state_oss.domain.fingerprint import FingerprintKind
 from dbt_state_oss.domain.history import Execution, History, Input, believed
 from dbt_state_oss.domain.relation import Relation
@@ -19,6 +19,10 @@ _ADDS_OR_KEEPS = frozenset(
     {ExecutionType.APPEND, ExecutionType.MERGE, ExecutionType.DELETE_INSERT, ExecutionType.SNAPSHOT}
 )
 """Ways of being built that, hooks and columns aside, change nothing where they write no row (dbt-adapters 1.24)."""
+
+_HEADER = "sql_header"
+_NO_HEADER = frozenset(canonical_extras({text: text for text in ("", "null", '""')}).values())
+"""Any other header is SQL that runs before the query, and may write as a hook does."""
 
 
 def is_silent(history: History, execution: Execution) -> bool:
@@ -105,6 +109,8 @@ def _changed_nothing(before: Execution, execution: Execution) -> bool:
     return (
         execution.logic.execution_type in _ADDS_OR_KEEPS
         and execution.hooks_are_harmless
+        and execution.unproven is None
+        and execution.logic.extras.get(_HEADER, "") in {"", *_NO_HEADER}
         and hashes.body is not None
         and hashes == before.hashes
         and before.logic.dialect == execution.logic.dialect

@@ -89,7 +89,8 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "DBTSTATE_TRUST_HOOKS", "--trust-hooks", "decisions.trusted_hooks", "", parsers.node_patterns, "PATTERNS",
-        "nodes that may be cloned though they may have hooks, which run upon the copy once more: patterns as for --never-reuse; "
+        "nodes whose hooks change no table: they may be cloned, and incremental runs that write no row build no reader; "
+        "patterns as for --never-reuse; "
         "* is every node",
     ),
     Setting(
