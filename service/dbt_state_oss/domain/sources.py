@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError
 
 from dbt_state_oss.domain.dialects import Dialect
-from dbt_state_oss.domain.dialects.spelling import NamePart, default_part
+from dbt_state_oss.domain.dialects.spelling import NamePart, default_part, parts_of_name
 from dbt_state_oss.domain.relation import Relation
 
 Node = TypeVar("Node", exp.Table, exp.Column)
@@ -48,6 +48,26 @@ class NamedSources:
             if column.args.get("db") is not None
         ]
         """Columns that are qualified by more than one name."""
+
+    def arrays_or_tables(self, tree: exp.Expr, sql: str) -> Iterator[str]:
+        """What may be an array or a table: `db.items` in a FROM where `db` is an alias and a schema or a database.
+
+        The parser takes it for an array of the alias, and so does the client, which then reports no such table (rule F3).
+        """
+        unnests = [node for node in tree.find_all(exp.Unnest) if not node.args.get("offset")]
+        if not unnests:
+            return
+        names = {self._default_catalog.lower(), self._default_schema.lower()}
+        for table in self.tables:
+            parts = parts_of_name(table.relation, quotes='"', skipped_part=None) or ()
+            names.update(part.text.lower() for part in parts[:-1])
+        for node in unnests:
+            path = node.expressions[0] if node.expressions else None
+            first = next(iter(path.parts), None) if isinstance(path, (exp.Column, exp.Dot)) else None
+            if isinstance(first, exp.Identifier) and first.name.lower() in names:
+                start = first.meta.get("start")
+                if start is None or not sql[:start].rstrip().endswith("("):
+                    yield path.sql() if path is not None else ""
 
     def _source(self, node: Node, parts: Sequence[exp.Expr]) -> Source[Node]:
         named = []
