@@ -72,6 +72,15 @@ ARRAYS = [
     "select 1 from stripe.stripe, unnest(stripe.items) i",
     "select 1 from stripe.stripe join stripe.orders on true",
 ]
+QUOTED = [
+    ("redshift", 'select 1 from raw.users as stripe cross join "stripe"."public"."orders"'),
+    ("bigquery", "select 1 from raw.users as stripe cross join `stripe`.`public`.`orders`"),
+]
+
+
+@pytest.mark.parametrize(("warehouse", "sql"), QUOTED)
+def test_a_path_that_is_quoted_as_dbt_quotes_a_relation_may_be_a_table(warehouse: str, sql: str) -> None:
+    assert fingerprint(Code(dialect_named(warehouse), sql, "db", "public")).unseen_sources
 
 
 @pytest.mark.parametrize("warehouse", ["bigquery", "redshift"])
