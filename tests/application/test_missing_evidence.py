@@ -139,6 +139,27 @@ async def test_a_data_test_with_thresholds_needs_no_node_state(inside: Inside) -
     assert (await decision(inside, again))[0] is Skip
 
 
+async def test_a_verdict_by_unknown_thresholds_is_no_verdict_by_the_default_ones(inside: Inside) -> None:
+    """The record of a client that sends no thresholds may be of others than dbt's defaults, which count as absent."""
+    test = as_the_rust_client_of_july(query("data_tests"))
+    await asked_again(inside, submission_of_query(test), results=PASSED)
+    test.semantic_extras.update({"severity": '"ERROR"', "error_if": '"!= 0"', "warn_if": '"!= 0"'})
+    now = submission_of_query(test)
+    with_state = replace(now, node=replace(now.node, hashes=NodeHashes(body="b1")))
+    assert (await decision(inside, now))[0] is Build
+    assert (await decision(inside, with_state))[0] is Build
+
+
+async def test_default_thresholds_of_an_old_client_are_evidence(inside: Inside) -> None:
+    """They are reported, so that a client which leaves them out, but sends a node state, reports the same."""
+    test = as_the_rust_client_of_july(query("data_tests"))
+    test.semantic_extras.update({"severity": '"ERROR"', "error_if": '"!= 0"', "warn_if": '"!= 0"'})
+    again = await asked_again(inside, submission_of_query(test), results=PASSED)
+    with_state = replace(again, extras={}, node=replace(again.node, hashes=NodeHashes(body="b1")))
+    assert (await decision(inside, again))[0] is Skip
+    assert (await decision(inside, with_state))[0] is Skip
+
+
 async def test_content_of_unreported_configuration_has_no_name_for_its_readers(inside: Inside) -> None:
     """Rules F2 and I1: a hook of the parent may have changed, so a parent that was built again builds its child."""
     runs = Runs(inside)

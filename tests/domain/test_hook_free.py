@@ -12,6 +12,7 @@ from query_cache_protobuf.query_cache.services.sql_service_pb2 import SubmitEnri
 from tests.domain.building import CASE, HASHES, asked, execution
 from tests.protocol.recordings import recorded_requests
 
+from dbt_state_oss.domain import hook_free
 from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.decision import Build, Skip
 from dbt_state_oss.domain.history import History
@@ -144,3 +145,21 @@ def test_the_clients_own_hashes_are_understood() -> None:
     seed, *_ = recorded_requests("session_and_seed", "SQL/SubmitValues", SubmitValuesRequest)
     assert has_no_hooks(submission_of_query(table))
     assert has_no_hooks(submission_of_values(seed))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 2_000 + "]" * 2_000, json.dumps([{"columns": ["a"]}] * 100_000)],
+    ids=["nested too deeply for the parser", "too long to hash again and again"],
+)
+def test_huge_extras_are_given_up_at_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed: list[object] = []
+    spelled = hook_free._hash
+
+    def counted(configuration: dict[str, str]) -> str:
+        hashed.append(configuration)
+        return spelled(configuration)
+
+    monkeypatch.setattr(hook_free, "_hash", counted)
+    assert not has_no_hooks(configured({**TABLE, "indexes": "other"}, extras={"indexes": text}))
+    assert not hashed or len(text) <= 4_096

@@ -59,6 +59,46 @@ MADE_OF_ARGUMENTS = [
     ("postgres", "with c (a) as (select 1 union select f(b)) select * from c -- , my_rows(1)"),
     ("bigquery", "select * from my-project.d.t"),
 ]
+ARRAYS_OR_TABLES = [
+    "select 1 from stripe.stripe, stripe.orders",
+    "select 1 from stripe.stripe join stripe.orders using (id)",
+    "select 1 from stripe.stripe natural join Stripe.orders o",
+    "with db as (select 1 as a) select 1 from db cross join db.prod.orders",
+    "with public as (select 1 as a) select 1 from public, public.orders",
+]
+"""An alias has the name of a schema or a database; parser and client take the second table for an array of the first."""
+ARRAYS = [
+    "select 1 from db.s.orders o, o.items i",
+    "select 1 from stripe.stripe, unnest(stripe.items) i",
+    "select 1 from stripe.stripe join stripe.orders on true",
+]
+QUOTED = [
+    ("redshift", 'select 1 from raw.users as stripe cross join "stripe"."public"."orders"'),
+    ("bigquery", "select 1 from raw.users as stripe cross join `stripe`.`public`.`orders`"),
+]
+
+
+@pytest.mark.parametrize(("warehouse", "sql"), QUOTED)
+def test_a_path_that_is_quoted_as_dbt_quotes_a_relation_may_be_a_table(warehouse: str, sql: str) -> None:
+    assert fingerprint(Code(dialect_named(warehouse), sql, "db", "public")).unseen_sources
+
+
+@pytest.mark.parametrize("warehouse", ["bigquery", "redshift"])
+@pytest.mark.parametrize("sql", ARRAYS_OR_TABLES)
+def test_what_may_be_an_array_or_a_table_is_told(warehouse: str, sql: str) -> None:
+    made = fingerprint(Code(dialect_named(warehouse), sql, "db", "public"))
+
+    assert made.kind is FingerprintKind.PARSED
+    assert made.unseen_sources
+
+
+@pytest.mark.parametrize("warehouse", ["bigquery", "redshift"])
+@pytest.mark.parametrize("sql", ARRAYS)
+def test_what_can_only_be_one_of_them_is_not(warehouse: str, sql: str) -> None:
+    made = fingerprint(Code(dialect_named(warehouse), sql, "db", "public"))
+
+    assert made.kind is FingerprintKind.PARSED
+    assert not made.unseen_sources
 
 
 @pytest.mark.parametrize(("warehouse", "sql"), UNSEEN)

@@ -21,6 +21,7 @@ from dbt_state_oss.domain.freshness import sighting_matters
 from dbt_state_oss.domain.history import History
 from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.reported import needs_thresholds
 from dbt_state_oss.domain.rules import upstream_matters
 from dbt_state_oss.domain.submission import SeedValues, Submission
 
@@ -85,7 +86,9 @@ class Gathering:
             history=history,
             fingerprint=fingerprint,
             raw_digest=digest,
-            extras=await by_size(weight, canonical_extras, submission.extras),
+            extras=await by_size(
+                weight, canonical_extras, submission.extras, keep_defaults=needs_thresholds(submission)
+            ),
             now=now,
             build_on=self._build_on,
             never_reuse=self._never_reuse,

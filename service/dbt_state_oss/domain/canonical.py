@@ -129,7 +129,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
     stars = relations_under_stars(tree, read)
     volatility = volatility_of_statement(tree, wording.tokens, wording.dialect)
     asks_session = statement_asks_session(wording.tokens, wording.dialect)
-    unseen = tuple(dict.fromkeys(unseen_sources(tree)))
+    unseen = tuple(dict.fromkeys([*unseen_sources(tree), *sources.arrays_or_tables(tree, wording.sql)]))
     named = [*_names_that_show(tree, wording.sql)] if wording.dialect.shows_written_case else []
     query = tree.expression if isinstance(tree, exp.Create) else tree
     is_empty = bool(_understood(returns_no_rows, query))

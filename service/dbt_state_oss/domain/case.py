@@ -10,14 +10,14 @@ from dbt_state_oss.domain.data_identity import columns_identity_at, columns_of, 
 from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.dialects import Dialect, EpochClock
 from dbt_state_oss.domain.fingerprint import Fingerprint
-from dbt_state_oss.domain.history import History, Input, Logic
+from dbt_state_oss.domain.history import Execution, History, Input, Logic
 from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import latest_lineage, lineage_at
 from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.reported import unreported
 from dbt_state_oss.domain.stamps import input_stamped_from
-from dbt_state_oss.domain.submission import Code, ExecutionType, NodeHashes, Submission
+from dbt_state_oss.domain.submission import Code, ExecutionType, Submission
 
 _MARKS_OF_PART = ("_dbt_limit_subq_", "_dbt_et_filter_subq_", "where false limit 0)")
 
@@ -149,9 +149,8 @@ class Case:
             return ()
         return hashes.body, hashes.configs or "", hashes.macros or "", self.fingerprint.views_digest
 
-    def unreported(self, recorded: NodeHashes | None = None) -> str | None:
-        """What the client fails to report of the node, now or in a record with the hashes `recorded`; None where that is to
-        be ignored (rule L13)."""
+    def unreported(self, recorded: Execution | None = None) -> str | None:
+        """What the client fails to report of the node, now or in `recorded`; None where that is to be ignored (rule L13)."""
         if self.missing_evidence is MissingEvidence.IGNORE:
             return None
         return unreported(self.submission, recorded)

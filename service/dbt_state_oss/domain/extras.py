@@ -26,8 +26,9 @@ class _Number(NamedTuple):
     text: str
 
 
-def canonical_extras(extras: Mapping[str, str]) -> dict[str, str]:
-    """Each key with a digest (32 hex digits) of its canonical value, defaults left out (`without_defaults`).
+def canonical_extras(extras: Mapping[str, str], *, keep_defaults: bool = False) -> dict[str, str]:
+    """Each key with a digest (32 hex digits) of its canonical value. Defaults are left out (`without_defaults`), unless they are
+    to be kept as evidence of what was reported.
 
     A value that is JSON counts as parsed, so that white space and the order of keys do not matter; any other counts as
     its exact text, and so does each where all are longer than `LONGEST_CANONICAL`. Never raises.
@@ -36,12 +37,11 @@ def canonical_extras(extras: Mapping[str, str]) -> dict[str, str]:
         return {_ALL: digest_of(*(piece for key in sorted(extras) for piece in (key, extras[key])))}
     if sum(map(len, extras.values())) > LONGEST_CANONICAL:
         return {key: _text_digest(value) for key, value in extras.items()}
-    return without_defaults(
-        {
-            key: _remembered_digest(value) if len(value) <= _LONGEST_REMEMBERED else _digest(value)
-            for key, value in extras.items()
-        }
-    )
+    digests = {
+        key: _remembered_digest(value) if len(value) <= _LONGEST_REMEMBERED else _digest(value)
+        for key, value in extras.items()
+    }
+    return digests if keep_defaults else without_defaults(digests)
 
 
 def without_defaults(digests: Mapping[str, str]) -> dict[str, str]:

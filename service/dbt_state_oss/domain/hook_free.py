@@ -17,7 +17,10 @@ from typing import Any
 from dbt_state_oss.domain.submission import ExecutionType, StaleUpstreamPolicy, Submission
 
 _MOST_TRIED = 256
-"""Configurations that are tried for one node and strategy: about a millisecond of work, once for each hash in a process."""
+"""Configurations that are tried for one node and strategy: a few milliseconds of work, once for each hash in a process."""
+
+_LONGEST_EXTRAS = 4096
+"""Characters of all extras up to which anything is tried: each try hashes them, perhaps on the event loop."""
 
 _MOST_BESIDE = 2
 """Keys beside the extras that are tried at once."""
@@ -37,7 +40,6 @@ _MATERIALIZED: dict[ExecutionType, tuple[dict[str, Any], ...]] = {
 }
 """What dbt needs to know for a table, a seed or an incremental to be made."""
 
-_ABSENT = object()
 _DEFAULTS = {"on_schema_change": "ignore", "lookback": 1, "delimiter": ","}
 
 _Key = tuple[str, object]
@@ -67,6 +69,8 @@ def has_no_hooks(submission: Submission) -> bool:
         # A client that tells the defer target (2.62) leaves out the hash of an empty configuration alone.
         return {} in bases and submission.clone_terms.into_defer_target is not None
     extras = tuple(sorted((key, text) for key, text in submission.extras.items() if not key.startswith("__")))
+    if sum(len(key) + len(text) for key, text in extras) > _LONGEST_EXTRAS:
+        return False
     return _is_spelled_out(node.hashes.configs, submission.execution_type, extras, tuple(_state_options(submission)))
 
 
@@ -80,40 +84,49 @@ def _is_spelled_out(
     return any(_hash(configuration) == configs for configuration in tried)
 
 
-def _hash(configuration: Mapping[str, Any]) -> str:
-    return md5(json.dumps(configuration, sort_keys=True).encode(), usedforsecurity=False).hexdigest()
+def _hash(configuration: Mapping[str, str]) -> str:
+    """The hash of a configuration whose values are JSON texts already: long ones would be encoded again at each try."""
+    members = ", ".join(f"{json.dumps(key)}: {text}" for key, text in sorted(configuration.items()))
+    return md5(f"{{{members}}}".encode(), usedforsecurity=False).hexdigest()
+
+
+def _texts(configuration: Mapping[str, Any]) -> dict[str, str]:
+    return {key: json.dumps(value, sort_keys=True) for key, value in configuration.items()}
 
 
 def _configurations(
     base: Mapping[str, Any], extras: Mapping[str, str], state: tuple[str, ...]
-) -> Iterator[dict[str, Any]]:
-    """Configurations without hooks that would have these extras, the likely ones first."""
+) -> Iterator[dict[str, str]]:
+    """Configurations without hooks that would have these extras, their values as JSON; the likely ones first."""
     beside = (*_BESIDE, *(("state", json.loads(option)) for option in state))
     added = list(chain.from_iterable(combinations(beside, count) for count in range(_MOST_BESIDE + 1)))
     options = [(key, _values(key, text)) for key, text in extras.items()]
     set_keys = [(key, values) for key, values in options if values]
     told = [
-        {key: value for (key, _), value in zip(set_keys, chosen, strict=True) if value is not _ABSENT}
+        {key: text for (key, _), text in zip(set_keys, chosen, strict=True) if text is not None}
         for chosen in islice(product(*(values for _, values in set_keys)), _MOST_TRIED)
     ]
+    made = _texts(base)
     for more in added:
+        beside_extras = _texts(dict(more))
         for known in told:
-            yield {**base, **known, **dict(more)}
+            yield {**made, **known, **beside_extras}
 
 
-def _values(key: str, text: str) -> list[object]:
-    """What the configuration may say for an extra to be this; empty where it is as good as surely left out."""
+def _values(key: str, text: str) -> list[str | None]:
+    """What the configuration may say, as JSON, for an extra to be this, None if nothing; empty where it is as good as surely
+    left out."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     if key == "contract":
         if not isinstance(value, dict) or not value.get("enforced"):
             return []
-        return [{"enforced": True}, value]
+        return ['{"enforced": true}', json.dumps(value, sort_keys=True)]
     if not value or _DEFAULTS.get(key) == value:
         return []
-    return [value, _ABSENT]
+    return [json.dumps(value, sort_keys=True), None]
 
 
 def _state_options(submission: Submission) -> Iterator[str]:

@@ -6,6 +6,9 @@ been compared, so it does not count as unchanged.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from dbt_state_oss.domain.history import Execution
 from dbt_state_oss.domain.submission import ExecutionType, NodeHashes, Submission
 
 _WINDOW = frozenset({"__microbatch_event_time_start", "__microbatch_event_time_end"})
@@ -20,16 +23,27 @@ def lacks_window(submission: Submission) -> bool:
     return submission.execution_type is ExecutionType.MICROBATCH and not submission.extras.keys() >= _WINDOW
 
 
-def unreported(submission: Submission, recorded: NodeHashes | None) -> str | None:
-    """What the request, or a record with the hashes `recorded`, leaves out: the end of a sentence. None where all is reported.
+def needs_thresholds(submission: Submission) -> bool:
+    """Whether the thresholds alone show that the request is complete. Then the record keeps default ones, too."""
+    return submission.is_data_test and not submission.node.hashes.sent
+
+
+def unreported(submission: Submission, recorded: Execution | None) -> str | None:
+    """What the request or the record leaves out: the end of a sentence. None where both report all.
 
     The results of a data test depend on its query and its thresholds. Everything else may have hooks, keys and grants, which
     only the hash of the configuration shows in every case.
     """
-    if submission.is_data_test and submission.extras.keys() & _THRESHOLDS:
+    is_test = submission.is_data_test
+    complete = _is_complete(submission.node.hashes, submission.extras, is_test=is_test)
+    if recorded is not None:
+        complete = complete and _is_complete(recorded.hashes, recorded.logic.extras, is_test=is_test)
+    if complete:
         return None
-    if submission.node.hashes.sent and (recorded is None or recorded.sent):
-        return None
-    if submission.is_data_test:
+    if is_test:
         return "when the test fails (severity, error_if, and so on)"
     return "the configuration, which may have changed"
+
+
+def _is_complete(hashes: NodeHashes, extras: Mapping[str, str], *, is_test: bool) -> bool:
+    return hashes.sent or (is_test and bool(extras.keys() & _THRESHOLDS))

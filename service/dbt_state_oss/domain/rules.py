@@ -219,7 +219,7 @@ def evidence_is_complete(case: Case) -> Finding | None:
     """Rule L13: what the client does not report, now or at the last build, is not known to be unchanged."""
     if lacks_window(case.submission):
         return _no(Section.QUERY, "its client does not report the event-time window of a microbatch")
-    unreported = case.unreported(_latest(case).hashes)
+    unreported = case.unreported(_latest(case))
     return None if unreported is None else _no(Section.QUERY, f"its client does not report {unreported}")
 
 

@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError
 
 from dbt_state_oss.domain.dialects import Dialect
-from dbt_state_oss.domain.dialects.spelling import NamePart, default_part
+from dbt_state_oss.domain.dialects.spelling import NamePart, default_part, parts_of_name
 from dbt_state_oss.domain.relation import Relation
 
 Node = TypeVar("Node", exp.Table, exp.Column)
@@ -49,6 +49,28 @@ class NamedSources:
         ]
         """Columns that are qualified by more than one name."""
 
+    def arrays_or_tables(self, tree: exp.Expr, sql: str) -> Iterator[str]:
+        """What may be an array or a table: `db.items` in a FROM where `db` is an alias and may be a schema or a database.
+
+        The parser takes it for an array of the alias, and so does the client, which then reports no such table (rule F3).
+        """
+        unnests = [node for node in tree.find_all(exp.Unnest) if not node.args.get("offset")]
+        names = self._names_of_schemas() if unnests else frozenset()
+        for path in (
+            each for node in unnests for each in node.expressions[:1] if isinstance(each, (exp.Column, exp.Dot))
+        ):
+            parts = [part for part in path.parts if isinstance(part, exp.Identifier)]
+            # dbt quotes every part of a relation's name; who writes a path into an array rarely quotes any.
+            doubtful = parts[0].name.lower() in names or all(part.quoted for part in parts) if parts else False
+            if doubtful and not _is_argument(parts[0], sql):
+                yield path.sql()
+
+    def _names_of_schemas(self) -> frozenset[str]:
+        """Schemas and databases that the statement reads from, or would by default, in lower case."""
+        relations = (parts_of_name(table.relation, quotes='"', skipped_part=None) or () for table in self.tables)
+        names = (part.text.lower() for parts in relations for part in parts[:-1])
+        return frozenset((self._default_catalog.lower(), self._default_schema.lower(), *names))
+
     def _source(self, node: Node, parts: Sequence[exp.Expr]) -> Source[Node]:
         named = []
         places: list[int] = []
@@ -65,6 +87,12 @@ class NamedSources:
             named, default_catalog=self._default_catalog, default_schema=self._default_schema
         )
         return Source(node, relation, min(places), max(places))
+
+
+def _is_argument(name: exp.Identifier, sql: str) -> bool:
+    """The name stands right behind a parenthesis, as in `unnest(a.b)`."""
+    start = name.meta.get("start")
+    return start is not None and sql[:start].rstrip().endswith("(")
 
 
 class CommonTables:

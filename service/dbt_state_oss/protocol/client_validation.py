@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import structlog
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from query_cache_protobuf.query_cache.services.client_validation_service_pb2 import (
     ValidateClientVersionRequest,
     ValidateClientVersionResponse,
@@ -38,7 +38,7 @@ class ClientValidationServicer:
         text = request.dbt_run_cache_version
         try:
             is_supported = self._supported.serves(Version(text), caller.client)
-        except InvalidVersion:
+        except ValueError:  # InvalidVersion, or too many digits for an int
             is_supported = True
             _log.warning("client_version_not_understood", client_version=text[:64], session_id=caller.session_id)
         if not is_supported:
