@@ -150,10 +150,10 @@ async def test_a_parse_beyond_its_time_gets_the_fall_back_and_the_next_one_is_pa
 
 
 async def test_a_request_that_waits_too_long_gets_the_fall_back() -> None:
-    parser = await warm(ParsingLimits(workers=1, parse_seconds=60, patience_seconds=0.2))
+    parser = await warm(ParsingLimits(workers=1, parse_seconds=60, patience_seconds=2))
     try:
         slow = asyncio.create_task(parser.fingerprint(code(SLOW)))
-        await asyncio.sleep(0)
+        await busy_worker(slow)
         behind = await parser.fingerprint(code("select 1"))
     finally:
         await parser.close()
