@@ -45,7 +45,7 @@ class NodeRecords:
         """Whether the node looked like that when its shard was read or written last, whatever was reused then."""
         shard = self._shards.seen(key)
         known = None if shard is None else shard.nodes.get(unique_id)
-        return known is not None and _looks_like(replace(known, reused=entry.reused), entry)
+        return known is not None and _looks_like(known, entry, reused=entry.reused)
 
     async def merge(self, key: str, entries: Mapping[str, NodeEntry]) -> None:
         """Bring these nodes into a shard."""
@@ -83,10 +83,12 @@ def _merged(shard: NodeShard | None, entries: Mapping[str, NodeEntry]) -> NodeSh
 
 def with_sighting(entry: NodeEntry, before: NodeEntry | None) -> NodeEntry:
     """The entry; one that tells of no reused execution keeps what is on record, as does one that tells of the same."""
-    if before is None or (entry.reused and entry.reused != before.reused):
+    if before is None or not before.reused or (entry.reused and entry.reused != before.reused):
         return entry
     return replace(entry, reused=before.reused, reused_at=before.reused_at)
 
 
-def _looks_like(one: NodeEntry, other: NodeEntry) -> bool:
-    return replace(one, seen_at=other.seen_at, reused_at=other.reused_at) == other
+def _looks_like(one: NodeEntry, other: NodeEntry, *, reused: str | None = None) -> bool:
+    """Whether the two differ in nothing but times; `reused` stands for what `one` tells of a reused execution."""
+    told = one.reused if reused is None else reused
+    return replace(one, seen_at=other.seen_at, reused=told, reused_at=other.reused_at) == other

@@ -11,7 +11,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -71,9 +71,7 @@ class NodeStates:
         if not _is_tracked(node) or self._closed.is_set() or self._notes.count >= _MOST_WAITING:
             return
         now = self._clock.now()
-        entry = _entry(submission, seen_at=now)
-        if unmoved and not (node.resource_type == "test" and submission.relation is not None):
-            entry = replace(entry, reused=unmoved, reused_at=now)
+        entry = _entry(submission, seen_at=now, reused=unmoved)
         key = _shard_key(organization, node)
         noted = self._notes.nodes[key]
         noted[node.unique_id] = entry = with_sighting(entry, noted.get(node.unique_id))
@@ -186,8 +184,12 @@ def _shard_key(organization: str, node: Node) -> str:
     return node_shard_key(prefix, node.unique_id)
 
 
-def _entry(submission: Submission, *, seen_at: int) -> NodeEntry:
+def _entry(submission: Submission, *, seen_at: int, reused: str) -> NodeEntry:
     node, hashes = submission.node, submission.node.hashes
+    # A test that stores its failures asks twice, once of them with a table. Neither is what another node reads, and of the two
+    # executions it would tell by turns.
+    is_test = node.resource_type == "test"
+    told = "" if is_test and submission.relation is not None else reused
     return NodeEntry(
         seen_at=seen_at,
         resource_type=node.resource_type,
@@ -198,8 +200,9 @@ def _entry(submission: Submission, *, seen_at: int) -> NodeEntry:
         persisted_descriptions=hashes.persisted_descriptions,
         contract=hashes.contract,
         representation=node.representation,
-        # A test that stores its failures asks twice, once of them with a table; neither is what another node reads.
-        relation=None if node.resource_type == "test" else submission.relation,
+        relation=None if is_test else submission.relation,
         namespace=submission.key.namespace,
         profile_name=node.profile_name,
+        reused=told,
+        reused_at=seen_at if told else 0,
     )

@@ -18,18 +18,22 @@ class NodePatterns:
 
     def match(self, unique_id: str, *relations: Relation | None) -> bool:
         """Whether a pattern matches the node's id, its package, or a relation with or without quotes."""
-        if not self.patterns:
-            return False
-        _, _, rest = unique_id.partition(".")
-        names = [unique_id, rest.partition(".")[0]]
-        for relation in relations:
-            if relation is not None:
-                names += (relation, relation.replace('"', ""))
-        matches = _compiled(self.patterns).match
-        return any(matches(name) for name in names if name)
+        return bool(self.patterns) and _match(self.patterns, unique_id, relations)
 
 
 NO_NODES = NodePatterns()
+
+
+@lru_cache(16_384)
+def _match(patterns: tuple[str, ...], unique_id: str, relations: tuple[Relation | None, ...]) -> bool:
+    """A project's nodes are asked about again and again."""
+    _, _, rest = unique_id.partition(".")
+    names = [unique_id, rest.partition(".")[0]]
+    for relation in relations:
+        if relation is not None:
+            names += (relation, relation.replace('"', ""))
+    matches = _compiled(patterns).match
+    return any(matches(name) for name in names if name)
 
 
 @lru_cache(16)
