@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tests.application.conftest import Inside
 from tests.application.runs import Runs, table
@@ -80,12 +82,17 @@ async def test_on_a_stamped_clock_a_reader_sees_later_builds(runs: Runs, house: 
     assert isinstance((await runs.ask(mart(again, own, house=house))).decision, Build)
 
 
-@pytest.mark.parametrize("house", ["snowflake", "redshift"])
-async def test_a_hook_cannot_raise_an_epoch_into_the_future(runs: Runs, house: str) -> None:
-    own = await runs.build(middle(None, house=house))
-    skipped = await runs.ask(middle(own, house=house))
+@pytest.mark.parametrize(("house", "stamps"), [("snowflake", False), ("redshift", False), ("bigquery", True)])
+async def test_a_hook_cannot_raise_an_epoch_into_the_future(runs: Runs, house: str, *, stamps: bool) -> None:
+    """`stamps`: the client of dbt v2, which stamps on BigQuery too (rule T4a)."""
+
+    def asked(own: int | None) -> Submission:
+        return replace(middle(own, house=house), client_stamps=stamps)
+
+    own = await runs.build(asked(None))
+    skipped = await runs.ask(asked(own))
     assert isinstance(skipped.decision, Skip)
     await runs.inside.update_metadata(runs.caller(), skipped.decision.execution.id, own + YEAR)
     runs.inside.clock.time += HOUR
 
-    assert isinstance((await runs.ask(middle(runs.inside.clock.time, house=house))).decision, Build)
+    assert isinstance((await runs.ask(asked(runs.inside.clock.time))).decision, Build)

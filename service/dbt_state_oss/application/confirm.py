@@ -11,8 +11,7 @@ from dbt_state_oss.application.ports import Clock
 from dbt_state_oss.application.reading import read_by
 from dbt_state_oss.application.tickets import Tickets
 from dbt_state_oss.domain.clone import disowned
-from dbt_state_oss.domain.dialects import EpochClock, dialect_named
-from dbt_state_oss.domain.history import DataTestResults, Execution, believed
+from dbt_state_oss.domain.history import DataTestResults, Execution
 from dbt_state_oss.domain.submission import TargetKey
 
 
@@ -72,10 +71,7 @@ def completed(draft: Execution, outcome: Outcome, *, at: int) -> Execution:
     A clone keeps what it has from its source: the content is no younger, and cost what it cost there (rule C4). A stamped epoch
     that is far ahead of the server's clock counts as its time (rule T10).
     """
-    epoch = outcome.epoch
-    stamped = draft.stamped_from is not None or dialect_named(draft.logic.dialect).clock is EpochClock.STAMPED
-    if epoch is not None and stamped:
-        epoch = believed(epoch, at=at)
+    epoch = None if outcome.epoch is None else draft.believed(outcome.epoch, at=at)
     if draft.origin is not None:
         table_type = outcome.table_type or draft.table_type
         return replace(draft, epoch=epoch, confirmed_at=at, table_type=table_type)

@@ -22,8 +22,7 @@ from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.application.reader_search import ReaderSearch
 from dbt_state_oss.application.recording import Recording, history_of, with_reader
 from dbt_state_oss.application.side_by_side import side_by_side
-from dbt_state_oss.domain.dialects import EpochClock, dialect_named
-from dbt_state_oss.domain.history import Execution, History, believed
+from dbt_state_oss.domain.history import Execution, History
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import ExecutionType, TargetKey
 
@@ -205,8 +204,7 @@ class Ledger:
             if document is None or not document.executions or document.executions[0].id != execution_id:
                 return None
             latest = document.executions[0]
-            stamped = dialect_named(latest.logic.dialect).clock is EpochClock.STAMPED
-            moved_to = believed(epoch, at=at) if stamped else epoch
+            moved_to = latest.believed(epoch, at=at)
             if latest.epoch is None or moved_to <= latest.epoch:
                 return None
             raised = True

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from dbt_state_oss.domain.dialects import EpochClock
+from dbt_state_oss.domain.dialects import EpochClock, dialect_named
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import ExecutionType, NodeHashes
@@ -152,6 +152,15 @@ class Execution:
     """A hook wrote to this table after it was built or copied, or may have written to the copy that was there before."""
     silent: bool = False
     """It may have changed its table without moving the table's epoch (rule F1a)."""
+
+    @property
+    def is_stamped(self) -> bool:
+        """Whether its epoch is a client's stamp, which may be later than the table's own (rules T4, T4a)."""
+        return self.stamped_from is not None or dialect_named(self.logic.dialect).clock is EpochClock.STAMPED
+
+    def believed(self, epoch: Epoch, *, at: int) -> Epoch:
+        """What is recorded of an epoch that is confirmed at the server's time `at`: a stamp is bounded (rule T10)."""
+        return believed(epoch, at=at) if self.is_stamped else epoch
 
     @property
     def is_in_place(self) -> bool:

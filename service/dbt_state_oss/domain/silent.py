@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dbt_state_oss.domain.dialects import EpochClock, dialect_named
 from dbt_state_oss.domain.extras import canonical_extras, without_defaults
 from dbt_state_oss.domain.fingerprint import FingerprintKind
 from dbt_state_oss.domain.history import Execution, History, Input, believed
@@ -21,7 +20,7 @@ _ADDS_OR_KEEPS = frozenset(
 """Ways of being built that, hooks and columns aside, change nothing where they write no row (dbt-adapters 1.24)."""
 
 _HEADER = "sql_header"
-_NO_HEADER = frozenset(canonical_extras({text: text for text in ("", "null", '""')}).values())
+_NO_HEADER = {None, *canonical_extras({text: text for text in ("", "null", '""')}).values()}
 """Any other header is SQL that runs before the query, and may write as a hook does."""
 
 
@@ -65,7 +64,7 @@ def with_silent_build(known: Mapping[Relation, int], relation: Relation, built_a
 def moves_its_epoch(history: History, execution: Execution) -> bool:
     """Whether the table is certainly reported at another epoch than before `execution`: it was not there, or it is read back."""
     before = _before(history, execution)
-    if _is_stamped(execution):
+    if execution.is_stamped:
         # A stamp is always later. Only what the table is reported at afterwards tells whether anything was written.
         return not before and execution.found_epoch is None and not history.is_forgotten
     known = [(one.epoch, one.confirmed_at) for one in before if one.epoch is not None]
@@ -88,12 +87,8 @@ def _may_keep_its_epoch(history: History, execution: Execution) -> bool:
         return False
     if execution.replaces:
         # Only a materialization of the project's own leaves the rows that it found.
-        return not _is_stamped(execution) and execution.epoch == execution.found_epoch
-    return not _is_stamped(execution) or history.is_forgotten or bool(_before(history, execution))
-
-
-def _is_stamped(execution: Execution) -> bool:
-    return dialect_named(execution.logic.dialect).clock is EpochClock.STAMPED or execution.stamped_from is not None
+        return not execution.is_stamped and execution.epoch == execution.found_epoch
+    return not execution.is_stamped or history.is_forgotten or bool(_before(history, execution))
 
 
 def _before(history: History, execution: Execution) -> list[Execution]:
@@ -103,14 +98,14 @@ def _before(history: History, execution: Execution) -> list[Execution]:
 
 def _changed_nothing(before: Execution, execution: Execution) -> bool:
     """Whether an execution that wrote no row provably left its table as `before` had left it."""
-    if before.epoch != execution.epoch and not _is_stamped(execution):
+    if before.epoch != execution.epoch and not execution.is_stamped:
         return False
     hashes = execution.hashes
     return (
         execution.logic.execution_type in _ADDS_OR_KEEPS
         and execution.hooks_are_harmless
         and execution.unproven is None
-        and execution.logic.extras.get(_HEADER, "") in {"", *_NO_HEADER}
+        and execution.logic.extras.get(_HEADER) in _NO_HEADER
         and hashes.body is not None
         and hashes == before.hashes
         and before.logic.dialect == execution.logic.dialect
