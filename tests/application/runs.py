@@ -92,3 +92,16 @@ def table(
         node=node,
         **changes,
     )
+
+
+def copy_order(source: Relation, target: Relation, built: Submission, source_epoch: int) -> CloneOrder:
+    """The pre-clone of what `built` asks about, from `source` as it is reported at `source_epoch` to `target`."""
+    return CloneOrder(
+        TargetKey(built.key.namespace, target),
+        built.code.dialect,
+        source,
+        target,
+        built.execution_type,
+        built.node,
+        source_epoch=source_epoch,
+    )

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.application.conftest import HandClock, Inside
 from tests.application.counting_store import CountingStore
-from tests.application.runs import Runs, table
+from tests.application.runs import Runs, copy_order, table
 from tests.domain.building import HOUR, MINUTE, T0
 
 from dbt_state_oss.application.codec import decode_target
@@ -21,9 +21,7 @@ from dbt_state_oss.application.ports import Document
 from dbt_state_oss.application.record import Recorded
 from dbt_state_oss.application.recording import MOST_READERS
 from dbt_state_oss.application.submit import Answer
-from dbt_state_oss.domain.clone import CloneOrder
 from dbt_state_oss.domain.decision import Build, Clone, Skip
-from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.node_patterns import NodePatterns
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import CloneTerms, ExecutionType, NodeHashes, Submission, TargetKey
@@ -192,16 +190,7 @@ async def test_a_pre_cloned_incremental_inherits_what_its_source_has_not_seen(ru
     at = await runs.build(log(None))
     own = await runs.build(reader(at, **append))
     await silently(runs, log(at, hashes=HOOKED), at)
-    order = CloneOrder(
-        TargetKey("ns", DEV_READER),
-        dialect_named("postgres"),
-        READER,
-        DEV_READER,
-        ExecutionType.APPEND,
-        reader(at).node,
-        source_epoch=own,
-    )
-    copy = await runs.pre_clone(order)
+    copy = await runs.pre_clone(copy_order(READER, DEV_READER, reader(at, **append), own))
 
     assert isinstance((await runs.ask(reader(at, copy, relation=DEV_READER, **append))).decision, Build)
 
@@ -327,10 +316,7 @@ async def test_a_copy_of_an_incremental_lists_its_readers(runs: Runs, store: Mem
     """So a silent run upon the copy searches for nobody."""
     at = await runs.build(log(None))
     dev_log = Relation('"shop"."dev"."order_log"')
-    kind = ExecutionType.APPEND
-    postgres = dialect_named("postgres")
-    order = CloneOrder(TargetKey("ns", dev_log), postgres, LOG, dev_log, kind, log(at).node, source_epoch=at)
-    copy = await runs.pre_clone(order)
+    copy = await runs.pre_clone(copy_order(LOG, dev_log, log(at), at))
     await runs.build(table(DEV_READER, f"select id from {dev_log}", {dev_log: copy}, target_name="dev"))
 
     found = await store.get(target_key("default", TargetKey("ns", dev_log)))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tests.application.conftest import HandClock, Inside
 from tests.application.counting_store import CountingStore
-from tests.application.runs import Runs, table
+from tests.application.runs import Runs, copy_order, table
 from tests.domain.building import HOUR, MINUTE, T0
 
 from dbt_state_oss.application.confirm import Outcome
@@ -21,9 +21,7 @@ from dbt_state_oss.application.ownership.archive import Record as Archived
 from dbt_state_oss.application.ownership.transfer import Fate, compare, documents_of, write
 from dbt_state_oss.application.ports import Document, Unchanged, Version
 from dbt_state_oss.application.record import Recorded
-from dbt_state_oss.domain.clone import CloneOrder
 from dbt_state_oss.domain.decision import Build, Skip
-from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.node_patterns import NodePatterns
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import CloneTerms, ExecutionType, NodeHashes, Submission, TargetKey
@@ -119,16 +117,7 @@ async def test_many_harmless_runs_do_not_hide_a_silent_build_from_a_copy_of_a_st
     own = await runs.build(reader(at, **append))
     await cleaned_once(runs, at)
     await nights(runs, at, 12)
-    order = CloneOrder(
-        TargetKey("ns", DEV_READER),
-        dialect_named("postgres"),
-        READER,
-        DEV_READER,
-        ExecutionType.APPEND,
-        reader(at).node,
-        source_epoch=own,
-    )
-    copy = await runs.pre_clone(order)
+    copy = await runs.pre_clone(copy_order(READER, DEV_READER, reader(at, **append), own))
 
     assert isinstance((await runs.ask(reader(at, copy, relation=DEV_READER, **append))).decision, Build)
 
