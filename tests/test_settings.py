@@ -188,7 +188,7 @@ def test_all_faults_are_told_in_one_message() -> None:
         "  - DBTSTATE_PROT is no variable of this version (did you mean DBTSTATE_PORT?)",
         '  - DBTSTATE_PORT "http" is no whole number from 0 to 65535',
         '  - --call-timeout-seconds "nan" is no number from 0.1 to 3600',
-        '  - --client-versions "newest" is no list of client versions such as "dbt-state>=2.17; dbt>=2.0.0.dev0"',
+        '  - --client-versions "newest" must be a list of client versions, such as "dbt-state>=2.17; dbt>=2.0.0.dev0"',
         '  - DBTSTATE_BUILD_ON "never" is none of configs, configs+macros, ignore',
     ]
 
@@ -343,5 +343,5 @@ def test_a_line_that_the_setting_does_not_name_has_its_default() -> None:
 
 @pytest.mark.parametrize("text", ["newest", "dbt-fusion>=2", "dbt>=2; dbt<3", ">=2; dbt-state<3", "dbt>=two"])
 def test_what_is_no_list_of_client_versions_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no list of client versions"):
+    with pytest.raises(ValueError, match="must be a list of client versions"):
         client_versions(text)

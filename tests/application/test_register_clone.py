@@ -312,4 +312,4 @@ async def test_what_the_owner_has_set_to_be_always_built_is_not_copied(inside: I
     register = RegisterClone(ledger=inside.ledger, tickets=inside.tickets, clock=inside.clock, never_reuse=never)
     refused = await register(Caller("default", "b" * 32), order())
     assert isinstance(refused, CloneRefusal)
-    assert refused.because == "this server is set to reuse it never"
+    assert refused.because == "this server is set to never reuse it"

@@ -74,7 +74,7 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     ),
     "the owner has set it to be always built": (
         replace(SAME, never_reuse=NodePatterns(("model.shop.*",))),
-        "this server is set to reuse it never",
+        "this server is set to never reuse it",
         NOTHING,
     ),
     "a hook may have written to a copy, whatever is to be ignored": (

@@ -507,7 +507,7 @@ def test_on_a_warehouse_where_an_empty_table_has_an_epoch_a_copy_that_is_gone_is
     ("case", "candidate", "because"),
     [
         (IN_DEV, source(hook_wrote=True), "a hook has written to it"),
-        (replace(IN_DEV, never_reuse=NodePatterns(("shop.prod.*",))), source(), "set to reuse it never"),
+        (replace(IN_DEV, never_reuse=NodePatterns(("shop.prod.*",))), source(), "set to never reuse it"),
     ],
     ids=["a hook was seen to write", "the owner says so of its relation"],
 )

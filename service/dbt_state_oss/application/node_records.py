@@ -82,7 +82,7 @@ def _merged(shard: NodeShard | None, entries: Mapping[str, NodeEntry]) -> NodeSh
 
 
 def with_sighting(entry: NodeEntry, before: NodeEntry | None) -> NodeEntry:
-    """The entry; one that tells of no reused execution keeps what is on record, as does one that tells of the same."""
+    """The entry, with the recorded sighting unless the entry names another reused execution."""
     if before is None or not before.reused or (entry.reused and entry.reused != before.reused):
         return entry
     return replace(entry, reused=before.reused, reused_at=before.reused_at)

@@ -43,7 +43,7 @@ class RegisterClone:
         """The answer. State that cannot be read in time means a clone that proves nothing, never an error (rule X1)."""
         now = self._clock.now()
         if self._never_reuse.match(order.node.unique_id, order.source, order.target):
-            return CloneRefusal(RejectionReason.FORCED_NOT_ELIGIBLE, "this server is set to reuse it never")
+            return CloneRefusal(RejectionReason.FORCED_NOT_ELIGIBLE, "this server is set to never reuse it")
         source = await self._source(caller, order)
         refusal = refusal_of(order, source)
         if refusal is not None:

@@ -227,7 +227,7 @@ def _judged(case: Case, candidate: Candidate, *, past: bool) -> Clone | _Refusal
     if latest is None or latest.epoch is None or not same_logic(case, latest):
         return _Refusal("its last build was of another query")
     if case.never_reuse.match(latest.node_id, candidate.relation):
-        return _Refusal("this server is set to reuse it never")
+        return _Refusal("this server is set to never reuse it")
     if _is_of_a_neighbour(case, latest):
         return _Refusal("it is of another node in this dbt target, which the same run may be building")
     if latest.hook_wrote:

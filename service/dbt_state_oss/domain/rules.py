@@ -87,7 +87,7 @@ def reuse_is_allowed(case: Case) -> Finding | None:
     """Rule L15: the owner knows that something outside a node's query and inputs fills its table."""
     if not case.is_never_reused:
         return None
-    return _no(Section.TABLE, "this server is set to reuse it never (DBTSTATE_NEVER_REUSE)")
+    return _no(Section.TABLE, "this server is set to never reuse it (DBTSTATE_NEVER_REUSE)")
 
 
 def own_table_exists(case: Case) -> Finding | None:

@@ -81,7 +81,7 @@ def moves_its_epoch(history: History, execution: Execution) -> bool:
 def _may_keep_its_epoch(history: History, execution: Execution) -> bool:
     """Whether the table may still be reported at an epoch that a reader has recorded.
 
-    Snowflake and Redshift report every change of a table that no record tells of, so it counts as moved.
+    Snowflake and Redshift report every change of a table, so one without a record counts as moved.
     """
     if execution.epoch is None or moves_its_epoch(history, execution):
         return False

@@ -27,7 +27,7 @@ _UNCLOSED = re.compile(r"\[(?!(?:!.|[^!])[^\]]*\])")
 CLIENT_VERSIONS = "dbt-state>=2.17; dbt>=2.0.0.dev0"
 _LINES = {line.value: line for line in ClientLine}
 _CLIENT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
-_NO_CLIENT_VERSIONS = f'is no list of client versions such as "{CLIENT_VERSIONS}"'
+_NO_CLIENT_VERSIONS = f'must be a list of client versions, such as "{CLIENT_VERSIONS}"'
 _URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 
 
