@@ -171,6 +171,7 @@ class Course:
 
     def _empty_development(self, random: Random) -> None:
         self.arena.empty(DEVELOPMENT)
+        self.evidence.emptied(DEVELOPMENT)
         self.say("  drop the schemas of dev")
 
     def _restart(self, random: Random) -> None:

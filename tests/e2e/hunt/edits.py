@@ -137,8 +137,9 @@ def _deleting(random: Random) -> str:
 
 
 def _may_be_altered(node: Node) -> bool:
-    """dbt would take the column away before each run, which a view on it forbids."""
-    return node.config.get("on_schema_change") != "sync_all_columns"
+    """An incremental asks its query for every column of its table, unless it appends new ones; or takes the column away, which a
+    view on it forbids."""
+    return node.kind is not Kind.INCREMENTAL or node.config.get("on_schema_change") == "append_new_columns"
 
 
 def withdraw(random: Random, project: Project, number: int) -> Edited | None:

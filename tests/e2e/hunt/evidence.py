@@ -1,7 +1,7 @@
 """The hunt's own account of what a server may know: what each node was last built from, and what stands where.
 
-It knows contents by names of its own; those of tables that follow from code and inputs alone are equal where these are. A seed
-that is loaded into the table of another file has a name of its own, and the dbt target is part of every name (rule I1).
+It knows contents by names of its own; those of tables that follow from code and inputs alone are equal where these are. Every load of a seed has a name of its own, and the dbt
+target is part of every name (rule I1).
 `following.py` takes runs into account.
 """
 
@@ -61,6 +61,12 @@ class Evidence:
         where = where_of(target, node)
         self.contents[where] = self.fresh_name(node.name)
         self.damages[where] += 1
+
+    def emptied(self, target: str) -> None:
+        """Somebody else dropped all schemas of a target: to a server the same as damage to each of its tables."""
+        for where in [each for each in self.contents if each.startswith(f"{target}:")]:
+            self.contents[where] = self.fresh_name(where)
+            self.damages[where] += 1
 
     def forget(self) -> None:
         """Nothing is claimed of what was built so far: who wrote what is not known, or records were removed."""

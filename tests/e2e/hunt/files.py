@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from textwrap import dedent
 
-from tests.e2e.gate import PASSING
+from tests.e2e.hunt.data import GATE_IS_OPEN
 from tests.e2e.hunt.project import SOURCES, DataTest, Kind, Node, Project, Shape, TestKind
 
 MACRO = "{{% macro bump(value) -%}} ({{{{ value }}}} + {addend}) {{%- endmacro %}}\n"
@@ -187,7 +187,7 @@ def _value(node: Node) -> str:
 def _condition(node: Node) -> str:
     condition = f"a.id % {node.modulus} <> {node.residue}"
     if node.waits_at_gate:
-        condition += f" and {PASSING}"
+        condition += f" and (select {GATE_IS_OPEN})"
     if node.kind is Kind.INCREMENTAL and node.only_newer:
         newer = "and a.id > (select coalesce(max(mine.id), -1) from {{ this }} as mine)"
         condition += f"\n{{% if is_incremental() %}}\n{newer}\n{{% endif %}}"

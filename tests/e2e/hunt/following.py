@@ -232,17 +232,14 @@ class _NodeInRun:
 
     def _content(self, decision: Decision, built: Built) -> str:
         """The name of what was built or copied."""
-        evidence, node, last = self._evidence, self._node, self._last
+        evidence, node = self._evidence, self._node
         if decision is Decision.CLONE:
             source = evidence.built.get((PRODUCTION, node.name))
             is_same = source is not None and source.logic == built.logic
             if is_same or node.depends_on_its_past:
                 return evidence.seen_at(evidence.production_place(node)).content
             return evidence.fresh_name(node.name)
-        if node.depends_on_its_past or not self._reading.has_rows([seen.where for seen in built.inputs]):
+        if node.kind is Kind.SEED or node.depends_on_its_past or not self._reading.has_rows([seen.where for seen in built.inputs]):
             return evidence.fresh_name(node.name)
         read = tuple(seen.content for seen in built.inputs)
-        content = f"{self._reading.target} by {hash((built.logic, built.config, read))}"
-        if node.kind is Kind.SEED and self._reading.stood(node) and (last is None or last.content != content):
-            return evidence.fresh_name(node.name)
-        return content
+        return f"{self._reading.target} by {hash((built.logic, built.config, read))}"
