@@ -57,9 +57,9 @@ sigterm: setup ## Send SIGTERMs to servers under load and count failed calls: SI
 	$(BIN)/python bench/sigterm.py --signals $(or $(SIGNALS),200) $(ARGS)
 
 lock: | $(UV) ## Resolve the dependencies anew and rewrite requirements/*.txt with their hashes
-	$(UV) pip compile --quiet --upgrade pyproject.toml --extra server --group dev $(LOCK) -o requirements/dev.txt
-	$(UV) pip compile --quiet pyproject.toml --extra server --group demo $(LOCK) -c requirements/dev.txt -o requirements/demo.txt
-	$(UV) pip compile --quiet pyproject.toml --extra server $(LOCK) -c requirements/dev.txt -o requirements/server.txt
+	$(UV) pip compile --quiet --upgrade pyproject.toml --extra all --extra operator --group dev $(LOCK) -o requirements/dev.txt
+	$(UV) pip compile --quiet pyproject.toml --group demo $(LOCK) -c requirements/dev.txt -o requirements/demo.txt
+	$(UV) pip compile --quiet pyproject.toml --extra all $(LOCK) -c requirements/dev.txt -o requirements/server.txt
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 

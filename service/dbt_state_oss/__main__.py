@@ -16,7 +16,7 @@ def main() -> int:
             raise
         sys.stderr.write(
             f"dbt-state-oss: the package {error.name} is missing; "
-            "install the server's packages with: pip install 'dbt-state-oss[server]'\n"
+            "install it again with: pip install --force-reinstall dbt-state-oss\n"
         )
         return EXIT_INCOMPLETE
     return run(sys.argv[1:])

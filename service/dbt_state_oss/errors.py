@@ -38,6 +38,13 @@ class StoreUnavailable(StoreError):
     """The store did not answer, or not in time. Trying again later may succeed; nothing is known to be written."""
 
 
+class StoreMisconfigured(StoreError):
+    """The store cannot be used as it is configured: its address, its credentials, its permissions or what it is capable of.
+
+    Repeating the request does not help. The operator has to change something first; the message says what.
+    """
+
+
 class StoreReadOnly(StoreError):
     """The store refuses writes: read-only, full, or without permission. Somebody must mend it."""
 

@@ -1,13 +1,14 @@
-"""Opens the store that the settings name. An SDK is loaded only where its store is chosen: some take a second for that."""
+"""Opens the store that the settings name. The SDK of a store is imported only when that store is chosen: it is an extra."""
 
 from __future__ import annotations
 
 import asyncio
 
 from dbt_state_oss.application.ports import Clock, ObjectStore
-from dbt_state_oss.errors import StoreUnavailable
+from dbt_state_oss.errors import StoreMisconfigured
 from dbt_state_oss.settings import StoreSettings
-from dbt_state_oss.settings.places import AzurePlace, GcsPlace, LocalPlace, OneLakePlace, S3Place
+from dbt_state_oss.settings.places import AzurePlace, GcsPlace, LocalPlace, OneLakePlace, Place, S3Place
+from dbt_state_oss.settings.stores import PLACES
 from dbt_state_oss.stores.bucket import Bucket
 from dbt_state_oss.stores.database import FILE_NAME
 from dbt_state_oss.stores.local import LocalStore
@@ -21,14 +22,18 @@ async def open_store(
 
     A `clock` that differs from that of somebody else's store is warned of in the log.
 
-    Raises StoreError where it cannot be opened, also where a local one is not there and is not to be made.
+    Raises StoreError where it cannot be opened, also where a local one is not there and is not to be made. Raises
+    `StoreMisconfigured` where the SDK of the store is not installed.
     """
     place = settings.place
     if isinstance(place, LocalPlace):
         if not make and not await asyncio.to_thread((place.directory / FILE_NAME).is_file):
-            raise StoreUnavailable(f"there is no state in {place.directory}; name the server's directory")
+            raise StoreMisconfigured(f"there is no state in {place.directory}; name the server's directory")
         return await LocalStore.open(place.directory)
-    bucket = await asyncio.to_thread(_bucket, place, settings)
+    try:
+        bucket = await asyncio.to_thread(_bucket, place, settings)
+    except ModuleNotFoundError as error:
+        raise _not_installed(place, error) from error
     return await RemoteStore.open(
         bucket,
         prefix=place.path if isinstance(place, OneLakePlace) else place.prefix,
@@ -36,6 +41,14 @@ async def open_store(
         connections=settings.connections,
         read_only=read_only,
         clock=clock,
+    )
+
+
+def _not_installed(place: Place, error: ModuleNotFoundError) -> StoreMisconfigured:
+    store = next(name for name, kind in PLACES.items() if isinstance(place, kind))
+    return StoreMisconfigured(
+        f"the store {store} needs the package {error.name}, which is not installed; "
+        f"install it with: pip install 'dbt-state-oss[{store}]'"
     )
 
 

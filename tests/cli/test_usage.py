@@ -113,12 +113,12 @@ def test_settings_shows_what_counts_and_where_it_comes_from() -> None:
     assert rows["DBTSTATE_TICKET_KEYS_FILE"] == ["(none)", "default"]
 
 
-def test_without_the_servers_packages_one_sentence_says_how_to_get_them(tmp_path: Path) -> None:
+def test_a_missing_dependency_is_told_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "packaging").mkdir()
     (tmp_path / "packaging" / "__init__.py").write_text("raise ModuleNotFoundError('no', name='packaging')")
     result = run("serve", environment={"PYTHONPATH": str(tmp_path)})
     assert result.returncode == 1
     assert result.stderr == (
         "dbt-state-oss: the package packaging is missing; "
-        "install the server's packages with: pip install 'dbt-state-oss[server]'\n"
+        "install it again with: pip install --force-reinstall dbt-state-oss\n"
     )

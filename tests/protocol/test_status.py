@@ -18,6 +18,7 @@ EXPECTED: dict[type[DbtStateError], StatusCode] = {
     errors.Overloaded: StatusCode.RESOURCE_EXHAUSTED,
     errors.StoreError: StatusCode.INTERNAL,
     errors.StoreUnavailable: StatusCode.INTERNAL,
+    errors.StoreMisconfigured: StatusCode.INTERNAL,
     errors.StoreReadOnly: StatusCode.INTERNAL,
     errors.Conflict: StatusCode.INTERNAL,
 }

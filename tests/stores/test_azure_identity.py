@@ -10,7 +10,7 @@ from tests.emulators.azure import ACCOUNT
 from tests.emulators.azure_identity import TokenEndpoint, azurite_with_tls
 
 from dbt_state_oss.application.ports import UNCHANGED
-from dbt_state_oss.errors import StoreUnavailable
+from dbt_state_oss.errors import StoreMisconfigured
 from dbt_state_oss.stores.azure import AzureBucket
 from dbt_state_oss.stores.bucket import Blob, NoAnswer
 
@@ -59,13 +59,13 @@ def test_a_token_that_is_not_taken_is_told(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(azurite[1]))
     tokens.lifetime_seconds = -3600
     with pytest.raises(
-        StoreUnavailable, match=r"azure://team/state refuses: [A-Z].*; the credentials are wrong"
+        StoreMisconfigured, match=r"azure://team/state refuses: [A-Z].*; the credentials are wrong"
     ) as caught:
         bucket.write("a/b", b"one", None)
     assert not isinstance(caught.value, NoAnswer)
 
 
 def test_a_certificate_that_is_not_trusted_is_told(bucket: AzureBucket, tokens: TokenEndpoint) -> None:
-    with pytest.raises(StoreUnavailable, match="certificate is not trusted") as caught:
+    with pytest.raises(StoreMisconfigured, match="certificate is not trusted") as caught:
         bucket.read("a/b", None)
     assert not isinstance(caught.value, NoAnswer)

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from tests.ports import free_port
 
-from dbt_state_oss.errors import StoreUnavailable
+from dbt_state_oss.errors import StoreMisconfigured
 from dbt_state_oss.stores.azure import AzureBucket
 from dbt_state_oss.stores.bucket import NoAnswer
 from dbt_state_oss.stores.gcs import GcsBucket
@@ -35,7 +35,7 @@ def test_azure_without_an_identity_says_which_ones_there_are(monkeypatch: pytest
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")  # the others take seconds to find nothing
     bucket = azure(url="https://team.blob.core.windows.net")
     with pytest.raises(
-        StoreUnavailable, match="azure://team/state cannot be asked: this process has no identity"
+        StoreMisconfigured, match="azure://team/state cannot be asked: this process has no identity"
     ) as caught:
         bucket.read("a", None)
     assert not isinstance(caught.value, NoAnswer)
@@ -62,19 +62,19 @@ def test_azure_a_token_that_does_not_come_is_no_answer(monkeypatch: pytest.Monke
 
 
 def test_azure_shows_no_identity_without_tls() -> None:
-    with pytest.raises(StoreUnavailable, match="over https alone"):
+    with pytest.raises(StoreMisconfigured, match="over https alone"):
         azure(url="http://team.blob.example")
 
 
 def test_azure_does_not_tell_what_a_malformed_connection_string_holds() -> None:
-    with pytest.raises(StoreUnavailable, match="the connection string cannot be right") as caught:
+    with pytest.raises(StoreMisconfigured, match="the connection string cannot be right") as caught:
         azure(connection_string=f"AccountKey={SIGNATURE}")
     assert SIGNATURE not in "".join(traceback.format_exception(caught.value))
 
 
 def test_azure_a_key_that_is_cut_off_is_no_missing_identity() -> None:
     cut_off = SIGNATURE[:-1]
-    with pytest.raises(StoreUnavailable, match="the connection string cannot be right") as caught:
+    with pytest.raises(StoreMisconfigured, match="the connection string cannot be right") as caught:
         azure(connection_string=f"AccountName=team;AccountKey={cut_off};EndpointSuffix=core.windows.net")
     assert cut_off not in "".join(traceback.format_exception(caught.value))
 
@@ -90,7 +90,9 @@ def test_azure_does_not_tell_the_signature_of_an_address_that_does_not_answer() 
 
 def test_gcs_without_credentials_says_which_ones_there_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
-    with pytest.raises(StoreUnavailable, match="gs://state cannot be asked: there are no Google credentials") as caught:
+    with pytest.raises(
+        StoreMisconfigured, match="gs://state cannot be asked: there are no Google credentials"
+    ) as caught:
         GcsBucket("state", connections=1, timeout_seconds=1)
     assert "Workload Identity" in str(caught.value)
 

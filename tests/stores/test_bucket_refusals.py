@@ -16,7 +16,7 @@ from tests.emulators.running import Emulators
 from tests.emulators.s3_faults import TRANSIENT
 
 from dbt_state_oss.application.ports import UNCHANGED
-from dbt_state_oss.errors import Conflict, StoreError, StoreReadOnly, StoreUnavailable
+from dbt_state_oss.errors import Conflict, StoreError, StoreMisconfigured, StoreReadOnly
 from dbt_state_oss.stores.bucket import Blob, Bucket, NoAnswer, Page
 from dbt_state_oss.stores.remote import RemoteStore
 
@@ -142,7 +142,7 @@ def test_a_bucket_that_is_not_there_is_told(
     call: Callable[[Bucket, str], object], cloud: Cloud, bucket: Bucket, proxy: Proxy, version: str
 ) -> None:
     says = cloud.says(404, "ContainerNotFound", "The specified bucket does not exist.")
-    with proxy.fault(says), pytest.raises(StoreUnavailable, match="there is no such") as caught:
+    with proxy.fault(says), pytest.raises(StoreMisconfigured, match="there is no such") as caught:
         call(bucket, version)
     assert not isinstance(caught.value, NoAnswer)
 
@@ -151,7 +151,7 @@ def test_a_bucket_that_is_not_there_is_told(
 def test_a_permission_that_lacks_is_told_with_what_to_allow(
     call: str, cloud: Cloud, bucket: Bucket, proxy: Proxy, version: str
 ) -> None:
-    expected = StoreUnavailable if call in ("read", "page") else StoreReadOnly
+    expected = StoreMisconfigured if call in ("read", "page") else StoreReadOnly
     with (
         proxy.fault(cloud.says(403, "AuthorizationPermissionMismatch", "made up")),
         pytest.raises(expected, match="this identity") as caught,
@@ -165,7 +165,7 @@ async def test_a_store_that_hides_what_is_absent_is_not_opened(cloud: Cloud, pro
     absent = cloud.says(403, "AuthorizationPermissionMismatch", "made up")
     with (
         proxy.fault(absent, on=lambda request: request.method == "GET"),
-        pytest.raises(StoreUnavailable, match="this identity"),
+        pytest.raises(StoreMisconfigured, match="this identity"),
     ):
         await RemoteStore.open(bucket, prefix="", attempts=2, connections=4)
     assert [method for method, _ in proxy.seen] == ["GET"]
@@ -204,11 +204,11 @@ def test_azure_a_blob_that_was_filled_while_it_was_read_is_not_taken_for_empty(
         (409, "BlobImmutableDueToPolicy", "write", StoreReadOnly, "immutability policy"),
         (412, "LeaseIdMissing", "write", StoreReadOnly, "holds a lease"),
         (409, "SnapshotsPresent", "remove", StoreReadOnly, "snapshots"),
-        (409, "BlobArchived", "read", StoreUnavailable, "lifecycle rule"),
-        (409, "ResourceTypeMismatch", "write", StoreUnavailable, "ResourceTypeMismatch"),
-        (403, "AuthenticationFailed", "write", StoreUnavailable, "the clock of this machine"),
-        (403, "AuthorizationFailure", "page", StoreUnavailable, "firewall"),
-        (404, "PathNotFound", "create", StoreUnavailable, "PathNotFound"),
+        (409, "BlobArchived", "read", StoreMisconfigured, "lifecycle rule"),
+        (409, "ResourceTypeMismatch", "write", StoreMisconfigured, "ResourceTypeMismatch"),
+        (403, "AuthenticationFailed", "write", StoreMisconfigured, "the clock of this machine"),
+        (403, "AuthorizationFailure", "page", StoreMisconfigured, "firewall"),
+        (404, "PathNotFound", "create", StoreMisconfigured, "PathNotFound"),
     ],
 )
 def test_azure_each_refusal_is_told_as_what_it_is(
@@ -233,8 +233,8 @@ def test_azure_each_refusal_is_told_as_what_it_is(
     [
         (403, "rateLimitExceeded", "write", NoAnswer, "rateLimitExceeded"),
         (403, "retentionPolicyNotMet", "write", StoreReadOnly, "retentionPolicyNotMet; a policy"),
-        (401, "authError", "read", StoreUnavailable, "credentials"),
-        (400, "invalid", "page", StoreUnavailable, "400 invalid; a policy"),
+        (401, "authError", "read", StoreMisconfigured, "credentials"),
+        (400, "invalid", "page", StoreMisconfigured, "400 invalid; a policy"),
         (409, "conflict", "write", Conflict, "has changed"),
     ],
 )
@@ -265,7 +265,7 @@ def test_azure_a_page_for_people_is_no_listing(bucket: Bucket, proxy: Proxy) -> 
 def test_azure_a_namespace_with_folders_is_listed_without_them(bucket: Bucket, proxy: Proxy) -> None:
     with proxy.fault(_lists(("a/b", 3), ("a/bb", 0), ("a/b-c", 4), ("a/b/c", 5))):
         assert bucket.page("a/b", None) == Page(("a/b", "a/b-c", "a/b/c"), None)
-    with proxy.fault(_lists(("A/b", 3))), pytest.raises(StoreUnavailable, match="calls A/b what lies under a/"):
+    with proxy.fault(_lists(("A/b", 3))), pytest.raises(StoreMisconfigured, match="calls A/b what lies under a/"):
         bucket.page("a/", None)
 
 

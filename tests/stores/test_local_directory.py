@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dbt_state_oss.application.ports import Document
-from dbt_state_oss.errors import StoreUnavailable
+from dbt_state_oss.errors import StoreMisconfigured
 from dbt_state_oss.stores.database import FILE_NAME, SCHEMA_VERSION, Database
 from dbt_state_oss.stores.local import LocalStore
 
@@ -22,7 +22,7 @@ KEY = "org/namespace/0a1b"
 
 async def refusal(directory: Path) -> str:
     """The message with which the store refuses the directory."""
-    with pytest.raises(StoreUnavailable) as refused:
+    with pytest.raises(StoreMisconfigured) as refused:
         await LocalStore.open(directory)
     return str(refused.value)
 
@@ -135,7 +135,7 @@ def test_every_connection_syncs_the_log_at_each_commit(directory: Path) -> None:
 def test_a_file_system_without_a_write_ahead_log_is_refused(directory: Path) -> None:
     """SQLite's dot-file VFS has no shared memory, as a network file system has none."""
     database = Database(directory, vfs="unix-dotfile")
-    with database.exclusive(), pytest.raises(StoreUnavailable, match="network file systems"):
+    with database.exclusive(), pytest.raises(StoreMisconfigured, match="network file systems"):
         database.connect(busy_timeout=0)
 
 

@@ -17,7 +17,7 @@ from tests.stores.asking import stored
 from tests.stores.faults import directory_lock, file_size_limit
 
 from dbt_state_oss.application.ports import Version
-from dbt_state_oss.errors import Conflict, StoreReadOnly, StoreUnavailable
+from dbt_state_oss.errors import Conflict, StoreMisconfigured, StoreReadOnly, StoreUnavailable
 from dbt_state_oss.stores.database import FILE_NAME
 from dbt_state_oss.stores.local import LocalStore
 
@@ -164,9 +164,9 @@ async def test_damage_on_the_disk_is_told_and_a_backup_put_in_its_place_is_read(
     damaged = directory / "damaged"
     damaged.write_bytes(b"\x00" * path.stat().st_size)
     damaged.replace(path)
-    with pytest.raises(StoreUnavailable, match="damaged"):
+    with pytest.raises(StoreMisconfigured, match="damaged"):
         await local.get(KEY)
-    with pytest.raises(StoreUnavailable, match="damaged"):
+    with pytest.raises(StoreMisconfigured, match="damaged"):
         await local.put("org/other", b"x", expected=None)
     backup.replace(path)
     assert (await stored(local, KEY)).data == b"x" * 5000

@@ -13,7 +13,7 @@ from tests.emulators.s3_faults import LASTING, TRANSIENT, every, once
 from tests.stores.asking import add, listed, stored
 
 from dbt_state_oss.application.ports import UNCHANGED, Document
-from dbt_state_oss.errors import Conflict, StoreReadOnly, StoreUnavailable
+from dbt_state_oss.errors import Conflict, StoreMisconfigured, StoreReadOnly, StoreUnavailable
 from dbt_state_oss.stores.remote import RemoteStore
 from dbt_state_oss.stores.s3 import S3Bucket
 
@@ -91,8 +91,8 @@ async def test_what_does_not_pass_is_told_as_a_store_that_does_not_answer(
 @pytest.mark.parametrize(
     ("fault", "words", "refusal"),
     [
-        (LASTING["expired credentials"], "the credentials have expired", StoreUnavailable),
-        (LASTING["a clock that is wrong"], "the clock of this machine is wrong", StoreUnavailable),
+        (LASTING["expired credentials"], "the credentials have expired", StoreMisconfigured),
+        (LASTING["a clock that is wrong"], "the clock of this machine is wrong", StoreMisconfigured),
         (LASTING["access that is denied"], "its policy has to allow", StoreReadOnly),
     ],
     ids=list(LASTING),
@@ -103,7 +103,7 @@ async def test_what_somebody_has_to_mend_is_told_at_once(
     store = await opened(moto_proxy.endpoint, moto_bucket)
     version = await store.put(KEY, b"one", expected=None)
     with moto_proxy.fault(fault) as done:
-        with pytest.raises(StoreUnavailable, match=words):
+        with pytest.raises(StoreMisconfigured, match=words):
             await store.get(KEY)
         with pytest.raises(refusal, match=words):
             await store.put(KEY, b"two", expected=version)
@@ -236,7 +236,7 @@ async def test_a_store_that_creates_what_should_have_a_version_is_refused(moto_p
 
     with (
         moto_proxy.fault(written_anyway, on=updates),
-        pytest.raises(StoreUnavailable, match=f"s3://{moto_bucket} ignores the condition If-Match .* no object"),
+        pytest.raises(StoreMisconfigured, match=f"s3://{moto_bucket} ignores the condition If-Match .* no object"),
     ):
         await opened(moto_proxy.endpoint, moto_bucket)
     assert "Contents" not in s3.client(moto_proxy.endpoint).list_objects_v2(Bucket=moto_bucket)
@@ -245,7 +245,7 @@ async def test_a_store_that_creates_what_should_have_a_version_is_refused(moto_p
 async def test_a_store_that_is_not_there_or_not_ours_is_refused_with_its_name(
     moto_proxy: Proxy, moto_bucket: str
 ) -> None:
-    with pytest.raises(StoreUnavailable, match="s3://no-such-bucket refuses: NoSuchBucket; there is no such bucket"):
+    with pytest.raises(StoreMisconfigured, match="s3://no-such-bucket refuses: NoSuchBucket; there is no such bucket"):
         await opened(moto_proxy.endpoint, "no-such-bucket")
     with (
         moto_proxy.fault(LASTING["access that is denied"], on=puts),

@@ -14,7 +14,7 @@ from tests.emulators.s3_faults import LASTING
 from tests.stores.asking import stored
 from tests.stores.test_remote_faults import KEY, opened
 
-from dbt_state_oss.errors import StoreUnavailable
+from dbt_state_oss.errors import StoreMisconfigured
 from dbt_state_oss.stores import s3_client
 
 REPLACEMENTS = 4
@@ -76,7 +76,7 @@ async def test_credentials_that_nobody_replaced_are_told_of_and_a_later_replacem
 ) -> None:
     store = await opened(moto_proxy.endpoint, moto_bucket)
     with moto_proxy.fault(LASTING["expired credentials"], on=lambda request: key_of(request) == "FIRST") as done:
-        with pytest.raises(StoreUnavailable, match="ExpiredToken; the credentials have expired"):
+        with pytest.raises(StoreMisconfigured, match="ExpiredToken; the credentials have expired"):
             await store.get(KEY)
         assert done.total() == 1
         keep(credentials, "SECOND")

@@ -7,7 +7,7 @@ from tests.emulators import s3
 from tests.emulators.proxy import Proxy
 from tests.emulators.running import Emulators
 
-from dbt_state_oss.errors import StoreUnavailable
+from dbt_state_oss.errors import StoreMisconfigured
 from dbt_state_oss.stores.s3 import S3Bucket
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -63,12 +63,12 @@ def test_without_credentials_that_is_what_is_told(
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     bucket = S3Bucket(moto_bucket, endpoint=emulators.moto.endpoint, connections=1, timeout_seconds=20)
-    with pytest.raises(StoreUnavailable, match="there are no AWS credentials"):
+    with pytest.raises(StoreMisconfigured, match="there are no AWS credentials"):
         bucket.read("a/b", None)
     bucket.close()
 
 
 def test_a_profile_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
-    with pytest.raises(StoreUnavailable, match="no-such-profile"):
+    with pytest.raises(StoreMisconfigured, match="no-such-profile"):
         S3Bucket("any", connections=1, timeout_seconds=20)

@@ -39,8 +39,9 @@ class ObjectStore(Protocol):
     Keys are paths of at most 512 characters: segments of 1 to 200 of `[A-Za-z0-9._=-]`, joined by `/`. All methods may be
     called from many tasks at once and are cancellable: a cancelled `put` has happened wholly or not at all.
 
-    Raises `StoreUnavailable` where the store does not answer (also after `close`), `StoreReadOnly` where it takes no
-    writes, `Conflict` for a lost race, `InvalidRequest` for a key that is none; nothing else.
+    Raises `StoreUnavailable` where the store does not answer (also after `close`), `StoreMisconfigured` where it refuses
+    this process, `StoreReadOnly` where it takes no writes, `Conflict` for a lost race, `InvalidRequest` for an invalid key;
+    nothing else.
     """
 
     async def get(self, key: str, *, unless: Version | None = None) -> Document | Unchanged | None:

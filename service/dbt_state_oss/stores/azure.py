@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 
 from dbt_state_oss import __version__
 from dbt_state_oss.application.ports import UNCHANGED, Unchanged
-from dbt_state_oss.errors import StoreUnavailable
+from dbt_state_oss.errors import StoreMisconfigured
 from dbt_state_oss.stores.azure_errors import cause_of, explained, impostor, is_absent, status_of
 from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page, milliseconds
 
@@ -50,7 +50,7 @@ class AzureBucket:
         """`place` is the container as users know it; `url` the account's address, unless the `connection_string` says it.
 
         `page_size`: how many names a listing asks for at once. `timeout_seconds` bounds the wait for a connection and for each
-        piece of an answer. Raises `StoreUnavailable` where this makes no client.
+        piece of an answer. Raises `StoreMisconfigured` where this makes no client.
         """
         self._place = place
         self._page_size = page_size
@@ -68,7 +68,7 @@ class AzureBucket:
         }
         self._credential: DefaultAzureCredential | None = None
         if not connection_string and not url.startswith("https://"):
-            raise StoreUnavailable(
+            raise StoreMisconfigured(
                 f"the store {place} cannot be used: an identity is shown over https alone, not to {url}"
             )
         try:
@@ -84,7 +84,7 @@ class AzureBucket:
                 if connection_string
                 else "the address, the container's name or AZURE_… variables"
             )
-            raise StoreUnavailable(f"the store {place} cannot be used: {which} cannot be right") from None
+            raise StoreMisconfigured(f"the store {place} cannot be used: {which} cannot be right") from None
 
     @property
     def place(self) -> str:
@@ -160,7 +160,7 @@ class AzureBucket:
         except _STUMBLES as error:
             raise impostor(self._place) from error
         if stranger := next((name for name in found if not name.startswith(folder)), None):
-            raise StoreUnavailable(
+            raise StoreMisconfigured(
                 f"the store {self._place} calls {stranger} what lies under {folder}: call it so, too"
             )
         return Page(tuple(name for name in found if name.startswith(prefix)), pages.continuation_token or None)

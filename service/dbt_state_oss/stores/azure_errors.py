@@ -8,7 +8,7 @@ from typing import Any
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from requests.exceptions import SSLError
 
-from dbt_state_oss.errors import Conflict, StoreError, StoreReadOnly, StoreUnavailable
+from dbt_state_oss.errors import Conflict, StoreError, StoreMisconfigured, StoreReadOnly
 from dbt_state_oss.stores.bucket import NoAnswer
 
 _NOT_FOUND = 404
@@ -54,7 +54,7 @@ def explained(error: AzureError, place: str, *, changing: str = "", expected: st
     what = f"{code}; {_ADVICE[code]}" if code in _ADVICE else code
     if changing and code not in _WRONG_CREDENTIALS and (code in _IS_KEPT or status in _TAKES_NO_WRITES):
         return StoreReadOnly(f"the store {place} takes no writes: {what}")
-    return StoreUnavailable(f"the store {place} refuses: {what}")
+    return StoreMisconfigured(f"the store {place} refuses: {what}")
 
 
 def impostor(place: str) -> NoAnswer:
@@ -87,7 +87,7 @@ def _code(error: AzureError) -> str:
 def _unanswered(error: AzureError, place: str) -> StoreError:
     inner = error.inner_exception or error
     if isinstance(inner, SSLError):
-        return StoreUnavailable(
+        return StoreMisconfigured(
             f"the store {place} cannot be asked: its certificate is not trusted, or it speaks no TLS"
         )
     return NoAnswer(f"the store {place} did not answer ({type(inner).__name__})")
@@ -97,7 +97,7 @@ def _not_signed_in(error: ClientAuthenticationError, place: str) -> StoreError:
     fault = _SIGN_IN_FAULT.search(str(error))
     if not fault and _NOT_REACHED.search(str(error)):
         return NoAnswer(f"the store {place} cannot be asked: whoever gives out tokens did not answer")
-    return StoreUnavailable(
+    return StoreMisconfigured(
         f"the store {place} cannot be asked: {fault[0] if fault else 'this process has no identity in Azure'}; "
         "use workload identity, a managed identity (AZURE_CLIENT_ID where there are several), a service principal "
         "(AZURE_TENANT_ID, AZURE_CLIENT_ID and its secret or certificate) or az login"

@@ -45,7 +45,7 @@ class Bucket(Protocol):
     """One bucket or container. Every call may be made from many threads at once, and ends within the bucket's time-out.
 
     Raises `Conflict` where a condition does not hold, `NoAnswer` where trying again may help, `StoreReadOnly` where writing
-    is not allowed, `StoreUnavailable` for all else: no error of an SDK leaves. Messages name the bucket and what to mend.
+    is not allowed, `StoreMisconfigured` for all else: no error of an SDK leaves. Messages name the bucket and what to mend.
     """
 
     @property

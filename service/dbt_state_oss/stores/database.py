@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from dbt_state_oss.errors import StoreReadOnly, StoreUnavailable
+from dbt_state_oss.errors import StoreMisconfigured, StoreReadOnly, StoreUnavailable
 from dbt_state_oss.stores.sqlite_errors import explain
 
 FileIdentity = tuple[int, int] | None
@@ -82,8 +82,8 @@ class Database:
     def exclusive(self) -> Iterator[None]:
         """Hold the directory's lock, among all processes and all stores of this one. Makes the directory if need be.
 
-        Raises `StoreUnavailable` when the lock is not free within the time-out, `StoreReadOnly` or `StoreUnavailable`
-        where the directory cannot be had. The system frees the lock of a process that died.
+        Raises `StoreUnavailable` when the lock is not free within the time-out, `StoreReadOnly` or `StoreMisconfigured`
+        where the directory cannot be made or opened. The system frees the lock of a process that died.
         """
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -101,7 +101,8 @@ class Database:
         """Open the file, making it if there is none; the caller is inside `exclusive`.
 
         A file that is not ours, damaged, or of a newer version is refused and left as it is. `busy_timeout`: seconds
-        to wait for SQLite's own locks. Raises `StoreReadOnly` or `StoreUnavailable`, with the path and what to do.
+        to wait for SQLite's own locks. Raises `StoreReadOnly`, `StoreMisconfigured` or `StoreUnavailable`, with the path and
+        what to do.
         """
         try:
             self._create_file()
@@ -160,20 +161,22 @@ class Database:
         if not (application_id or version or names):
             return
         if application_id != APPLICATION_ID:
-            raise StoreUnavailable(f"{self.path} is another program's database; name another directory for the state")
+            raise StoreMisconfigured(f"{self.path} is another program's database; name another directory for the state")
         if not isinstance(version, int) or version > SCHEMA_VERSION:
-            raise StoreUnavailable(
+            raise StoreMisconfigured(
                 f"{self.path} was written by a newer version of this server (format {version}, known is "
                 f"{SCHEMA_VERSION}); upgrade the server or name another directory"
             )
         if "documents" not in names:
-            raise StoreUnavailable(f"{self.path} is damaged: its documents are gone; move it away or restore a backup")
+            raise StoreMisconfigured(
+                f"{self.path} is damaged: its documents are gone; move it away or restore a backup"
+            )
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")
         mode = _pragma(connection, "journal_mode = WAL")
         if mode != "wal":
-            raise StoreUnavailable(
+            raise StoreMisconfigured(
                 f"{self.path} lies on a file system without the shared memory that SQLite's write-ahead log needs "
                 f"(journal mode stays {mode}), as network file systems do; name a directory on a local disk"
             )

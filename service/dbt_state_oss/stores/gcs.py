@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 
 from dbt_state_oss import __version__
 from dbt_state_oss.application.ports import UNCHANGED, Unchanged
-from dbt_state_oss.errors import Conflict, StoreUnavailable
+from dbt_state_oss.errors import Conflict, StoreMisconfigured
 from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page, milliseconds
 from dbt_state_oss.stores.gcs_errors import Absent, explained, impostor, not_signed_in, unanswered
 
@@ -42,7 +42,7 @@ class GcsBucket:
     ) -> None:
         """`endpoint`: an emulator's, which is asked without credentials; Google's own where empty.
 
-        `timeout_seconds` bounds the wait for a connection and for each piece of an answer. Raises `StoreUnavailable` where
+        `timeout_seconds` bounds the wait for a connection and for each piece of an answer. Raises `StoreMisconfigured` where
         there are no credentials.
         """
         self._name = bucket
@@ -86,7 +86,7 @@ class GcsBucket:
         if found.generation is None:
             if (found.content_type or "").startswith(_A_PAGE_FOR_PEOPLE):
                 raise impostor(self.place)
-            raise StoreUnavailable(
+            raise StoreMisconfigured(
                 f"the store {self.place} gives objects without their generation: "
                 "what changes could not be told from what stands, so it cannot be used"
             )

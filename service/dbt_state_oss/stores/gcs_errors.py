@@ -11,7 +11,7 @@ from requests import RequestException, Response
 from requests.exceptions import SSLError
 from urllib3.exceptions import HTTPError
 
-from dbt_state_oss.errors import Conflict, StoreError, StoreReadOnly, StoreUnavailable
+from dbt_state_oss.errors import Conflict, StoreError, StoreMisconfigured, StoreReadOnly
 from dbt_state_oss.stores.bucket import NoAnswer
 
 _NOT_FOUND = 404
@@ -53,7 +53,7 @@ def explained(error: GoogleAPICallError, place: str, *, changing: str = "", expe
     what = "; ".join(part for part in (f"{status} {reason}".strip(), words, _ADVICE.get(status)) if part)
     if changing and status in _TAKES_NO_WRITES:
         return StoreReadOnly(f"the store {place} takes no writes: {what}")
-    return StoreUnavailable(f"the store {place} refuses: {what}")
+    return StoreMisconfigured(f"the store {place} refuses: {what}")
 
 
 def _is_of_an_impostor(answer: Response) -> bool:
@@ -69,7 +69,7 @@ def impostor(place: str) -> NoAnswer:
 def unanswered(error: RequestException | HTTPError, place: str) -> StoreError:
     """Our error where no answer came, or not all of it."""
     if isinstance(error, SSLError):
-        return StoreUnavailable(
+        return StoreMisconfigured(
             f"the store {place} cannot be asked: its certificate is not trusted, or it speaks no TLS"
         )
     return NoAnswer(f"the store {place} did not answer ({type(error).__name__})")
@@ -80,7 +80,7 @@ def not_signed_in(error: GoogleAuthError, place: str) -> StoreError:
     if isinstance(error, TransportError) or error.retryable:
         return NoAnswer(f"the store {place} cannot be asked: no token came in time ({type(error).__name__})")
     fault = _SIGN_IN_FAULT.search(str(error))
-    return StoreUnavailable(
+    return StoreMisconfigured(
         f"the store {place} cannot be asked: {fault[0] if fault else 'there are no Google credentials that work'}; use Workload "
         "Identity, an attached service account, GOOGLE_APPLICATION_CREDENTIALS or gcloud auth application-default login"
     )

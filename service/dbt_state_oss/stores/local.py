@@ -62,7 +62,7 @@ class LocalStore:
         """Open the state in `directory`, making it (mode 0700) and its file (0600) where there is none.
 
         `lock_timeout`: seconds to wait for another process's transaction. Raises `StoreReadOnly` where it cannot be
-        written, `StoreUnavailable` where the file is not ours, damaged or of a newer version, or WAL cannot be used.
+        written, `StoreMisconfigured` where the file is not ours, damaged or of a newer version, or WAL cannot be used.
         """
         store = cls(Database(directory, lock_timeout=lock_timeout))
         try:

@@ -16,7 +16,7 @@ import structlog
 
 from dbt_state_oss.application.keys import SERVER_PREFIX
 from dbt_state_oss.application.ports import UNCHANGED, Clock
-from dbt_state_oss.errors import Conflict, StoreError, StoreUnavailable
+from dbt_state_oss.errors import Conflict, StoreError, StoreMisconfigured
 from dbt_state_oss.stores.bucket import Blob, Bucket, NoAnswer
 
 _ATTEMPTS = 3
@@ -46,7 +46,7 @@ async def removes_conditionally(bucket: Bucket, prefix: str, ask: Ask, clock: Cl
     """Whether objects can be removed on a condition, once all else was seen to hold with an object of its own under `prefix`.
 
     A `clock` that differs from the store's is warned of in the log: then those of servers that share the store may differ,
-    too, and they tell which of two builds came first. Raises `StoreUnavailable` where something else does not hold, and what
+    too, and they tell which of two builds came first. Raises `StoreMisconfigured` where something else does not hold, and what
     the bucket raises.
     """
     for _ in range(_ATTEMPTS):
@@ -60,7 +60,7 @@ async def removes_conditionally(bucket: Bucket, prefix: str, ask: Ask, clock: Cl
 async def _examined(bucket: Bucket, name: str, ask: Ask, clock: Clock | None) -> bool:
     def expect(holds: bool, otherwise: str) -> None:
         if not holds:
-            raise StoreUnavailable(f"the store {bucket.place} {otherwise}")
+            raise StoreMisconfigured(f"the store {bucket.place} {otherwise}")
 
     # Where rights lack, some stores hide that nothing is there: without this, no document could be made that is new.
     expect(await ask(partial(bucket.read, name, None)) is None, "shows an object that was never written")

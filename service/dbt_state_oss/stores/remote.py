@@ -68,8 +68,8 @@ class RemoteStore:
 
         `prefix` stands before every key, without a slash at its ends; `connections` bounds the calls that run at once, `attempts`
         how often each is made. A `clock` that differs from the store's is warned of in the log. The bucket is closed with the
-        store, and where this raises: `StoreUnavailable` where the bucket does not answer, refuses this process or ignores
-        conditions, `StoreReadOnly` where it takes no writes.
+        store, and where this raises: `StoreUnavailable` where the bucket does not answer, `StoreMisconfigured` where it refuses
+        this process or ignores conditions, `StoreReadOnly` where it takes no writes.
         """
         store = cls(bucket, prefix=prefix, attempts=attempts, connections=connections)
         if read_only:

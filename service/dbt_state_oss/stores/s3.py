@@ -14,6 +14,7 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionError,  # noqa: A004 - botocore's own, for what gets no connection
+    CredentialRetrievalError,
     FlexibleChecksumError,
     HTTPClientError,
     IncompleteReadError,
@@ -23,7 +24,7 @@ from botocore.exceptions import (
 
 from dbt_state_oss import __version__
 from dbt_state_oss.application.ports import UNCHANGED, Unchanged
-from dbt_state_oss.errors import Conflict, StoreError, StoreReadOnly, StoreUnavailable
+from dbt_state_oss.errors import Conflict, StoreError, StoreMisconfigured, StoreReadOnly, StoreUnavailable
 from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page, milliseconds
 from dbt_state_oss.stores.s3_client import REFUSED_CREDENTIALS, Made, RenewedClient
 
@@ -69,7 +70,7 @@ class S3Bucket:
 
         `encryption`: AES256, aws:kms or aws:kms:dsse, the bucket's own where empty; `kms_key`: id or ARN. `page_size`: how many
         names a listing asks for at once. `timeout_seconds` bounds the wait for a connection and for each piece of an answer.
-        Raises `StoreUnavailable` where this makes no client.
+        Raises `StoreMisconfigured` where this makes no client.
         """
         self._bucket = bucket
         self._page_size = page_size
@@ -98,7 +99,7 @@ class S3Bucket:
         try:
             self._clients = RenewedClient(make)
         except (BotoCoreError, ValueError) as error:
-            raise StoreUnavailable(f"the store {self.place} cannot be used: {error}") from error
+            raise StoreMisconfigured(f"the store {self.place} cannot be used: {error}") from error
 
     @property
     def _client(self) -> Any:
@@ -182,9 +183,11 @@ class S3Bucket:
         if isinstance(error, ClientError):
             return self._refusal(error, changing)
         if isinstance(error, NoCredentialsError):
-            return StoreUnavailable(f"the store {self.place} cannot be asked: there are no AWS credentials")
-        if isinstance(error, SSLError) or not isinstance(error, _NO_ANSWER):
+            return StoreMisconfigured(f"the store {self.place} cannot be asked: there are no AWS credentials")
+        if isinstance(error, CredentialRetrievalError):
             return StoreUnavailable(f"the store {self.place} cannot be asked: {error}")
+        if isinstance(error, SSLError) or not isinstance(error, _NO_ANSWER):
+            return StoreMisconfigured(f"the store {self.place} cannot be asked: {error}")
         return NoAnswer(f"the store {self.place} did not answer ({type(error).__name__})")
 
     def _refusal(self, error: ClientError, changing: str) -> StoreError:
@@ -198,7 +201,7 @@ class S3Bucket:
         advice = f"; {_ADVICE[code]}" if code in _ADVICE else ""
         if changing and status in _TAKES_NO_WRITES and code not in ("RequestTimeTooSkewed", "SignatureDoesNotMatch"):
             return StoreReadOnly(f"the store {self.place} takes no writes: {code}{advice}")
-        return StoreUnavailable(f"the store {self.place} refuses: {code}{advice}")
+        return StoreMisconfigured(f"the store {self.place} refuses: {code}{advice}")
 
 
 def _status(error: ClientError) -> int:

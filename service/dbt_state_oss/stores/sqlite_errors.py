@@ -6,7 +6,7 @@ import errno
 import sqlite3
 from pathlib import Path
 
-from dbt_state_oss.errors import StoreError, StoreReadOnly, StoreUnavailable
+from dbt_state_oss.errors import StoreError, StoreMisconfigured, StoreReadOnly, StoreUnavailable
 
 _REFUSALS = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT}
 _PRIMARY_CODE = 0xFF
@@ -36,7 +36,7 @@ def explain(error: Exception, path: Path) -> StoreError:
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
             return StoreReadOnly(f"{path} is read-only; the server needs to write to it and to its directory")
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-            return StoreUnavailable(
+            return StoreMisconfigured(
                 f"{path} is not a SQLite database or is damaged; it was left as it is. "
                 "Move it away to start with an empty state, or put a backup in its place"
             )
@@ -57,5 +57,5 @@ def _explain_system(error: OSError, directory: Path) -> StoreError:
     if error.errno in _REFUSALS:
         return StoreReadOnly(f"{directory} cannot be written: {error.strerror}")
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return StoreUnavailable(f"{directory} is not a directory; name one for the state")
+        return StoreMisconfigured(f"{directory} is not a directory; name one for the state")
     return StoreUnavailable(f"{directory}: {error.strerror}")

@@ -1,7 +1,7 @@
 """The hunt's own account of what a server may know: what each node was last built from, and what stands where.
 
-It knows contents by names of its own; those of tables that follow from code and inputs alone are equal where these are. Every load of a seed has a name of its own, and the dbt
-target is part of every name (rule I1).
+It knows contents by names of its own. Those of tables that follow from code and inputs alone are equal where these are. Every
+load of a seed has a name of its own, and the dbt target is part of every name (rule I1).
 `following.py` takes runs into account.
 """
 

@@ -239,7 +239,11 @@ class _NodeInRun:
             if is_same or node.depends_on_its_past:
                 return evidence.seen_at(evidence.production_place(node)).content
             return evidence.fresh_name(node.name)
-        if node.kind is Kind.SEED or node.depends_on_its_past or not self._reading.has_rows([seen.where for seen in built.inputs]):
+        if (
+            node.kind is Kind.SEED
+            or node.depends_on_its_past
+            or not self._reading.has_rows([seen.where for seen in built.inputs])
+        ):
             return evidence.fresh_name(node.name)
         read = tuple(seen.content for seen in built.inputs)
         return f"{self._reading.target} by {hash((built.logic, built.config, read))}"
