@@ -10,7 +10,7 @@ from tests.domain.building import MINUTE, SUBMISSION
 
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.confirm import Outcome
-from dbt_state_oss.application.register_clone import CloneGrant, RegisterClone
+from dbt_state_oss.application.register_clone import CloneGrant
 from dbt_state_oss.application.submit import Answer
 from dbt_state_oss.domain.clone import CloneOrder
 from dbt_state_oss.domain.decision import Build
@@ -55,7 +55,7 @@ class Runs:
     async def pre_clone(self, order: CloneOrder) -> int:
         """The epoch of the copy, which is made before anything is asked."""
         self.inside.clock.time += MINUTE
-        register = RegisterClone(ledger=self.inside.ledger, tickets=self.inside.tickets, clock=self.inside.clock)
+        register = self.inside.register_clone
         granted = await register(self.caller(), order)
         assert isinstance(granted, CloneGrant)
         return await self._confirmed(granted.ticket)

@@ -17,7 +17,7 @@ from tests.domain.building import SUBMISSION
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.record import Recorded
-from dbt_state_oss.application.register_clone import CloneGrant, RegisterClone
+from dbt_state_oss.application.register_clone import CloneGrant
 from dbt_state_oss.application.submit import Answer
 from dbt_state_oss.domain.clone import CloneOrder
 from dbt_state_oss.domain.decision import Clone, Skip
@@ -86,9 +86,7 @@ class SymbolicShop:
 
     def __post_init__(self) -> None:
         self.dialect = dialect_named(self.dialect_name)
-        self.register_clone = RegisterClone(
-            ledger=self.inside.ledger, tickets=self.inside.tickets, clock=self.inside.clock
-        )
+        self.register_clone = self.inside.register_clone
         self.calls = 0
         for source in SOURCES:
             self._write(self._relation("raw", source), ("load", source, 0))

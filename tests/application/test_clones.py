@@ -191,13 +191,13 @@ async def test_an_early_question_is_answered_with_a_copy_where_no_later_epoch_ca
         return replace(table(relation, own), code=code, inputs={ORDERS: orders})
 
     await runs.build(asked(None, relation=MART), epoch=BUILT)
-    assert await runs.inside.submit.speculatively(runs.caller(), asked(None, orders=None)) is None
-    answer = await runs.inside.submit.speculatively(runs.caller(), asked(None))
+    assert await runs.inside.submit_speculatively(runs.caller(), asked(None, orders=None)) is None
+    answer = await runs.inside.submit_speculatively(runs.caller(), asked(None))
     assert answer is not None
     assert isinstance(answer.decision, Clone)
     await runs.confirm(answer, Outcome(COPIED))
-    assert await runs.inside.submit.speculatively(runs.caller(), asked(None)) is None
-    skip = await runs.inside.submit.speculatively(runs.caller(), asked(COPIED))
+    assert await runs.inside.submit_speculatively(runs.caller(), asked(None)) is None
+    skip = await runs.inside.submit_speculatively(runs.caller(), asked(COPIED))
     assert skip is not None
     assert isinstance(skip.decision, Skip)
 

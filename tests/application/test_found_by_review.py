@@ -12,8 +12,8 @@ from tests.domain.building import HOUR, MINUTE, NOW, SUBMISSION, T0
 
 from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.record import Recorded
-from dbt_state_oss.application.register_clone import CloneGrant, RegisterClone
-from dbt_state_oss.application.resolve_deferred import Deferral, ResolveDeferred
+from dbt_state_oss.application.register_clone import CloneGrant
+from dbt_state_oss.application.resolve_deferred import Deferral
 from dbt_state_oss.domain.clone import CloneOrder
 from dbt_state_oss.domain.decision import Build, Skip
 from dbt_state_oss.domain.dialects import dialect_named
@@ -161,7 +161,7 @@ async def test_the_older_name_of_a_node_is_not_that_of_another_which_failed_unde
     inside: Inside, runs: Runs
 ) -> None:
     """A new node takes over the alias of one that is gone, and its build fails: the table is still the old node's."""
-    resolve = ResolveDeferred(node_states=inside.node_states, ledger=inside.ledger)
+    resolve = inside.resolve_deferred
     new = replace(middle().node, unique_id="model.shop.middle_v2")
     await runs.build(middle())
     await runs.ask(replace(middle(), node=new))
@@ -174,7 +174,7 @@ async def test_the_older_name_of_a_node_is_not_that_of_another_which_failed_unde
 async def test_by_name_a_node_that_one_of_two_projects_has_is_not_taken_for_the_others(
     inside: Inside, runs: Runs
 ) -> None:
-    resolve = ResolveDeferred(node_states=inside.node_states, ledger=inside.ledger)
+    resolve = inside.resolve_deferred
     for project_id, name in (("1", "middle"), ("2", "mart")):
         submission = middle() if name == "middle" else mart(T0)
         await runs.build(replace(submission, node=replace(submission.node, project_id=project_id)))
@@ -188,7 +188,7 @@ async def test_a_copy_of_a_table_that_a_hook_wrote_to_meanwhile_is_no_copy_of_wh
     inside: Inside, runs: Runs
 ) -> None:
     """Between the order of a copy and its making, a hook writes to the reused source: the same execution, moved on."""
-    register = RegisterClone(ledger=inside.ledger, tickets=inside.tickets, clock=inside.clock)
+    register = inside.register_clone
     dev = Relation('"shop"."dev"."middle"')
     first = await runs.build(replace(middle(), execution_type=ExecutionType.MERGE))
     node = SUBMISSION.node

@@ -14,7 +14,7 @@ from tests.domain.varying import SAME
 from dbt_state_oss.application import journal as journals
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.codec import Verdict
-from dbt_state_oss.application.explain import MOST_ASKED, Explain
+from dbt_state_oss.application.explain import MOST_ASKED
 from dbt_state_oss.application.inspect import decisions_about
 from dbt_state_oss.application.journal import Journal
 from dbt_state_oss.application.journal_part import MOST_ENTRIES
@@ -218,7 +218,7 @@ async def test_the_newest_decisions_about_a_name_are_found(store: MemoryStore, c
 
 
 async def test_more_ids_than_an_answer_has_room_for_are_refused(inside: Inside) -> None:
-    explain = Explain(journal=inside.journal, texts=inside.texts)
+    explain = inside.explain
     assert await explain(CALLER, ["x"] * MOST_ASKED) == {}
     with pytest.raises(InvalidRequest, match="at most"):
         await explain(CALLER, ["x"] * (MOST_ASKED + 1))

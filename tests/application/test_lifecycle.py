@@ -46,7 +46,7 @@ async def test_a_confirmed_build_is_reused_and_costs_no_parsing(inside: Inside, 
     assert isinstance(asked.decision, Build)
     assert isinstance(again.decision, Skip)
     assert (again.decision.execution.id, again.decision.execution.runtime_ms, again.ticket) == (identity, 1500, "")
-    assert len(inside.fingerprinter.parsed) == 1
+    assert len(inside.workers.parsed) == 1
 
 
 async def test_a_cosmetic_edit_is_parsed_and_reused(inside: Inside, caller: Caller) -> None:
@@ -63,17 +63,17 @@ async def test_a_cosmetic_edit_is_parsed_and_reused(inside: Inside, caller: Call
 
 
 async def test_what_was_not_parsed_in_time_is_parsed_at_the_next_run(inside: Inside, caller: Caller) -> None:
-    inside.fingerprinter.busy = True
+    inside.workers.busy = True
     asked = await inside.submit(caller, MISSING)
     await inside.confirm(caller, asked.ticket, OUTCOME)
     while_busy = await inside.submit(caller, BUILT_ONCE)
-    inside.fingerprinter.busy = False
+    inside.workers.busy = False
 
     again = await inside.submit(caller, BUILT_ONCE)
 
     assert isinstance(while_busy.decision, Skip)
     assert isinstance(again.decision, Build)  # a text cannot be held against what was parsed
-    assert len(inside.fingerprinter.parsed) == 1
+    assert len(inside.workers.parsed) == 1
 
 
 async def test_what_cannot_be_parsed_is_not_parsed_again(inside: Inside, caller: Caller) -> None:
@@ -84,7 +84,7 @@ async def test_what_cannot_be_parsed_is_not_parsed_again(inside: Inside, caller:
     again = await inside.submit(caller, edited(unparsable))
 
     assert isinstance(again.decision, Skip)
-    assert len(inside.fingerprinter.parsed) == 1
+    assert len(inside.workers.parsed) == 1
 
 
 async def test_without_a_confirm_the_next_run_builds(inside: Inside, caller: Caller) -> None:
@@ -270,7 +270,7 @@ async def test_a_speculative_submit_is_a_skip_where_the_epochs_sent_so_far_prove
     asked = await inside.submit(caller, MISSING)
     identity = await inside.confirm(caller, asked.ticket, OUTCOME)
 
-    answer = await inside.submit.speculatively(caller, BUILT_ONCE)
+    answer = await inside.submit_speculatively(caller, BUILT_ONCE)
 
     assert answer is not None
     assert isinstance(answer.decision, Skip)
@@ -300,7 +300,7 @@ async def test_a_speculative_submit_without_proof_stays_undecided(
     asked = await inside.submit(caller, MISSING)
     await inside.confirm(caller, asked.ticket, OUTCOME)
 
-    assert await inside.submit.speculatively(caller, lacking) is None
+    assert await inside.submit_speculatively(caller, lacking) is None
 
 
 async def test_a_test_returns_the_results_that_were_recorded(inside: Inside, caller: Caller) -> None:

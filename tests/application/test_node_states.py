@@ -30,9 +30,9 @@ async def stored(store: MemoryStore, unique_id: str = SUBMISSION.node.unique_id)
 
 
 async def noted(store: MemoryStore, clock: HandClock, *submissions: Submission) -> None:
-    states = NodeStates(store, clock)
+    states = NodeStates(store)
     for submission in submissions:
-        states.note("default", submission, reused=False)
+        states.note("default", submission, at=clock.time, reused=False)
     await states.close()
     await states.close()
 
@@ -59,15 +59,15 @@ async def test_an_older_look_that_is_written_late_does_not_win(store: MemoryStor
 
 async def test_the_store_is_not_asked_for_each_node_that_looks_as_it_did(clock: HandClock) -> None:
     store = CountingStore()
-    states = NodeStates(store, clock, pause_seconds=0)
-    states.note("default", looking(), reused=True)
+    states = NodeStates(store, pause_seconds=0)
+    states.note("default", looking(), at=clock.time, reused=True)
     await states.all_nodes(PREFIX)
     reads = store.asked["get"]
     for _ in range(100):
-        states.note("default", looking(), reused=True)
+        states.note("default", looking(), at=clock.time, reused=True)
         await asyncio.sleep(0)
     assert store.asked["get"] == reads
-    states.note("default", looking(body="b2"), reused=True)
+    states.note("default", looking(body="b2"), at=clock.time, reused=True)
     for _ in range(100):
         await asyncio.sleep(0)
     assert store.asked["get"] > reads
@@ -76,13 +76,13 @@ async def test_the_store_is_not_asked_for_each_node_that_looks_as_it_did(clock: 
 
 async def test_a_node_that_seems_unchanged_is_written_if_another_process_saw_it_differently(clock: HandClock) -> None:
     store = MemoryStore()
-    states = NodeStates(store, clock)
-    states.note("default", looking(), reused=True)
+    states = NodeStates(store)
+    states.note("default", looking(), at=clock.time, reused=True)
     await states.all_nodes(PREFIX)
     clock.time += MINUTE
     await noted(store, clock, looking(body="b2"))
     clock.time += MINUTE
-    states.note("default", looking(), reused=True)
+    states.note("default", looking(), at=clock.time, reused=True)
     assert (await states.all_nodes(PREFIX))[SUBMISSION.node.unique_id].body == SUBMISSION.node.hashes.body
     await states.close()
 
@@ -90,13 +90,13 @@ async def test_a_node_that_seems_unchanged_is_written_if_another_process_saw_it_
 async def test_a_node_that_was_built_is_written_soon_though_this_process_knows_it_so(clock: HandClock) -> None:
     """Another process has written something else since; nobody asks this one to finish its notes."""
     store = MemoryStore()
-    states = NodeStates(store, clock, pause_seconds=0)
-    states.note("default", looking(), reused=False)
+    states = NodeStates(store, pause_seconds=0)
+    states.note("default", looking(), at=clock.time, reused=False)
     await states.all_nodes(PREFIX)
     clock.time += MINUTE
     await noted(store, clock, looking(body="b2"))
     clock.time += MINUTE
-    states.note("default", looking(), reused=False)
+    states.note("default", looking(), at=clock.time, reused=False)
     for _ in range(1000):
         await asyncio.sleep(0)
     entry = await stored(store)
@@ -133,7 +133,7 @@ async def test_a_broken_shard_is_set_aside_and_written_anew(store: MemoryStore, 
 async def test_what_could_not_be_written_is_written_later(clock: HandClock) -> None:
     gone = MemoryStore()
     await gone.close()
-    states = NodeStates(gone, clock)
-    states.note("default", looking(), reused=True)
+    states = NodeStates(gone)
+    states.note("default", looking(), at=clock.time, reused=True)
 
     await states.close()  # gives up in peace: the node is noted again at its next submission

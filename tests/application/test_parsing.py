@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 from tests.domain.coding import code
 
-from dbt_state_oss.application.parsing import ParsingLimits, PooledFingerprinter
+from dbt_state_oss.application.parsing import ParsingLimits, WorkerProcesses
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
 
@@ -25,15 +25,15 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-async def parser() -> AsyncIterator[PooledFingerprinter]:
+async def parser() -> AsyncIterator[WorkerProcesses]:
     parser = await warm(ParsingLimits(workers=1, parse_seconds=60, patience_seconds=60))
     yield parser
     await parser.close()
 
 
-async def warm(limits: ParsingLimits) -> PooledFingerprinter:
+async def warm(limits: ParsingLimits) -> WorkerProcesses:
     """A pool whose workers have started."""
-    parser = PooledFingerprinter(limits)
+    parser = WorkerProcesses(limits)
     await asyncio.gather(*(parser.fingerprint(code(f"select {number}")) for number in range(100, 120)))
     return parser
 
@@ -66,19 +66,19 @@ async def gone_from_workers(worker: int) -> bool:
     return False
 
 
-async def test_a_worker_makes_the_same_fingerprint(parser: PooledFingerprinter) -> None:
+async def test_a_worker_makes_the_same_fingerprint(parser: WorkerProcesses) -> None:
     asked = code("select * from s.v", views={"s.v": "select a from raw.t"}, target="s.me")
 
     assert await parser.fingerprint(asked) == fingerprint(asked)
 
 
-async def test_a_worker_takes_the_deepest_nesting_that_is_let_through(parser: PooledFingerprinter) -> None:
+async def test_a_worker_takes_the_deepest_nesting_that_is_let_through(parser: WorkerProcesses) -> None:
     for nested in ("(" * 99 + "1" + ")" * 99, "case when a then " * 99 + "1" + " end" * 99, "not " * 99 + "a"):
         assert (await parser.fingerprint(code(f"select {nested}"))).kind is FingerprintKind.PARSED
 
 
 async def test_every_worker_has_started_once_the_pool_is_warm() -> None:
-    parser = PooledFingerprinter(ParsingLimits(workers=2))
+    parser = WorkerProcesses(ParsingLimits(workers=2))
     try:
         with capture_logs() as logs:
             await parser.warm(within_seconds=60)
@@ -90,7 +90,7 @@ async def test_every_worker_has_started_once_the_pool_is_warm() -> None:
 
 
 async def test_workers_that_start_too_slowly_are_told_of_and_start_all_the_same() -> None:
-    parser = PooledFingerprinter(ParsingLimits(workers=1))
+    parser = WorkerProcesses(ParsingLimits(workers=1))
     try:
         with capture_logs() as logs:
             await parser.warm(within_seconds=0)
@@ -100,14 +100,14 @@ async def test_workers_that_start_too_slowly_are_told_of_and_start_all_the_same(
         await parser.close()
 
 
-async def test_workers_that_cannot_start_are_told_of(parser: PooledFingerprinter) -> None:
+async def test_workers_that_cannot_start_are_told_of(parser: WorkerProcesses) -> None:
     await parser.close()
     with capture_logs() as logs:
         await parser.warm(within_seconds=60)
     assert [(line["event"], line["cause"]) for line in logs] == [("parse_workers_not_ready", "RuntimeError: closed")]
 
 
-async def test_equal_texts_asked_for_at_once_are_parsed_once(parser: PooledFingerprinter) -> None:
+async def test_equal_texts_asked_for_at_once_are_parsed_once(parser: WorkerProcesses) -> None:
     first, second = await asyncio.gather(*(parser.fingerprint(code("select 1")) for _ in range(2)))
 
     assert first is second
@@ -115,7 +115,7 @@ async def test_equal_texts_asked_for_at_once_are_parsed_once(parser: PooledFinge
 
 
 async def test_the_oldest_fingerprints_are_forgotten() -> None:
-    parser = PooledFingerprinter(ParsingLimits(workers=1, remembered=2))
+    parser = WorkerProcesses(ParsingLimits(workers=1, remembered=2))
     try:
         first = await parser.fingerprint(code("select 1"))
         for sql in ("select 2", "select 3"):
@@ -128,7 +128,7 @@ async def test_the_oldest_fingerprints_are_forgotten() -> None:
     assert again is not first
 
 
-async def test_the_event_loop_goes_on_during_a_parse(parser: PooledFingerprinter) -> None:
+async def test_the_event_loop_goes_on_during_a_parse(parser: WorkerProcesses) -> None:
     parsing = asyncio.create_task(parser.fingerprint(code(SLOW)))
 
     await busy_worker(parsing)
@@ -163,7 +163,7 @@ async def test_a_request_that_waits_too_long_gets_the_fall_back() -> None:
 
 
 async def test_a_text_too_many_gets_the_fall_back_at_once() -> None:
-    parser = PooledFingerprinter(ParsingLimits(workers=1, parse_seconds=60, patience_seconds=60, waiting=1))
+    parser = WorkerProcesses(ParsingLimits(workers=1, parse_seconds=60, patience_seconds=60, waiting=1))
     await parser.fingerprint(code("select 0"))
     slow = asyncio.create_task(parser.fingerprint(code(SLOW)))
     try:
@@ -175,7 +175,7 @@ async def test_a_text_too_many_gets_the_fall_back_at_once() -> None:
     assert (await slow).kind is FingerprintKind.TEXT
 
 
-async def test_a_worker_killed_in_mid_parse_costs_a_fall_back_and_the_pool_goes_on(parser: PooledFingerprinter) -> None:
+async def test_a_worker_killed_in_mid_parse_costs_a_fall_back_and_the_pool_goes_on(parser: WorkerProcesses) -> None:
     parsing = asyncio.create_task(parser.fingerprint(code(SLOW)))
     killed = await busy_worker(parsing)
 
@@ -186,7 +186,7 @@ async def test_a_worker_killed_in_mid_parse_costs_a_fall_back_and_the_pool_goes_
     assert killed not in workers()
 
 
-async def test_a_worker_killed_while_idle_is_replaced(parser: PooledFingerprinter) -> None:
+async def test_a_worker_killed_while_idle_is_replaced(parser: WorkerProcesses) -> None:
     await parser.fingerprint(code("select 1"))
     (killed,) = workers()
 
@@ -197,7 +197,7 @@ async def test_a_worker_killed_while_idle_is_replaced(parser: PooledFingerprinte
     assert kinds[-1] is FingerprintKind.PARSED
 
 
-async def test_one_who_gives_up_does_not_take_the_parse_from_others(parser: PooledFingerprinter) -> None:
+async def test_one_who_gives_up_does_not_take_the_parse_from_others(parser: WorkerProcesses) -> None:
     leaving, staying = (asyncio.create_task(parser.fingerprint(code("select 1"))) for _ in range(2))
     await asyncio.sleep(0)
 
@@ -221,13 +221,13 @@ async def test_closing_ends_the_workers_and_the_waiting_and_may_be_done_twice() 
 
 SERVE = """
 import asyncio, multiprocessing, signal
-from dbt_state_oss.application.parsing import ParsingLimits, PooledFingerprinter
+from dbt_state_oss.application.parsing import ParsingLimits, WorkerProcesses
 from tests.domain.coding import code
 
 async def main():
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, lambda: None)
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, lambda: None)
-    parser = PooledFingerprinter(ParsingLimits(workers=1))
+    parser = WorkerProcesses(ParsingLimits(workers=1))
     await parser.fingerprint(code("select 1"))
     print(multiprocessing.active_children()[0].pid, flush=True)
     await asyncio.to_thread(input)

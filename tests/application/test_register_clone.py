@@ -11,7 +11,7 @@ from tests.domain.building import BUILT, CUSTOMERS, MART, MINUTE, NOW, ORDERS, S
 
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.confirm import Outcome
-from dbt_state_oss.application.register_clone import CloneGrant, RegisterClone
+from dbt_state_oss.application.register_clone import CloneGrant
 from dbt_state_oss.domain.clone import CloneOrder, CloneRefusal
 from dbt_state_oss.domain.decision import Build, Decision, RejectionReason, Skip
 from dbt_state_oss.domain.dialects import dialect_named
@@ -59,7 +59,7 @@ class Warehouse:
 
     def __init__(self, inside: Inside) -> None:
         self.inside = inside
-        self.register = RegisterClone(ledger=inside.ledger, tickets=inside.tickets, clock=inside.clock)
+        self.register = inside.register_clone
         self.calls = 0
 
     def caller(self) -> Caller:
@@ -309,7 +309,7 @@ async def test_state_that_cannot_be_read_is_a_copy_that_proves_nothing(warehouse
 @pytest.mark.parametrize("pattern", ["model.shop.*", "shop.prod.mart", "shop.dev.*"])
 async def test_what_the_owner_has_set_to_be_always_built_is_not_copied(inside: Inside, pattern: str) -> None:
     never = NodePatterns((pattern,))
-    register = RegisterClone(ledger=inside.ledger, tickets=inside.tickets, clock=inside.clock, never_reuse=never)
-    refused = await register(Caller("default", "b" * 32), order())
+    careful = Inside(inside.store, inside.clock, never_reuse=never)
+    refused = await careful.register_clone(Caller("default", "b" * 32), order())
     assert isinstance(refused, CloneRefusal)
     assert refused.because == "this server is set to never reuse it"

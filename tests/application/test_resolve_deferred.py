@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from tests.domain.building import MART, NOW, SUBMISSION
 
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.confirm import Outcome
-from dbt_state_oss.application.resolve_deferred import Deferral, ResolveDeferred
+from dbt_state_oss.application.resolve_deferred import Deferral
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Node, Submission, TargetKey
@@ -34,14 +35,17 @@ async def build(inside: Inside, caller: Caller, submission: Submission) -> None:
     await inside.confirm(caller, answer.ticket, Outcome(epoch=NOW, runtime_ms=1))
 
 
+Resolve = Callable[[Caller, Deferral], Awaitable[dict[str, Relation]]]
+
+
 @pytest.fixture
-def resolve(inside: Inside) -> ResolveDeferred:
-    return ResolveDeferred(node_states=inside.node_states, ledger=inside.ledger)
+def resolve(inside: Inside) -> Resolve:
+    return inside.resolve_deferred
 
 
 @pytest.mark.parametrize("asked", [ASKED, BY_NAME], ids=["by id", "by name"])
 async def test_a_built_node_is_where_it_was_last_built_and_an_unknown_one_is_left_out(
-    inside: Inside, resolve: ResolveDeferred, caller: Caller, asked: Deferral
+    inside: Inside, resolve: Resolve, caller: Caller, asked: Deferral
 ) -> None:
     await build(inside, caller, living_at(MART))
     assert await resolve(caller, asked) == {NODE: MART}
@@ -49,9 +53,7 @@ async def test_a_built_node_is_where_it_was_last_built_and_an_unknown_one_is_lef
     assert await resolve(caller, asked) == {NODE: ELSEWHERE}
 
 
-async def test_a_place_where_nothing_was_built_is_none(
-    inside: Inside, resolve: ResolveDeferred, caller: Caller
-) -> None:
+async def test_a_place_where_nothing_was_built_is_none(inside: Inside, resolve: Resolve, caller: Caller) -> None:
     await build(inside, caller, living_at(MART))
     await inside.submit(caller, living_at(ELSEWHERE))
     assert await resolve(caller, ASKED) == {}
@@ -68,14 +70,14 @@ async def test_a_place_where_nothing_was_built_is_none(
     ids=["profile", "target", "project id", "project name"],
 )
 async def test_another_project_profile_or_target_has_no_part_in_it(
-    inside: Inside, resolve: ResolveDeferred, caller: Caller, other: Deferral
+    inside: Inside, resolve: Resolve, caller: Caller, other: Deferral
 ) -> None:
     await build(inside, caller, living_at(MART))
     assert await resolve(caller, other) == {}
 
 
 async def test_a_project_that_never_had_an_id_is_found_by_its_name(
-    inside: Inside, resolve: ResolveDeferred, caller: Caller
+    inside: Inside, resolve: Resolve, caller: Caller
 ) -> None:
     await build(inside, caller, living_at(MART, project_id=""))
     assert await resolve(caller, BY_NAME) == {NODE: MART}
@@ -84,7 +86,7 @@ async def test_a_project_that_never_had_an_id_is_found_by_its_name(
 
 @pytest.mark.parametrize("ids", [("1", "2"), ("", "1")], ids=["two ids", "one without an id"])
 async def test_by_name_nothing_is_found_where_two_projects_have_the_name(
-    inside: Inside, resolve: ResolveDeferred, caller: Caller, ids: tuple[str, str]
+    inside: Inside, resolve: Resolve, caller: Caller, ids: tuple[str, str]
 ) -> None:
     for project_id in ids:
         await build(inside, caller, living_at(MART, project_id=project_id))
@@ -98,7 +100,7 @@ async def test_by_name_nothing_is_found_where_two_projects_have_the_name(
     ids=["profile", "target"],
 )
 async def test_a_project_of_the_name_in_another_profile_or_target_is_no_other_choice(
-    inside: Inside, resolve: ResolveDeferred, caller: Caller, elsewhere: Node
+    inside: Inside, resolve: Resolve, caller: Caller, elsewhere: Node
 ) -> None:
     await build(inside, caller, living_at(MART, project_id="1"))
     other = living_at(ELSEWHERE)
@@ -107,14 +109,14 @@ async def test_a_project_of_the_name_in_another_profile_or_target_is_no_other_ch
 
 
 async def test_a_test_has_no_relation_even_where_its_failures_are_stored(
-    inside: Inside, resolve: ResolveDeferred, caller: Caller
+    inside: Inside, resolve: Resolve, caller: Caller
 ) -> None:
     await build(inside, caller, living_at(MART, resource_type="test"))
     assert await resolve(caller, ASKED) == {}
 
 
 async def test_state_that_cannot_be_read_is_an_error(
-    store: MemoryStore, inside: Inside, resolve: ResolveDeferred, caller: Caller
+    store: MemoryStore, inside: Inside, resolve: Resolve, caller: Caller
 ) -> None:
     await store.close()
     with pytest.raises(StoreUnavailable):

@@ -17,7 +17,7 @@ from tests.domain.building import HOUR, MINUTE, T0
 
 from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.keys import target_key
-from dbt_state_oss.application.ownership.archive import Record as Archived
+from dbt_state_oss.application.ownership.archive import ArchivedDocument as Archived
 from dbt_state_oss.application.ownership.transfer import Fate, compare, documents_of, write
 from dbt_state_oss.application.ports import Document, Unchanged, Version
 from dbt_state_oss.application.record import Recorded

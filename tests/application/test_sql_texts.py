@@ -9,7 +9,6 @@ from tests.application.conftest import HandClock, Inside
 from tests.application.test_journal import CALLER
 from tests.application.test_lifecycle import BUILT_ONCE, MISSING, OUTCOME, SQL, code
 
-from dbt_state_oss.application.explain import Explain
 from dbt_state_oss.application.ports import Document
 from dbt_state_oss.application.submit import Answer
 from dbt_state_oss.domain.kept_sql import StoreSql
@@ -26,7 +25,7 @@ async def built_and_changed(inside: Inside) -> Answer:
 
 
 async def told(inside: Inside, answer: Answer) -> list[str]:
-    explain = Explain(journal=inside.journal, texts=inside.texts)
+    explain = inside.explain
     entry = (await explain(CALLER, [answer.decision_id]))[answer.decision_id]
     query = next(section for section in entry.explanation if section.text == "query analysis")
     return [line.text for line in query.children[-1].children]

@@ -9,7 +9,6 @@ from tests.application.test_journal import CALLER, STRANGER
 from tests.domain.building import MINUTE, SUBMISSION
 
 from dbt_state_oss.application.confirm import Outcome
-from dbt_state_oss.application.upstream_changes import UpstreamChanges
 from dbt_state_oss.domain.explanation import ExplainLine
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, Submission, TargetKey
@@ -24,7 +23,7 @@ class Chain:
         self._inside = inside
         self._clock = clock
         self.epochs: dict[Relation, int] = {RAW: clock.time}
-        self.changes = UpstreamChanges(ledger=inside.ledger, clock=clock)
+        self.changes = inside.upstream_changes
 
     async def build(self, table: Relation, source: Relation, *, sql: str = "select a from {}") -> str:
         """Build a table; the execution's id."""

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import structlog
 
-from dbt_state_oss.bootstrap import SystemClock, serve
+from dbt_state_oss.bootstrap import serve
+from dbt_state_oss.clock import SystemClock
 from dbt_state_oss.settings import read_settings
 from dbt_state_oss.telemetry.logs import configure_logs
 

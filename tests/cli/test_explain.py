@@ -18,7 +18,7 @@ from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION, Caller
 from dbt_state_oss.application.journal import Journal
 from dbt_state_oss.application.keys import execution_id
 from dbt_state_oss.application.ledger import Ledger
-from dbt_state_oss.bootstrap import SystemClock
+from dbt_state_oss.clock import SystemClock
 from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.history import Input
 from dbt_state_oss.domain.submission import TargetKey

@@ -18,7 +18,7 @@ from tests.domain.building import BUILT, CASE, CUSTOMERS, MART, ORDERS, T0, aske
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION, Caller
 from dbt_state_oss.application.journal import Journal
 from dbt_state_oss.application.ledger import Ledger
-from dbt_state_oss.bootstrap import SystemClock
+from dbt_state_oss.clock import SystemClock
 from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.explanation import time_text
 from dbt_state_oss.domain.history import DataTestResults

@@ -17,7 +17,7 @@ from dbt_state_oss.application.journal import Journal
 from dbt_state_oss.application.keys import TICKET_KEYS, aside_key, execution_id, journal_prefix, target_key
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.tickets import shared_key_ring
-from dbt_state_oss.bootstrap import SystemClock
+from dbt_state_oss.clock import SystemClock
 from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.history import HISTORY_LENGTH, DataTestResults, Execution, Logic

@@ -80,7 +80,7 @@ def run(commands: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def serving(commands: Path, directory: Path) -> Iterator[int]:
     """A server started as the README starts it; the port. Ended by SIGTERM, which it has to obey."""
     port = free_port()
-    command = [commands / "dbt-state-oss", "--store", "local", "--dir", directory, "--port", str(port)]
+    command = [str(commands / "dbt-state-oss"), "--store", "local", "--dir", str(directory), "--port", str(port)]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
             yield port

@@ -12,7 +12,7 @@ import pytest
 from tests.emulators.running import Emulators
 from tests.stores.backings import BACKINGS, Candidate
 
-from dbt_state_oss.application.ownership.archive import ArchiveWriter, Header, Record, records_of
+from dbt_state_oss.application.ownership.archive import ArchivedDocument, ArchiveWriter, Header, records_of
 from dbt_state_oss.application.ownership.transfer import Fate, Tally, documents_of, write
 from dbt_state_oss.application.ports import ObjectStore
 
@@ -52,7 +52,7 @@ async def test_a_state_is_the_same_in_every_store(source: Candidate, emulators: 
     archive = await archive_of(store)
     await store.close()
 
-    async def records() -> AsyncIterator[Record]:
+    async def records() -> AsyncIterator[ArchivedDocument]:
         for record in records_of(archive):
             yield record
 

@@ -5,7 +5,6 @@ A hint that is missing costs a copy that could have been, one that is wrong a re
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 import structlog
@@ -51,13 +50,8 @@ class Candidates:
         histories = await self._ledger.histories(organization, namespace, relations)
         return [Candidate(relation, histories[relation]) for relation in relations]
 
-    async def add(self, organization: str, target: TargetKey, execution: Execution) -> None:
-        """Record an execution (rule W1), and list its target beside that. Raises `StoreError` where it is not recorded."""
-        await asyncio.gather(
-            self._ledger.add(organization, target, execution), self._list(organization, target, execution)
-        )
-
-    async def _list(self, organization: str, target: TargetKey, execution: Execution) -> None:
+    async def list(self, organization: str, target: TargetKey, execution: Execution) -> None:
+        """List a target under the logic of an execution, unless no copy can be made of that. Never raises."""
         if not is_source_of_clones(execution):
             return
         key = list_key(organization, target.namespace, execution.logic)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
 
 from dbt_state_oss.application.caller import Caller
@@ -48,7 +49,10 @@ class Confirm:
         draft = await self._held_against_its_source(caller, target, copy or promise.draft)
         draft = await read_by(self._ledger, organization, target, draft)
         execution = completed(draft, outcome, at=self._clock.now())
-        await self._candidates.add(organization, target, execution)
+        await asyncio.gather(
+            self._ledger.add(organization, target, execution),
+            self._candidates.list(organization, target, execution),
+        )
         if promise.copy is not None and copy is None:
             await self._candidates.strike(organization, target.namespace, promise.copy)
         return execution.id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from dbt_state_oss.application.caller import Caller
@@ -20,7 +20,8 @@ MOST_ASKED = 100
 class Explain:
     """Finds accounts of decisions."""
 
-    def __init__(self, *, journal: Journal, texts: SqlTexts) -> None:
+    def __init__(self, *, journal: Journal, texts: Sequence[SqlTexts]) -> None:
+        """`texts`: the kinds of SQL that may be kept, the most telling first."""
         self._journal = journal
         self._texts = texts
 
@@ -36,11 +37,12 @@ class Explain:
 
     async def in_full(self, organization: str, entry: JournalEntry) -> JournalEntry:
         """The decision, its account with what differs in the SQL, where that is kept."""
-        differences = await self._texts.differences(organization, entry)
-        if not differences:
-            return entry
-        lines = tuple(ExplainLine(text, Marker.INFO) for text in differences)
-        return replace(entry, explanation=_under_changed_query(entry.explanation, lines))
+        for texts in self._texts:
+            differences = await texts.differences(organization, entry)
+            if differences:
+                lines = tuple(ExplainLine(text, Marker.INFO) for text in differences)
+                return replace(entry, explanation=_under_changed_query(entry.explanation, lines))
+        return entry
 
 
 def _under_changed_query(account: tuple[ExplainLine, ...], lines: tuple[ExplainLine, ...]) -> tuple[ExplainLine, ...]:

@@ -11,15 +11,14 @@ from dataclasses import replace
 from dbt_state_oss.application.large import by_size
 from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.node_states import NodeStates
-from dbt_state_oss.application.ports import Fingerprinter
+from dbt_state_oss.application.policy import Policy
+from dbt_state_oss.application.ports import Workers
 from dbt_state_oss.domain.case import Case, as_read
-from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest, seed_fingerprint
 from dbt_state_oss.domain.fingerprinting import unread_fingerprint
 from dbt_state_oss.domain.freshness import sighting_matters
 from dbt_state_oss.domain.history import History
-from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.reported import needs_thresholds
 from dbt_state_oss.domain.rules import upstream_matters
@@ -33,20 +32,13 @@ class Gathering:
         self,
         ledger: Ledger,
         node_states: NodeStates,
-        fingerprinter: Fingerprinter,
-        build_on: BuildOn,
-        missing_evidence: MissingEvidence,
-        *,
-        never_reuse: NodePatterns = NO_NODES,
-        trusted_hooks: NodePatterns = NO_NODES,
+        workers: Workers,
+        policy: Policy,
     ) -> None:
         self._ledger = ledger
         self._node_states = node_states
-        self._fingerprinter = fingerprinter
-        self._build_on = build_on
-        self._never_reuse = never_reuse
-        self._trusted_hooks = trusted_hooks
-        self._missing_evidence = missing_evidence
+        self._workers = workers
+        self._policy = policy
 
     async def known(self, organization: str, submission: Submission, now: int) -> Case:
         """The case with all that the ledger knows and that the decision depends on."""
@@ -90,10 +82,10 @@ class Gathering:
                 weight, canonical_extras, submission.extras, keep_defaults=needs_thresholds(submission)
             ),
             now=now,
-            build_on=self._build_on,
-            never_reuse=self._never_reuse,
-            trusted_hooks=self._trusted_hooks,
-            missing_evidence=self._missing_evidence,
+            build_on=self._policy.build_on,
+            never_reuse=self._policy.never_reuse,
+            trusted_hooks=self._policy.trusted_hooks,
+            missing_evidence=self._policy.missing_evidence,
         )
 
     async def _fingerprint(self, submission: Submission, history: History, digest: str) -> Fingerprint:
@@ -104,4 +96,4 @@ class Gathering:
             return seed_fingerprint(submission.code)
         if submission.code.too_long_to_scan:
             return unread_fingerprint(submission.code, digest)
-        return await self._fingerprinter.fingerprint(submission.code)
+        return await self._workers.fingerprint(submission.code)

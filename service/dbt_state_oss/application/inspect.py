@@ -17,7 +17,7 @@ from dbt_state_oss.application.side_by_side import side_by_side
 from dbt_state_oss.domain.standing import Standing, standing_of
 from dbt_state_oss.domain.submission import TargetKey
 
-Told = tuple[str, JournalEntry]
+NamedDecision = tuple[str, JournalEntry]
 """A decision with its id."""
 
 
@@ -51,7 +51,7 @@ async def decisions_about(store: ObjectStore, organization: str, pattern: str, *
 
     Reads the journal day by day, backwards, until there are enough. Raises `StoreError`.
     """
-    found: list[Told] = []
+    found: list[NamedDecision] = []
     async with aclosing(_days(store, organization)) as days:
         async for day in days:
             found += (told for told in day if _means(pattern, told[1].target, told[1].node_id))
@@ -62,9 +62,9 @@ async def decisions_about(store: ObjectStore, organization: str, pattern: str, *
 
 async def latest_decisions(
     store: ObjectStore, organization: str, wanted: Collection[TargetKey]
-) -> dict[TargetKey, Told]:
+) -> dict[TargetKey, NamedDecision]:
     """The newest decision about each of these targets that is on record. Raises `StoreError`."""
-    missing, found = set(wanted), dict[TargetKey, Told]()
+    missing, found = set(wanted), dict[TargetKey, NamedDecision]()
     async with aclosing(_days(store, organization)) as days:
         async for day in days:
             for told in sorted(day, key=_made_at):
@@ -76,11 +76,11 @@ async def latest_decisions(
     return found
 
 
-def _made_at(told: Told) -> int:
+def _made_at(told: NamedDecision) -> int:
     return told[1].at
 
 
-async def _days(store: ObjectStore, organization: str) -> AsyncGenerator[list[Told], None]:
+async def _days(store: ObjectStore, organization: str) -> AsyncGenerator[list[NamedDecision], None]:
     """The decisions of each day of the journal, the last day first, its parts read side by side."""
     keys = [key async for key in store.list(journal_prefix(organization)) if not is_aside(key)]
     keys.sort(key=lambda key: journal_day_of(organization, key), reverse=True)
@@ -95,7 +95,7 @@ async def _each(keys: Iterable[str]) -> AsyncIterator[str]:
         yield key
 
 
-def _decisions(part: JournalPart) -> list[Told]:
+def _decisions(part: JournalPart) -> list[NamedDecision]:
     return [
         (decision_id(part.day, part.session, part.part, entry.number), entry)
         for entry in entries_of(part.entries).values()

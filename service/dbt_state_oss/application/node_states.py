@@ -18,7 +18,7 @@ import structlog
 from dbt_state_oss.application.codec import NodeEntry
 from dbt_state_oss.application.keys import node_shard_key, node_shard_keys, nodes_prefix, project_key
 from dbt_state_oss.application.node_records import NodeRecords, with_sighting
-from dbt_state_oss.application.ports import Clock, ObjectStore
+from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.domain.case import InputsSeen
 from dbt_state_oss.domain.submission import Node, Submission
 from dbt_state_oss.errors import StoreError, StoreUnavailable
@@ -49,8 +49,7 @@ class NodeStates:
     store fails, also where it does not take what was noted before.
     """
 
-    def __init__(self, store: ObjectStore, clock: Clock, *, pause_seconds: float = PAUSE_SECONDS) -> None:
-        self._clock = clock
+    def __init__(self, store: ObjectStore, *, pause_seconds: float = PAUSE_SECONDS) -> None:
         self._pause = pause_seconds
         self._records = NodeRecords(store)
         self._notes = _Notes()
@@ -61,8 +60,8 @@ class NodeStates:
         self._task: asyncio.Task[None] | None = None
         self._leisure: asyncio.TimerHandle | None = None
 
-    def note(self, organization: str, submission: Submission, *, reused: bool, unmoved: str = "") -> None:
-        """Remember how this node looks, if its client tracks it. Never waits.
+    def note(self, organization: str, submission: Submission, *, at: int, reused: bool, unmoved: str = "") -> None:
+        """Remember how this node looked `at` a time (Unix milliseconds), if its client tracks it. Never waits.
 
         One that was not `reused` is written soon though it looks as it did when this process saw its record last: that another
         process has written since. `unmoved` is the id of the execution that is reused where all its inputs are as recorded.
@@ -70,8 +69,7 @@ class NodeStates:
         node = submission.node
         if not _is_tracked(node) or self._closed.is_set() or self._notes.count >= _MOST_WAITING:
             return
-        now = self._clock.now()
-        entry = _entry(submission, seen_at=now, reused=unmoved)
+        entry = _entry(submission, seen_at=at, reused=unmoved)
         key = _shard_key(organization, node)
         noted = self._notes.nodes[key]
         noted[node.unique_id] = entry = with_sighting(entry, noted.get(node.unique_id))

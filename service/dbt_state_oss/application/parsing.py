@@ -1,6 +1,6 @@
 """Fingerprints made in worker processes, so that no parse can hold up the event loop or take the server down (rule L8).
 
-Built by bootstrap, used through the `Fingerprinter` port. Rules about SQL live in the domain; this file only decides where
+Built by bootstrap, used through the `Workers` port. Rules about SQL live in the domain; this file only decides where
 and for how long they run.
 """
 
@@ -54,7 +54,7 @@ class ParsingLimits:
     """Fingerprints kept by the digest of their raw code."""
 
 
-class PooledFingerprinter:
+class WorkerProcesses:
     """Makes fingerprints in a pool of worker processes; the port's contract is that it never fails.
 
     A text that takes too long, that finds too many before it, or whose worker dies gets its fall-back fingerprint, made

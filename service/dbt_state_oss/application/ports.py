@@ -75,18 +75,11 @@ class Clock(Protocol):
         """Unix time in milliseconds."""
 
 
-class Fingerprinter(Protocol):
-    """Makes fingerprints away from the event loop (rule L8: it never fails and never takes the process down)."""
+class Workers(Protocol):
+    """Parses SQL, and runs what else is pure and slow, away from the event loop."""
 
     async def fingerprint(self, code: Code) -> Fingerprint:
-        """The code's fingerprint; a fall-back kind where it cannot be parsed in time."""
-
-    async def close(self) -> None:
-        """End the workers."""
-
-
-class Workers(Protocol):
-    """Runs what is pure and slow away from the event loop."""
+        """The code's fingerprint; a fall-back kind where it cannot be parsed in time. Never raises (rule L8)."""
 
     async def apart(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
         """What `work`, a function of some module, returns; None where it takes too long or cannot be run."""

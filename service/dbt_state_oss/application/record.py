@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -53,20 +54,27 @@ class Record:
         self._clock = clock
         self._sessions = sessions or Sessions()
 
-    async def __call__(self, caller: Caller, records: Sequence[Recorded]) -> int:
-        """How many were recorded: all, once they are durable. Raises `StoreError`; what was written before stays."""
+    async def __call__(self, caller: Caller, records: Sequence[Recorded], *, at: int | None = None) -> int:
+        """How many were recorded: all, once they are durable. Raises `StoreError`; what was written before stays.
+
+        `at` is when they were built, Unix milliseconds: now, if nothing is said.
+        """
+        organization = caller.organization
         for number, recorded in enumerate(records):
-            submission, now = recorded.submission, self._clock.now()
-            case = await self._gathering.known(caller.organization, submission, now)
+            submission, now = recorded.submission, self._clock.now() if at is None else at
+            case = await self._gathering.known(organization, submission, now)
             if not submission.oversized:
-                case = await self._gathering.with_upstream(caller.organization, case)
+                case = await self._gathering.with_upstream(organization, case)
             identity = execution_id(submission.key, f"{caller.request_id}-{number}", case.raw_digest)
             draft = await by_size(submission.weight, draft_execution, case, execution_id=identity, decided_at=None)
             draft = replace(draft, not_before=self._sessions.heard_of_at(caller.session_id))
             execution = _as_provable(completed(draft, recorded.outcome, at=now), recorded)
-            execution = await read_by(self._ledger, caller.organization, submission.key, execution)
-            await self._candidates.add(caller.organization, submission.key, execution)
-            self._node_states.note(caller.organization, submission, reused=False)
+            execution = await read_by(self._ledger, organization, submission.key, execution)
+            await asyncio.gather(
+                self._ledger.add(organization, submission.key, execution),
+                self._candidates.list(organization, submission.key, execution),
+            )
+            self._node_states.note(organization, submission, at=now, reused=False)
         return len(records)
 
 

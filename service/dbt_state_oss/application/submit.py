@@ -128,7 +128,7 @@ class Submit:
         submission = case.submission
         skipped = decision.execution.id if isinstance(decision, Skip) else ""
         unmoved = skipped if isinstance(decision, Skip) and self._saw_inputs_unmoved(caller, case, decision) else ""
-        self._node_states.note(caller.organization, submission, reused=bool(skipped), unmoved=unmoved)
+        self._node_states.note(caller.organization, submission, at=case.now, reused=bool(skipped), unmoved=unmoved)
         if isinstance(decision, Skip):
             name = self._journal.note(caller, case, decision, execution_id=decision.execution.id)
             return Answer(decision, name, "")

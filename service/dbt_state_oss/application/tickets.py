@@ -119,14 +119,23 @@ def parse_key_ring(text: str) -> KeyRing:
     return KeyRing(next(iter(keys)), keys)
 
 
+def new_key_ring() -> KeyRing:
+    """A key ring that nobody else has: its tickets are good in this process alone."""
+    return parse_key_ring(_new_key())
+
+
+def _new_key() -> str:
+    secret = base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii")
+    return f"{secrets.token_hex(4)}:{secret}\n"
+
+
 async def shared_key_ring(store: ObjectStore) -> KeyRing:
     """The key ring kept in the store, made by whichever replica comes first. Raises `StoreError`."""
     for _ in range(3):
         document = await store.get(TICKET_KEYS)
         if isinstance(document, Document):
             return parse_key_ring(document.data.decode("ascii", "replace"))
-        secret = base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode("ascii")
-        line = f"{secrets.token_hex(4)}:{secret}\n"
+        line = _new_key()
         try:
             await store.put(TICKET_KEYS, line.encode("ascii"), expected=None)
         except Conflict:

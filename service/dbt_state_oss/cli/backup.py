@@ -11,18 +11,11 @@ from contextlib import aclosing
 from typing import BinaryIO
 
 from dbt_state_oss import __version__
-from dbt_state_oss.application.ownership.archive import ArchiveWriter, Header, Record, read_header, records_of
-from dbt_state_oss.application.ownership.transfer import (
-    Fate,
-    Tally,
-    compare,
-    documents_of,
-    is_empty,
-    write,
-)
+from dbt_state_oss.application.ownership.archive import ArchivedDocument, ArchiveWriter, Header, read_header, records_of
+from dbt_state_oss.application.ownership.transfer import Fate, Tally
+from dbt_state_oss.cli.engines import opened
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
 from dbt_state_oss.cli.progress import Progress
-from dbt_state_oss.cli.stores import opened
 from dbt_state_oss.cli.transfers import expect_a_state, expect_no_difference, outcome_text
 from dbt_state_oss.cli.whole_files import STANDARD_STREAM, read_again, written_whole
 from dbt_state_oss.domain.explanation import time_text
@@ -85,10 +78,10 @@ async def _export(settings: StoreSettings, file: BinaryIO, *, ticket_keys: bool)
     header = Header(made_at=time.time_ns() // 1_000_000, server=__version__, ticket_keys=ticket_keys)
     with Progress("exported") as progress:
         async with (
-            opened(settings, read_only=True, make=False) as store,
-            aclosing(documents_of(store, ticket_keys=ticket_keys)) as documents,
+            opened(settings, read_only=True, make=False) as engine,
+            aclosing(engine.documents(ticket_keys=ticket_keys)) as documents,
         ):
-            await expect_a_state(store, settings.place)
+            await expect_a_state(engine, settings.place)
             archive, number = ArchiveWriter(file, header), 0
             async for record in documents:
                 archive.add(record)
@@ -111,17 +104,17 @@ def import_state(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _import(settings: StoreSettings, file: BinaryIO, *, overwrite: bool) -> Tally:
-    async def records() -> AsyncIterator[Record]:
+    async def records() -> AsyncIterator[ArchivedDocument]:
         for record in records_of(file):
             yield record
 
-    async with opened(settings) as store:
+    async with opened(settings) as engine:
         with Progress("compared") as progress:
-            expected = await compare(records, store, lambda tally: progress.tell(tally.total))
+            expected = await engine.compare(records, lambda tally: progress.tell(tally.total))
         if not overwrite:
             expect_no_difference(expected)
-        into_use = not await is_empty(store)
+        into_use = not await engine.is_empty()
         with Progress("imported") as progress:
-            return await write(
-                records, store, lambda tally: progress.tell(tally.total), overwrite=overwrite, into_use=into_use
+            return await engine.bring_in(
+                records, lambda tally: progress.tell(tally.total), overwrite=overwrite, into_use=into_use
             )

@@ -14,13 +14,15 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
 from dbt_state_oss.application.codec import Verdict
 from dbt_state_oss.application.ledger import TargetAccount
 from dbt_state_oss.cli.accounts import account_json, account_text, executions_text, table
 from dbt_state_oss.cli.decision_log import DIRECTORY, LoggedNode, newest_log, read_log
+from dbt_state_oss.cli.engines import opened
 from dbt_state_oss.cli.explanations import Explained, explained_json, explained_text
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
-from dbt_state_oss.cli.reading import reading
+from dbt_state_oss.cli.reading import decisions, upstream_changes
 from dbt_state_oss.domain.explanation import moment_text
 from dbt_state_oss.domain.standing import standing_of
 from dbt_state_oss.settings import Settings
@@ -87,17 +89,16 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _of_run(settings: Settings, options: argparse.Namespace, log: Path, nodes: Sequence[LoggedNode]) -> int:
-    async with reading(settings.store) as store:
-        decisions = await store.decisions(
-            [node.decision_id for node in nodes if node.decision_id], fresh=_is_fresh(log)
-        )
-        wanted = [node.execution_id for node in nodes if node.execution_id]
-        upstream = await store.upstream(wanted) if options.verbose > 1 or options.json else {}
+    async with opened(settings.store, read_only=True, make=False) as engine:
+        wanted = [node.decision_id for node in nodes if node.decision_id]
+        found = await decisions(engine, wanted, fresh=_is_fresh(log))
+        builds = [node.execution_id for node in nodes if node.execution_id]
+        upstream = await upstream_changes(engine, builds) if options.verbose > 1 or options.json else {}
     explained = [
         Explained(
             node.name,
             node.decision_id,
-            decisions.get(node.decision_id),
+            found.get(node.decision_id),
             node.remarks,
             upstream.get(node.execution_id),
             node.is_view,
@@ -116,15 +117,16 @@ async def _of_run(settings: Settings, options: argparse.Namespace, log: Path, no
 
 async def _about(settings: Settings, options: argparse.Namespace) -> int:
     everything = options.json or options.verbose > 1
-    async with reading(settings.store) as store:
-        recorded, decisions = await store.about(options.name)
-        builds = [entry.execution_id for entry in decisions.values() if entry.verdict is not Verdict.SKIP]
-        upstream = await store.upstream(builds) if everything else {}
-    if not recorded and not decisions:
+    async with opened(settings.store, read_only=True, make=False) as engine:
+        recorded = await engine.targets(DEFAULT_ORGANIZATION, options.name)
+        found = await engine.decisions_about(DEFAULT_ORGANIZATION, options.name)
+        builds = [entry.execution_id for entry in found.values() if entry.verdict is not Verdict.SKIP]
+        upstream = await upstream_changes(engine, builds) if everything else {}
+    if not recorded and not found:
         return _nothing(f"nothing is recorded or was decided that matches {options.name}")
     now = _now()
     explained = []
-    for name, entry in decisions.items():
+    for name, entry in found.items():
         when = "" if options.verbose else f" {moment_text(entry.at, now)}"
         changes = None if entry.verdict is Verdict.SKIP else upstream.get(entry.execution_id)
         explained.append(Explained(f"{entry.target.name}{when}", name, entry, upstream=changes))

@@ -6,14 +6,13 @@ import argparse
 import asyncio
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
-from dbt_state_oss.application.inspect import is_meant
-from dbt_state_oss.application.ledger import Ledger, TargetAccount
-from dbt_state_oss.application.ownership.downstream import Reached, with_downstream
+from dbt_state_oss.application.ledger import TargetAccount
+from dbt_state_oss.application.ownership.downstream import Reached
 from dbt_state_oss.cli.agreement import agreed
+from dbt_state_oss.cli.engines import opened
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
-from dbt_state_oss.cli.patterns import EXIT_NOTHING_FOUND, PATTERN_HELP, by_name, tell_nothing_found
+from dbt_state_oss.cli.patterns import EXIT_NOTHING_FOUND, PATTERN_HELP, tell_nothing_found
 from dbt_state_oss.cli.progress import Progress
-from dbt_state_oss.cli.stores import opened
 from dbt_state_oss.settings import Settings, StoreSettings
 
 _DESCRIPTION = """\
@@ -54,25 +53,19 @@ def invalidate(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _found(settings: StoreSettings, pattern: str, *, downstream: bool) -> list[Reached]:
-    async with opened(settings, read_only=True, make=False) as store:
-        ledger = Ledger(store, cache_bytes=0)
-        everyone = sorted([account async for account in ledger.accounts(DEFAULT_ORGANIZATION)], key=by_name)
-    roots = [account for account in everyone if is_meant(account, pattern)]
-    return with_downstream(roots, everyone, beyond=lambda account: downstream or account.may_be_view)
+    async with opened(settings, read_only=True, make=False) as engine:
+        return await engine.reached(DEFAULT_ORGANIZATION, pattern, downstream=downstream)
 
 
 async def _forget(settings: StoreSettings, accounts: list[TargetAccount]) -> int:
     """Forget the accounts, then tell of each; how many had something on record."""
-    from dbt_state_oss.bootstrap import SystemClock  # late, so that --help does not wait for gRPC to load
-
     told: list[str] = []
-    forgotten, clock = 0, SystemClock()
-    async with opened(settings, make=False, clock=clock) as store:
-        ledger, now = Ledger(store, cache_bytes=0), clock.now()
+    forgotten = 0
+    async with opened(settings, make=False, compare_clocks=True) as engine:
         with Progress("forgot") as progress:
             for account in accounts:
                 progress.tell(len(told), "targets")
-                if await ledger.forget(account, at=now):
+                if await engine.forget(account):
                     forgotten += 1
                     told.append(f"forgot {account.target.name}")
                 else:

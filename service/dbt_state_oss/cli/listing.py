@@ -8,13 +8,15 @@ import json
 import time
 from dataclasses import dataclass
 
-from dbt_state_oss.application.inspect import Told
+from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
+from dbt_state_oss.application.inspect import NamedDecision
 from dbt_state_oss.application.ledger import TargetAccount
 from dbt_state_oss.cli.accounts import account_json, account_text, executions_text, table
+from dbt_state_oss.cli.engines import opened
 from dbt_state_oss.cli.explanations import Explained, explained_json, explained_text, line_json
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
 from dbt_state_oss.cli.patterns import EXIT_NOTHING_FOUND, PATTERN_HELP, by_name, tell_nothing_found
-from dbt_state_oss.cli.reading import reading
+from dbt_state_oss.cli.reading import upstream_changes
 from dbt_state_oss.cli.standings import standing_json, standing_text
 from dbt_state_oss.domain.explanation import ExplainLine
 from dbt_state_oss.domain.standing import Standing, standing_of
@@ -35,7 +37,7 @@ class _Shown:
 
     account: TargetAccount
     standing: Standing
-    decided: Told | None
+    decided: NamedDecision | None
     upstream: tuple[ExplainLine, ...]
 
 
@@ -82,18 +84,23 @@ def show_targets(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _listed(settings: StoreSettings, pattern: str) -> list[TargetAccount]:
-    async with reading(settings) as store:
-        return sorted(await store.targets(pattern), key=by_name)
+    async with opened(settings, read_only=True, make=False) as engine:
+        return sorted(await engine.targets(DEFAULT_ORGANIZATION, pattern), key=by_name)
 
 
 async def _shown(settings: StoreSettings, pattern: str) -> list[_Shown]:
-    async with reading(settings) as store:
-        found = sorted(await store.targets(pattern), key=by_name)
-        decided = await store.latest_decisions(found)
+    async with opened(settings, read_only=True, make=False) as engine:
+        found = sorted(await engine.targets(DEFAULT_ORGANIZATION, pattern), key=by_name)
+        decided = await engine.latest_decisions(DEFAULT_ORGANIZATION, [account.target for account in found])
         builds = [account.history.executions[0].id for account in found]
-        upstream = await store.upstream(builds)
+        upstream = await upstream_changes(engine, builds)
         return [
-            _Shown(account, await store.standing(account), decided.get(account.target), upstream.get(build, ()))
+            _Shown(
+                account,
+                await engine.standing(DEFAULT_ORGANIZATION, account),
+                decided.get(account.target),
+                upstream.get(build, ()),
+            )
             for account, build in zip(found, builds, strict=True)
         ]
 

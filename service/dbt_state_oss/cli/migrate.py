@@ -9,11 +9,11 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 
-from dbt_state_oss.application.ownership.transfer import Fate, Tally, compare, documents_of, write
-from dbt_state_oss.application.ports import ObjectStore
+from dbt_state_oss.application.engine import Engine
+from dbt_state_oss.application.ownership.transfer import Fate, Tally
+from dbt_state_oss.cli.engines import opened
 from dbt_state_oss.cli.progress import Progress
 from dbt_state_oss.cli.store_urls import FORMS, store_settings_of
-from dbt_state_oss.cli.stores import opened
 from dbt_state_oss.cli.transfers import expect_a_state, expect_no_difference, outcome_text
 from dbt_state_oss.errors import InvalidSettings
 from dbt_state_oss.settings import Settings
@@ -103,14 +103,14 @@ def _expect_apart(source: Place, destination: Place) -> None:
         raise InvalidSettings(f"{inner[:-1]} lies within {outer[:-1]}; name prefixes that lie beside each other")
 
 
-async def _migrated(source: ObjectStore, destination: ObjectStore, *, overwrite: bool) -> _Migrated:
-    records = partial(documents_of, source, ticket_keys=True)
+async def _migrated(source: Engine, destination: Engine, *, overwrite: bool) -> _Migrated:
+    documents = partial(source.documents, ticket_keys=True)
     with Progress("compared") as progress:
-        expected = await compare(records, destination, lambda tally: progress.tell(tally.total))
+        expected = await destination.compare(documents, lambda tally: progress.tell(tally.total))
     if not overwrite:
         expect_no_difference(expected)
     with Progress("copied") as progress:
-        written = await write(records, destination, lambda tally: progress.tell(tally.total), overwrite=overwrite)
+        written = await destination.bring_in(documents, lambda tally: progress.tell(tally.total), overwrite=overwrite)
     with Progress("checked") as progress:
-        checked = await compare(records, destination, lambda tally: progress.tell(tally.total))
+        checked = await destination.compare(documents, lambda tally: progress.tell(tally.total))
     return _Migrated(written, checked)

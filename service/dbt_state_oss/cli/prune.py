@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
-from dbt_state_oss.application.ownership.prune_plan import PrunePlan, plan_of
-from dbt_state_oss.application.ownership.pruning import Pruned, Pruning
+from dbt_state_oss.application.ownership.prune_plan import PrunePlan
+from dbt_state_oss.application.ownership.pruning import Pruned
 from dbt_state_oss.cli.agreement import agreed
+from dbt_state_oss.cli.engines import opened
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
 from dbt_state_oss.cli.progress import Progress
-from dbt_state_oss.cli.stores import opened
 from dbt_state_oss.domain.explanation import time_text
 from dbt_state_oss.settings import Settings, StoreSettings
 
@@ -66,15 +66,15 @@ def prune(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _planned(settings: StoreSettings, cut_off: int) -> PrunePlan:
-    async with opened(settings, read_only=True, make=False) as store:
+    async with opened(settings, read_only=True, make=False) as engine:
         with Progress("looked at") as progress:
-            return await plan_of(store, DEFAULT_ORGANIZATION, cut_off, progress.tell)
+            return await engine.plan_prune(DEFAULT_ORGANIZATION, cut_off, progress.tell)
 
 
 async def _pruned(settings: StoreSettings, plan: PrunePlan) -> Pruned:
-    async with opened(settings) as store:
+    async with opened(settings) as engine:
         with Progress("deleted") as progress:
-            return await Pruning(store, DEFAULT_ORGANIZATION)(plan, progress.tell)
+            return await engine.prune(DEFAULT_ORGANIZATION, plan, progress.tell)
 
 
 def _plan_lines(plan: PrunePlan) -> Iterator[str]:

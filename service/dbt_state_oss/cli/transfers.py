@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dbt_state_oss.application.ownership.transfer import EXAMPLES, Fate, Tally, is_empty
-from dbt_state_oss.application.ports import ObjectStore
+from dbt_state_oss.application.engine import Engine
+from dbt_state_oss.application.ownership.transfer import EXAMPLES, Fate, Tally
 from dbt_state_oss.errors import InvalidRequest
 from dbt_state_oss.settings.places import Place
 
 
-async def expect_a_state(store: ObjectStore, place: Place) -> None:
+async def expect_a_state(engine: Engine, place: Place) -> None:
     """Raise InvalidRequest if nothing is recorded there: a wrong prefix, more likely than a state that is to be copied."""
-    if await is_empty(store):
+    if await engine.is_empty():
         raise InvalidRequest(f"nothing is recorded in {place.address}: nothing was written")
 
 

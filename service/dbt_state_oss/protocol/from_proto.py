@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 from query_cache_protobuf.query_cache.services.execution_service_pb2 import (
     ConfirmExecutionRequest,
     ExecutionOutcome,
     ExecutionRecord,
+    RecordExecutionsRequest,
     SQLExecution,
     ValuesExecution,
 )
@@ -90,6 +92,17 @@ def recorded(record: ExecutionRecord) -> Recorded:
     if record.HasField("values"):
         return Recorded(_values(record.values), outcome, from_speculative_submit=False)
     raise InvalidRequest("A record holds neither a query nor the values of a seed.")
+
+
+def recorded_in(data: bytes) -> Recorded:
+    """The one build of a RecordExecutionsRequest on the wire. Raises ValueError where it is not such a message."""
+    try:
+        request = RecordExecutionsRequest.FromString(data)
+    except DecodeError as error:
+        raise ValueError("it is not a RecordExecutionsRequest") from error
+    if len(request.records) != 1:
+        raise ValueError(f"it holds {len(request.records)} records instead of one")
+    return recorded(request.records[0])
 
 
 def outcome_of(message: ConfirmExecutionRequest | ExecutionOutcome) -> Outcome:

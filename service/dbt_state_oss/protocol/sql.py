@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Awaitable, Callable
 
 import structlog
 from query_cache_protobuf.query_cache.services.sql_service_pb2 import (
@@ -15,7 +16,7 @@ from query_cache_protobuf.query_cache.services.sql_service_pb2 import (
 
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.large import by_size
-from dbt_state_oss.application.submit import Answer, Submit
+from dbt_state_oss.application.submit import Answer
 from dbt_state_oss.domain.decision import Build
 from dbt_state_oss.domain.submission import Submission
 from dbt_state_oss.protocol.from_proto import submission_of_query, submission_of_values
@@ -28,8 +29,14 @@ _log = structlog.get_logger(__name__)
 class SqlServicer:
     """Answers submits; each answer is one line in the log."""
 
-    def __init__(self, submit: Submit) -> None:
+    def __init__(
+        self,
+        *,
+        submit: Callable[[Caller, Submission], Awaitable[Answer]],
+        speculate: Callable[[Caller, Submission], Awaitable[Answer | None]],
+    ) -> None:
         self._submit = submit
+        self._speculate = speculate
 
     @property
     def methods(self) -> dict[str, Method]:
@@ -55,7 +62,7 @@ class SqlServicer:
         """A skip or a clone where the epochs sent so far prove it; else undecided: the client waits and asks again."""
         submission = await by_size(caller.request_bytes, submission_of_query, request, caller.client)
         started = time.perf_counter()
-        answer = await self._submit.speculatively(caller, submission)
+        answer = await self._speculate(caller, submission)
         if answer is None:
             return SubmitSQLSpeculativeResponse(undecided=UndecidedResponse())
         _log_decision(caller, submission, answer, duration_ms=(time.perf_counter() - started) * 1000)

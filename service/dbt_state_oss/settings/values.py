@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dbt_state_oss.application.policy import Policy
 from dbt_state_oss.domain.cloning import CloneTargets
 from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.kept_sql import StoreSql
@@ -51,9 +52,11 @@ class DecisionSettings:
     missing_evidence: MissingEvidence
     clone_targets: CloneTargets
     never_reuse: NodePatterns
-    """Nodes that are always built (rule L15)."""
     trusted_hooks: NodePatterns
-    """Nodes that may be cloned though they may have hooks (rule C4)."""
+
+    @property
+    def policy(self) -> Policy:
+        return Policy(self.build_on, self.missing_evidence, self.clone_targets, self.never_reuse, self.trusted_hooks)
 
 
 @dataclass(frozen=True, slots=True)

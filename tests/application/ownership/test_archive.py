@@ -13,14 +13,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dbt_state_oss.application.ownership.archive import ArchiveWriter, Header, Record, read_header, records_of
+from dbt_state_oss.application.ownership.archive import ArchivedDocument, ArchiveWriter, Header, read_header, records_of
 from dbt_state_oss.errors import InvalidRequest
 
 HEADER = Header(made_at=1, server="1.0", ticket_keys=False)
-RECORDS = [Record("a/1", b'{"text": "\xc3\xa4"}'), Record("a/2", b"\xff\x00 no text"), Record("b", b"")]
+RECORDS = [
+    ArchivedDocument("a/1", b'{"text": "\xc3\xa4"}'),
+    ArchivedDocument("a/2", b"\xff\x00 no text"),
+    ArchivedDocument("b", b""),
+]
 
 
-def archive(records: list[Record]) -> io.BytesIO:
+def archive(records: list[ArchivedDocument]) -> io.BytesIO:
     file = io.BytesIO()
     writer = ArchiveWriter(file, HEADER)
     for record in records:
@@ -45,7 +49,7 @@ def zipped(lines: list[bytes]) -> io.BytesIO:
 
 @given(st.dictionaries(st.from_regex(r"[a-z]{1,3}(/[a-z]{1,3})?", fullmatch=True), st.binary(max_size=50)))
 def test_all_bytes_come_back(documents: dict[str, bytes]) -> None:
-    records = [Record(key, documents[key]) for key in sorted(documents)]
+    records = [ArchivedDocument(key, documents[key]) for key in sorted(documents)]
     assert list(records_of(archive(records))) == records
 
 

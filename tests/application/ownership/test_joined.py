@@ -10,9 +10,9 @@ from tests.application.runs import Runs, table
 from tests.domain.building import MART, MINUTE, ORDERS, SUBMISSION, T0
 
 from dbt_state_oss.application.caller import Caller
-from dbt_state_oss.application.ownership.archive import Record
+from dbt_state_oss.application.ownership.archive import ArchivedDocument
 from dbt_state_oss.application.ownership.transfer import documents_of, write
-from dbt_state_oss.application.resolve_deferred import Deferral, ResolveDeferred
+from dbt_state_oss.application.resolve_deferred import Deferral
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Submission, TargetKey
 
@@ -36,7 +36,7 @@ def of_project(project_id: str, relation: Relation) -> Submission:
 async def test_an_import_does_not_forget_that_two_projects_have_one_name(inside: Inside, caller: Caller) -> None:
     """Else a checkout without a project id would be deferred to the tables of one of them."""
     runs = Runs(inside)
-    resolve = ResolveDeferred(node_states=inside.node_states, ledger=inside.ledger)
+    resolve = inside.resolve_deferred
     asked = Deferral("", "shop", "shop", "prod", frozenset({SUBMISSION.node.unique_id}))
     await runs.build(of_project("1", MART))
     assert await resolve(caller, asked) == {SUBMISSION.node.unique_id: MART}
@@ -44,7 +44,7 @@ async def test_an_import_does_not_forget_that_two_projects_have_one_name(inside:
     await runs.build(of_project("2", ELSEWHERE))
     assert await resolve(caller, asked) == {}, "two projects of the name: no choice"
 
-    async def records() -> AsyncIterator[Record]:
+    async def records() -> AsyncIterator[ArchivedDocument]:
         for record in backup:
             yield record
 

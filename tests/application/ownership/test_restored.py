@@ -11,7 +11,7 @@ from tests.domain.building import MART, MINUTE, ORDERS, SUBMISSION, T0
 
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.confirm import Outcome
-from dbt_state_oss.application.ownership.archive import Record
+from dbt_state_oss.application.ownership.archive import ArchivedDocument
 from dbt_state_oss.application.ownership.transfer import Tally, documents_of, write
 from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.domain.decision import Build, Skip
@@ -68,7 +68,7 @@ async def copied(store: ObjectStore) -> MemoryStore:
     """A backup of the store, restored into a new one."""
     kept = [record async for record in documents_of(store, ticket_keys=False)]
 
-    async def records() -> AsyncIterator[Record]:
+    async def records() -> AsyncIterator[ArchivedDocument]:
         for record in kept:
             yield record
 

@@ -10,8 +10,8 @@ from tests.domain.building import BUILT, MART, MINUTE, T0, execution
 
 from dbt_state_oss.application.codec import NodeEntry, NodeShard, TargetDocument, decode_shard, decode_target, encode
 from dbt_state_oss.application.keys import TICKET_KEYS, target_key
-from dbt_state_oss.application.ownership.archive import Record
-from dbt_state_oss.application.ownership.transfer import EXAMPLES, Fate, Records, Tally, compare, documents_of, write
+from dbt_state_oss.application.ownership.archive import ArchivedDocument
+from dbt_state_oss.application.ownership.transfer import EXAMPLES, Documents, Fate, Tally, compare, documents_of, write
 from dbt_state_oss.application.ports import Document, ObjectStore, Version
 from dbt_state_oss.domain.history import Input
 from dbt_state_oss.domain.relation import Relation
@@ -31,10 +31,10 @@ async def filled(**documents: bytes) -> MemoryStore:
     return store
 
 
-def given(**documents: bytes) -> Records:
-    async def records() -> AsyncIterator[Record]:
+def given(**documents: bytes) -> Documents:
+    async def records() -> AsyncIterator[ArchivedDocument]:
         for key in sorted(documents):
-            yield Record(key, documents[key])
+            yield ArchivedDocument(key, documents[key])
 
     return records
 

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ArchivedDocument:
     """A document as it is stored."""
 
     key: str
@@ -93,7 +93,7 @@ class ArchiveWriter:
         self._documents, self._last = 0, ""
         self._write(_encode(header))
 
-    def add(self, record: Record) -> None:
+    def add(self, record: ArchivedDocument) -> None:
         """Write a document; keys rise."""
         assert record.key > self._last, "documents are written in the order of their keys"
         self._last = record.key
@@ -121,7 +121,7 @@ def read_header(file: BinaryIO) -> Header:
     return _header_of(next(_lines(file), b""))
 
 
-def records_of(file: BinaryIO) -> Iterator[Record]:
+def records_of(file: BinaryIO) -> Iterator[ArchivedDocument]:
     """The documents of an archive, each checked; the whole is proven only once the last one has been read.
 
     Raises `InvalidRequest` where the file is no archive, of a newer version, truncated, damaged, or names a key twice.
@@ -181,7 +181,7 @@ def _decoded(decoder: msgspec.json.Decoder[T], line: bytes, number: int) -> T:
         raise _damaged(f"line {number + 1} can't be read") from error
 
 
-def _record_of(line: _Line, number: int) -> Record:
+def _record_of(line: _Line, number: int) -> ArchivedDocument:
     try:
         binary = base64.b64decode(line.base64 or "", validate=True)
         data = binary if line.text is None else line.text.encode("utf-8")
@@ -189,7 +189,7 @@ def _record_of(line: _Line, number: int) -> Record:
         raise _damaged(f"document {number} can't be read") from error
     if sha256(data).hexdigest() != line.sha256:
         raise _damaged(f"document {number}, {line.key[:200]!a}, is not what was exported")
-    return Record(line.key, data)
+    return ArchivedDocument(line.key, data)
 
 
 def _damaged(how: str) -> InvalidRequest:

@@ -31,7 +31,7 @@ from dbt_state_oss.domain.submission import TargetKey
 
 T = TypeVar("T")
 
-Told = Callable[[int], None]
+OnProgress = Callable[[int], None]
 """Is called with the number of documents that were looked at."""
 
 
@@ -64,7 +64,7 @@ class PrunePlan:
     """Documents that cannot be read, and stay."""
 
 
-async def plan_of(store: ObjectStore, organization: str, cut_off: int, told: Told) -> PrunePlan:
+async def plan_of(store: ObjectStore, organization: str, cut_off: int, told: OnProgress) -> PrunePlan:
     """What nobody has built since `cut_off`, nor asked about as far as the journal tells. Raises `StoreError`.
 
     A table that is skipped at every run is never recorded anew; that it was asked about spares it. So does that something

@@ -11,7 +11,7 @@ from itertools import count
 
 from dbt_state_oss.application.codec import CandidatesDocument, decode_candidates, decode_target, encode
 from dbt_state_oss.application.keys import target_key_beside, texts_keys_beside
-from dbt_state_oss.application.ownership.prune_plan import PrunePlan, Told, decoded, lists_of
+from dbt_state_oss.application.ownership.prune_plan import OnProgress, PrunePlan, decoded, lists_of
 from dbt_state_oss.application.ports import Document, ObjectStore, Version
 from dbt_state_oss.errors import Conflict
 
@@ -36,7 +36,7 @@ class Pruning:
         self._store = store
         self._organization = organization
 
-    async def __call__(self, plan: PrunePlan, told: Told) -> Pruned:
+    async def __call__(self, plan: PrunePlan, told: OnProgress) -> Pruned:
         """Delete what was planned, less what was written since."""
         pruned, number = Pruned(), count(1)
         for stale in plan.targets:

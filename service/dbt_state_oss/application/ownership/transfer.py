@@ -22,7 +22,7 @@ from dbt_state_oss.application.codec import (
     encode,
 )
 from dbt_state_oss.application.keys import SERVER_PREFIX, TICKET_KEYS, is_project_key, is_target_key
-from dbt_state_oss.application.ownership.archive import Record
+from dbt_state_oss.application.ownership.archive import ArchivedDocument
 from dbt_state_oss.application.ports import Document, ObjectStore, Unchanged
 from dbt_state_oss.application.recording import history_of
 from dbt_state_oss.application.side_by_side import documents_under, side_by_side
@@ -35,7 +35,7 @@ from dbt_state_oss.errors import Conflict
 EXAMPLES = 5
 """Keys that are named of many."""
 
-Records = Callable[[], AsyncIterator[Record]]
+Documents = Callable[[], AsyncIterator[ArchivedDocument]]
 """The same documents, in the order of their keys, each time that it is called."""
 
 
@@ -66,7 +66,7 @@ class Tally:
         return sum(self.counts.values())
 
 
-Told = Callable[[Tally], None]
+OnTally = Callable[[Tally], None]
 """Is called after each document, to show progress."""
 
 
@@ -78,7 +78,7 @@ async def is_empty(store: ObjectStore) -> bool:
     return True
 
 
-async def documents_of(store: ObjectStore, *, ticket_keys: bool) -> AsyncGenerator[Record, None]:
+async def documents_of(store: ObjectStore, *, ticket_keys: bool) -> AsyncGenerator[ArchivedDocument, None]:
     """Every document of a store; without the servers' secrets unless `ticket_keys`."""
 
     def wanted(key: str) -> bool:
@@ -86,19 +86,21 @@ async def documents_of(store: ObjectStore, *, ticket_keys: bool) -> AsyncGenerat
 
     async with aclosing(documents_under(store, "", wanted=wanted)) as documents:
         async for key, document in documents:
-            yield Record(key, document.data)
+            yield ArchivedDocument(key, document.data)
 
 
-async def compare(records: Records, store: ObjectStore, told: Told) -> Tally:
+async def compare(records: Documents, store: ObjectStore, told: OnTally) -> Tally:
     """What `write` would do with each document: create, leave or replace it. Writes nothing."""
 
-    async def fate(record: Record) -> tuple[str, Fate]:
+    async def fate(record: ArchivedDocument) -> tuple[str, Fate]:
         return record.key, _fate(record, await store.get(record.key))
 
     return await _tallied(records, fate, told)
 
 
-async def write(records: Records, store: ObjectStore, told: Told, *, overwrite: bool, into_use: bool = False) -> Tally:
+async def write(
+    records: Documents, store: ObjectStore, told: OnTally, *, overwrite: bool, into_use: bool = False
+) -> Tally:
     """Create what is absent, and with `overwrite` bring what differs into what is there.
 
     What somebody writes at the same time is theirs and is left, to be told of as `Fate.OVERTAKEN`. `into_use`: older
@@ -110,7 +112,7 @@ async def write(records: Records, store: ObjectStore, told: Told, *, overwrite: 
     """
     silent = await _silent_builds(records)
 
-    async def fate(record: Record) -> tuple[str, Fate]:
+    async def fate(record: ArchivedDocument) -> tuple[str, Fate]:
         found = await store.get(record.key)
         there = found if isinstance(found, Document) else None
         to_be = _fate(record, there)
@@ -129,7 +131,9 @@ async def write(records: Records, store: ObjectStore, told: Told, *, overwrite: 
     return await _tallied(records, fate, told)
 
 
-async def _tallied(records: Records, fate: Callable[[Record], Awaitable[tuple[str, Fate]]], told: Told) -> Tally:
+async def _tallied(
+    records: Documents, fate: Callable[[ArchivedDocument], Awaitable[tuple[str, Fate]]], told: OnTally
+) -> Tally:
     tally = Tally()
     async with aclosing(side_by_side(records(), fate)) as fates:
         async for key, one in fates:
@@ -138,13 +142,13 @@ async def _tallied(records: Records, fate: Callable[[Record], Awaitable[tuple[st
     return tally
 
 
-def _fate(record: Record, there: Document | Unchanged | None) -> Fate:
+def _fate(record: ArchivedDocument, there: Document | Unchanged | None) -> Fate:
     if not isinstance(there, Document):
         return Fate.CREATED
     return Fate.EQUAL if _merged(record, there) == there.data else Fate.REPLACED
 
 
-def _merged(record: Record, there: Document | None) -> bytes:
+def _merged(record: ArchivedDocument, there: Document | None) -> bytes:
     """What is written of `record` over what is there.
 
     Both accounts of a target, the younger one of each node, all ids of a project: an older state never takes away what has been
@@ -164,7 +168,7 @@ def _merged(record: Record, there: Document | None) -> bytes:
         return record.data
 
 
-async def _silent_builds(records: Records) -> dict[TargetKey, int]:
+async def _silent_builds(records: Documents) -> dict[TargetKey, int]:
     """When each target that comes in was last built silently, Unix milliseconds."""
     silent: dict[TargetKey, int] = {}
     async for record in records():
@@ -177,7 +181,7 @@ async def _silent_builds(records: Records) -> dict[TargetKey, int]:
     return silent
 
 
-def _informed(record: Record, silent: Mapping[TargetKey, int]) -> Record:
+def _informed(record: ArchivedDocument, silent: Mapping[TargetKey, int]) -> ArchivedDocument:
     """The record with the silent builds that it does not know, and with a list of readers that may lack some."""
     if not is_target_key(record.key):
         return record
@@ -195,7 +199,7 @@ def _informed(record: Record, silent: Mapping[TargetKey, int]) -> Record:
     return replace(record, data=encode(replace(document, silent_builds=notes, has_unlisted_readers=unlisted)))
 
 
-def _doubted(record: Record, there: Document | None) -> Record:
+def _doubted(record: ArchivedDocument, there: Document | None) -> ArchivedDocument:
     """The record; what its executions read of tables that are built in place is unknown, where the store does not have them."""
     if not is_target_key(record.key):
         return record

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 import shutil
@@ -11,19 +10,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
-from query_cache_protobuf.query_cache.services.execution_service_pb2 import RecordExecutionsRequest
-
-from dbt_state_oss.application.record import Recorded
-from dbt_state_oss.cli.manifest.artifacts import Manifest, PlainRun, read_manifest
+from dbt_state_oss.application.importing.proof import Collected, Collection
+from dbt_state_oss.application.importing.run import PlainRun
+from dbt_state_oss.cli.manifest.artifacts import read_manifest
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import Code
 from dbt_state_oss.errors import InvalidRequest
-from dbt_state_oss.protocol.from_proto import recorded
+from dbt_state_oss.protocol.from_proto import recorded_in
 
 _SCRIPT = Path(__file__).with_name("dbt_side.py")
 _NOWHERE = "http://127.0.0.1:9"
@@ -42,28 +38,6 @@ _ENVIRONMENT = {
 
 _OVERRIDING = ("DBT_ENGINE_STATE_", "DBT_ENV_SECRET_STATE_", "DBT_RUN_CACHE_")
 _SWITCHES = ("DBT_ENGINE_MANAGE_STATE", "RUN_CACHE_DISABLED", "DBT_RUN_CACHE_DISABLED")
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """The record that the client makes of a node as it is now."""
-
-    recorded: Recorded
-    views: Mapping[Relation, Epoch | None]
-    """The views that it reads: when each got its definition."""
-
-
-@dataclass(slots=True)
-class Collection:
-    """All that was collected of a project."""
-
-    manifest: Manifest
-    """The project as it is now."""
-    offset_ms: int | None = None
-    """How far the warehouse's clock is ahead of this machine's; None where the client never came to ask."""
-    nodes: dict[str, Collected] = field(default_factory=dict)
-    """By unique id, each after what it depends on."""
-    faults: dict[str, str] = field(default_factory=dict)
 
 
 def python_beside_dbt() -> Path:
@@ -137,11 +111,9 @@ def _take(collection: Collection, line: Mapping[str, Any]) -> None:
 
 def _collected(line: Mapping[str, Any]) -> Collected:
     try:
-        request = RecordExecutionsRequest.FromString(base64.b64decode(line["record"], validate=True))
-        (record,) = request.records
-    except (binascii.Error, DecodeError, ValueError) as error:
-        raise InvalidRequest(f"what the client recorded of {line['node']} can't be read") from error
-    told = recorded(record)
+        told = recorded_in(base64.b64decode(line["record"], validate=True))
+    except ValueError as error:
+        raise InvalidRequest(f"the record that the client made of {line['node']} cannot be read: {error}") from error
     code, views = told.submission.code, dict[Relation, Epoch | None]()
     if isinstance(code, Code):
         for name, epoch in line["views"].items():

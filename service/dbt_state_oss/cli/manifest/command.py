@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 
-from dbt_state_oss.application.record import Recorded
+from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
+from dbt_state_oss.application.importing.builds import ProvenBuild, proven_builds
+from dbt_state_oss.application.importing.proof import Judged, judge
+from dbt_state_oss.application.parsing import ParsingLimits, WorkerProcesses
+from dbt_state_oss.cli.engines import opened
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
-from dbt_state_oss.cli.manifest.artifacts import PlainRun, read_run
-from dbt_state_oss.errors import InvalidRequest
+from dbt_state_oss.cli.manifest.artifacts import read_run
+from dbt_state_oss.cli.progress import Progress
 from dbt_state_oss.settings import Settings
 
-_MOST_OFFSET_MS = 1000
 _SHOWN = 20
 
 _DESCRIPTION = """\
@@ -35,14 +38,6 @@ _VOUCH_HELP = (
     "vouch that since the run no rows were deleted from the sources: on Postgres a deletion leaves no trace, "
     "so that without this only what reads nothing but tables of the same run is recorded there"
 )
-
-
-@dataclass(slots=True)
-class _Judged:
-    """What is proven, in the order in which it is to be recorded, and what is not."""
-
-    proven: dict[str, Recorded] = field(default_factory=dict)
-    left_out: dict[str, str] = field(default_factory=dict)
 
 
 def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -79,52 +74,30 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def import_manifest(options: argparse.Namespace, settings: Settings) -> int:
     """Import a run; returns the exit code. Raises InvalidRequest where it can't be judged, StoreError."""
-    from dbt_state_oss.cli.manifest.recording import record  # late, as in `_judged`
+    from dbt_state_oss.cli.manifest.collecting import collect, python_beside_dbt  # late: --help need not load protobuf
 
     project = options.project_dir.absolute()
     run = read_run(options.artifacts or project / "target")
-    judged = _judged(options, project, run)
+    collection = collect(options.dbt_python or python_beside_dbt(), project, options.profiles_dir, run)
+    judged = judge(run, collection, nothing_was_deleted=options.nothing_was_deleted)
     if not options.dry_run:
-        asyncio.run(record(settings, run, judged.proven))
+        asyncio.run(_record(settings, proven_builds(run, judged)))
     print("\n".join(_told(judged, "would be recorded" if options.dry_run else "recorded")))
     return 0
 
 
-def _judged(options: argparse.Namespace, project: Path, run: PlainRun) -> _Judged:
-    from dbt_state_oss.cli.manifest import proof  # late, so that --help does not wait for gRPC to load
-    from dbt_state_oss.cli.manifest.collecting import collect, python_beside_dbt
-
-    collection = collect(options.dbt_python or python_beside_dbt(), project, options.profiles_dir, run)
-    if collection.manifest.dbt_version != run.manifest.dbt_version:
-        raise InvalidRequest(
-            f"the run was made by dbt {run.manifest.dbt_version}, and here is {collection.manifest.dbt_version}: "
-            "name the interpreter of the former with --dbt-python"
-        )
-    if collection.offset_ms is None or abs(collection.offset_ms) > _MOST_OFFSET_MS:
-        raise InvalidRequest(
-            "the clocks of this machine and of the warehouse differ by more than a second, or could not be compared: "
-            "when something was written proves nothing then; set this machine's clock"
-        )
-    judged = _Judged()
-    dialects = {one.recorded.submission.code.dialect for one in collection.nodes.values()}
-    around = proof.surroundings(run, dialects, nothing_was_deleted=options.nothing_was_deleted)
-    unseen = [unique_id for unique_id in run.results if unique_id not in collection.nodes]
-    for unique_id in (*collection.nodes, *unseen):
-        if unique_id not in run.results:
-            continue
-        collected = collection.nodes.get(unique_id)
-        why = proof.why_not_asked(run, unique_id) or proof.why_other_code(run, collection.manifest, unique_id)
-        if why is None and collected is None:
-            why = collection.faults.get(unique_id, "dbt could not compile it")
-        if why is None and collected is not None:
-            why = proof.why_not_proven(collected.recorded, run.results[unique_id], collected.views, around)
-            judged.proven |= {} if why else {unique_id: collected.recorded}
-        if why is not None:
-            judged.left_out[unique_id] = why
-    return judged
+async def _record(settings: Settings, builds: Iterable[ProvenBuild]) -> None:
+    parsing = ParsingLimits(workers=settings.parsing.workers, parse_seconds=settings.parsing.timeout_seconds)
+    async with AsyncExitStack() as stack:
+        workers = WorkerProcesses(parsing)
+        stack.push_async_callback(workers.close)
+        policy = settings.decisions.policy
+        engine = await stack.enter_async_context(opened(settings.store, workers=workers, policy=policy))
+        progress = stack.enter_context(Progress("recorded"))
+        await engine.import_builds(DEFAULT_ORGANIZATION, builds, lambda number: progress.tell(number, "builds"))
 
 
-def _told(judged: _Judged, verb: str) -> Iterator[str]:
+def _told(judged: Judged, verb: str) -> Iterator[str]:
     total = len(judged.proven) + len(judged.left_out)
     yield f"{len(judged.proven)} of the run's {total} nodes {verb}"
     yield from (f"  {unique_id}" for unique_id in judged.proven)

@@ -7,19 +7,53 @@ gives the reason why something is not proven, or None.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from dbt_state_oss.application.importing.run import Manifest, NodeRun, PlainRun
 from dbt_state_oss.application.record import Recorded
-from dbt_state_oss.cli.manifest.artifacts import Manifest, NodeRun, PlainRun
 from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import Code
+from dbt_state_oss.errors import InvalidRequest
 
 CLOCK_MARGIN_MS = 2000
 """How far the clocks of dbt's host and of the warehouse may differ. What is older than the beginning of a node by less counts as
 written after it."""
 
+_MOST_OFFSET_MS = 1000
+
 _PROVABLE = {"model": "table", "seed": "seed", "snapshot": "snapshot"}
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The record that the client makes of a node as it is now."""
+
+    recorded: Recorded
+    views: Mapping[Relation, Epoch | None]
+    """The views that it reads: when each got its definition."""
+
+
+@dataclass(slots=True)
+class Collection:
+    """All that was collected of a project."""
+
+    manifest: Manifest
+    """The project as it is now."""
+    offset_ms: int | None = None
+    """How far the warehouse's clock is ahead of this machine's; None where the client never came to ask."""
+    nodes: dict[str, Collected] = field(default_factory=dict)
+    """By unique id, each after what it depends on."""
+    faults: dict[str, str] = field(default_factory=dict)
+    """Why the client made no record, by unique id."""
+
+
+@dataclass(slots=True)
+class Judged:
+    """What is proven, in the order in which it is to be recorded, and why the rest is not."""
+
+    proven: dict[str, Recorded] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +66,41 @@ class Surroundings:
     """Sources whose epoch is a time that stands in their rows (`loaded_at_field`), not that of their last modification."""
     nothing_was_deleted: bool
     """Somebody vouches that no rows were deleted from sources since the run."""
+
+
+def judge(run: PlainRun, now: Collection, *, nothing_was_deleted: bool) -> Judged:
+    """Which builds of the run are proven by the project as it is now.
+
+    `nothing_was_deleted`: somebody vouches that no rows were deleted from sources since the run. Raises `InvalidRequest`
+    where nothing can be proven: another version of dbt, or clocks that differ.
+    """
+    if now.manifest.dbt_version != run.manifest.dbt_version:
+        raise InvalidRequest(
+            f"the run was made by dbt {run.manifest.dbt_version}, and here is {now.manifest.dbt_version}: "
+            "name the interpreter of the former with --dbt-python"
+        )
+    if now.offset_ms is None or abs(now.offset_ms) > _MOST_OFFSET_MS:
+        raise InvalidRequest(
+            "the clocks of this machine and of the warehouse differ by more than a second, or could not be compared: "
+            "when something was written proves nothing then; set this machine's clock"
+        )
+    judged = Judged()
+    dialects = {one.recorded.submission.code.dialect for one in now.nodes.values()}
+    around = surroundings(run, dialects, nothing_was_deleted=nothing_was_deleted)
+    unseen = [unique_id for unique_id in run.results if unique_id not in now.nodes]
+    for unique_id in (*now.nodes, *unseen):
+        if unique_id not in run.results:
+            continue
+        collected = now.nodes.get(unique_id)
+        why = why_not_asked(run, unique_id) or why_other_code(run, now.manifest, unique_id)
+        if why is None and collected is None:
+            why = now.faults.get(unique_id, "dbt could not compile it")
+        if why is None and collected is not None:
+            why = why_not_proven(collected.recorded, run.results[unique_id], collected.views, around)
+            judged.proven |= {} if why else {unique_id: collected.recorded}
+        if why is not None:
+            judged.left_out[unique_id] = why
+    return judged
 
 
 def why_not_asked(run: PlainRun, unique_id: str) -> str | None:

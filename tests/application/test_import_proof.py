@@ -12,9 +12,7 @@ import pytest
 from tests.domain.building import MART, ORDERS, SUBMISSION
 
 from dbt_state_oss.application.confirm import Outcome
-from dbt_state_oss.application.record import Recorded
-from dbt_state_oss.cli.manifest.artifacts import Manifest, NodeRun, PlainRun, read_run
-from dbt_state_oss.cli.manifest.proof import (
+from dbt_state_oss.application.importing.proof import (
     CLOCK_MARGIN_MS,
     Surroundings,
     surroundings,
@@ -22,6 +20,9 @@ from dbt_state_oss.cli.manifest.proof import (
     why_not_proven,
     why_other_code,
 )
+from dbt_state_oss.application.importing.run import Manifest, NodeRun, PlainRun
+from dbt_state_oss.application.record import Recorded
+from dbt_state_oss.cli.manifest.artifacts import read_run
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import Code, SeedValues, ViewDefinition

@@ -1,0 +1,284 @@
+"""Every command and query of the product on one store: what gRPC, the command line and the tests hold.
+
+A caller, or an organization, is an argument of each. So is the time where it is another than the clock's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from dbt_state_oss.application.caller import Caller
+from dbt_state_oss.application.candidates import Candidates
+from dbt_state_oss.application.codec import JournalEntry
+from dbt_state_oss.application.confirm import Confirm, Outcome
+from dbt_state_oss.application.explain import Explain
+from dbt_state_oss.application.gathering import Gathering
+from dbt_state_oss.application.importing.builds import ProvenBuild
+from dbt_state_oss.application.inspect import (
+    NamedDecision,
+    decisions_about,
+    is_meant,
+    latest_decisions,
+    standing,
+    targets,
+)
+from dbt_state_oss.application.journal import Journal
+from dbt_state_oss.application.ledger import Ledger, TargetAccount
+from dbt_state_oss.application.node_states import PAUSE_SECONDS, NodeStates
+from dbt_state_oss.application.ownership import transfer
+from dbt_state_oss.application.ownership.archive import ArchivedDocument
+from dbt_state_oss.application.ownership.downstream import Reached, with_downstream
+from dbt_state_oss.application.ownership.prune_plan import PrunePlan, plan_of
+from dbt_state_oss.application.ownership.pruning import Pruned, Pruning
+from dbt_state_oss.application.policy import Policy
+from dbt_state_oss.application.ports import Clock, KeyRing, ObjectStore, Workers
+from dbt_state_oss.application.record import Record, Recorded
+from dbt_state_oss.application.register_clone import CloneGrant, RegisterClone
+from dbt_state_oss.application.resolve_deferred import Deferral, ResolveDeferred
+from dbt_state_oss.application.retention import Retention
+from dbt_state_oss.application.select_nodes import Selection, SelectNodes
+from dbt_state_oss.application.sessions import Sessions
+from dbt_state_oss.application.sql_texts import SqlTexts
+from dbt_state_oss.application.submit import Answer, Submit
+from dbt_state_oss.application.tickets import Tickets
+from dbt_state_oss.application.update_metadata import UpdateMetadata
+from dbt_state_oss.application.upstream_changes import UpstreamChanges
+from dbt_state_oss.domain.clone import CloneOrder, CloneRefusal
+from dbt_state_oss.domain.explanation import ExplainLine
+from dbt_state_oss.domain.kept_sql import StoreSql
+from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.standing import Standing
+from dbt_state_oss.domain.submission import Submission, TargetKey
+
+MOST_DECISIONS = 5
+"""Decisions that are told about one name."""
+
+_LAST_WRITES_SECONDS = 5.0
+"""For what waits to be written at the end: how nodes looked, decisions and texts. No decision depends on them."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLimits:
+    """How long an engine waits, and how much it keeps. Times in seconds."""
+
+    cache_bytes: int = 0
+    """For the histories of targets, in memory."""
+    read_timeout_seconds: float = 10.0
+    """For one reading of the state; after it the state counts as unreadable (rule X1)."""
+    decide_within_seconds: float = 15.0
+    """For all that a decision reads and parses."""
+    nodes_pause_seconds: float = PAUSE_SECONDS
+    """How long node states gather before they are written."""
+    journal_days: int = 30
+    store_sql: StoreSql | None = StoreSql.NONE
+    """Which SQL is kept to explain decisions; None where servers with another setting may have kept some."""
+
+
+class Engine:
+    """One server's use cases. Another engine on the same store is another replica.
+
+    Whoever builds it owns the store and the workers, and closes them after it. Commands and queries raise `StoreError` where
+    the store fails, but `submit`, which then answers with a build (rule X1).
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        clock: Clock,
+        workers: Workers,
+        key_ring: KeyRing,
+        ticket_lifetime_ms: int,
+        policy: Policy | None = None,
+        limits: EngineLimits | None = None,
+    ) -> None:
+        policy, limits = policy or Policy(), limits or EngineLimits()
+        self._store, self._clock = store, clock
+        self._node_states = NodeStates(store, pause_seconds=limits.nodes_pause_seconds)
+        keep = limits.store_sql or StoreSql.NONE
+        self._retention = Retention(store, clock, journal_days=limits.journal_days, store_sql=keep)
+        self._journal = Journal(store, clock, retention=self._retention)
+        self._texts = SqlTexts(store, workers, keep=keep)
+        self._ledger = Ledger(store, cache_bytes=limits.cache_bytes, read_timeout_seconds=limits.read_timeout_seconds)
+        self._sessions = Sessions()
+        gathering = Gathering(self._ledger, self._node_states, workers, policy)
+        candidates = Candidates(store, self._ledger)
+        tickets = Tickets(key_ring, clock, lifetime_ms=ticket_lifetime_ms)
+        self._submit = Submit(
+            gathering=gathering,
+            candidates=candidates,
+            clone_targets=policy.clone_targets,
+            tickets=tickets,
+            node_states=self._node_states,
+            journal=self._journal,
+            texts=self._texts,
+            clock=clock,
+            decide_within_seconds=limits.decide_within_seconds,
+            sessions=self._sessions,
+        )
+        self._confirm = Confirm(ledger=self._ledger, candidates=candidates, tickets=tickets, clock=clock)
+        self._record = Record(
+            ledger=self._ledger,
+            gathering=gathering,
+            candidates=candidates,
+            node_states=self._node_states,
+            clock=clock,
+            sessions=self._sessions,
+        )
+        self._update_metadata = UpdateMetadata(ledger=self._ledger, clock=clock)
+        self._register_clone = RegisterClone(
+            ledger=self._ledger, tickets=tickets, clock=clock, never_reuse=policy.never_reuse
+        )
+        self._resolve_deferred = ResolveDeferred(node_states=self._node_states, ledger=self._ledger)
+        self._select_nodes = SelectNodes(node_states=self._node_states)
+        others = (StoreSql.FULL, StoreSql.CANONICAL) if limits.store_sql is None else ()
+        self._explain = Explain(
+            journal=self._journal,
+            texts=[self._texts, *(SqlTexts(store, workers, keep=each) for each in others)],
+        )
+        self._upstream_changes = UpstreamChanges(ledger=self._ledger, clock=clock)
+
+    # What dbt's client asks and tells
+
+    def begin_session(self, session_id: str) -> None:
+        """A dbt process begins now (rule T9)."""
+        self._sessions.begin(session_id, at=self._clock.now())
+
+    async def submit(self, caller: Caller, submission: Submission) -> Answer:
+        """See `Submit.__call__`."""
+        return await self._submit(caller, submission)
+
+    async def submit_speculatively(self, caller: Caller, submission: Submission) -> Answer | None:
+        """See `Submit.speculatively`."""
+        return await self._submit.speculatively(caller, submission)
+
+    async def confirm(self, caller: Caller, ticket: str, outcome: Outcome) -> str:
+        """See `Confirm.__call__`."""
+        return await self._confirm(caller, ticket, outcome)
+
+    async def record(self, caller: Caller, records: Sequence[Recorded], *, at: int | None = None) -> int:
+        """See `ArchivedDocument.__call__`."""
+        return await self._record(caller, records, at=at)
+
+    async def update_metadata(self, caller: Caller, execution_id: str, epoch: int | None) -> None:
+        """See `UpdateMetadata.__call__`."""
+        await self._update_metadata(caller, execution_id, epoch)
+
+    async def register_clone(self, caller: Caller, order: CloneOrder) -> CloneGrant | CloneRefusal:
+        """See `RegisterClone.__call__`."""
+        return await self._register_clone(caller, order)
+
+    async def resolve_deferred(self, caller: Caller, deferral: Deferral) -> dict[str, Relation]:
+        """See `ResolveDeferred.__call__`."""
+        return await self._resolve_deferred(caller, deferral)
+
+    async def select_nodes(self, caller: Caller, selection: Selection) -> list[str]:
+        """See `SelectNodes.__call__`."""
+        return await self._select_nodes(caller, selection)
+
+    async def explain(self, caller: Caller, decision_ids: Collection[str]) -> dict[str, JournalEntry]:
+        """See `Explain.__call__`."""
+        return await self._explain(caller, decision_ids)
+
+    async def upstream_changes(
+        self, caller: Caller, execution_ids: Sequence[str]
+    ) -> dict[str, tuple[ExplainLine, ...]]:
+        """See `UpstreamChanges.__call__`."""
+        return await self._upstream_changes(caller, execution_ids)
+
+    # What the owner of the state looks at
+
+    async def targets(self, organization: str, pattern: str = "*") -> list[TargetAccount]:
+        """The targets that a pattern means, see `inspect.targets`."""
+        return [account async for account in targets(self._ledger, organization, pattern)]
+
+    async def standing(self, organization: str, account: TargetAccount, *, at: int | None = None) -> Standing:
+        """How a target stands by its record, now or `at` a time."""
+        return await standing(self._ledger, organization, account, now=self._clock.now() if at is None else at)
+
+    async def latest_decisions(
+        self, organization: str, wanted: Collection[TargetKey]
+    ) -> dict[TargetKey, NamedDecision]:
+        """The newest decision about each of these targets, with its id."""
+        found = await latest_decisions(self._store, organization, wanted)
+        return {
+            target: (name, await self._explain.in_full(organization, entry)) for target, (name, entry) in found.items()
+        }
+
+    async def decisions_about(self, organization: str, pattern: str) -> dict[str, JournalEntry]:
+        """The newest decisions about the targets that a pattern means, by id."""
+        found = await decisions_about(self._store, organization, pattern, most=MOST_DECISIONS)
+        return {name: await self._explain.in_full(organization, entry) for name, entry in found.items()}
+
+    # What the owner of the state changes
+
+    async def reached(self, organization: str, pattern: str, *, downstream: bool) -> list[Reached]:
+        """The targets that a pattern means, and what is forgotten with them: what reads a view among them, or all that was
+        built from them."""
+        everyone = [account async for account in self._ledger.accounts(organization)]
+        everyone.sort(key=lambda one: (one.target.name, one.target.namespace))
+        roots = [account for account in everyone if is_meant(account, pattern)]
+        return with_downstream(roots, everyone, beyond=lambda account: downstream or account.may_be_view)
+
+    async def forget(self, account: TargetAccount, *, at: int | None = None) -> bool:
+        """Forget a target as of now, or `at` a time; false where nothing of it was on record (rule I5)."""
+        return await self._ledger.forget(account, at=self._clock.now() if at is None else at)
+
+    async def plan_prune(self, organization: str, cut_off: int, tell: Callable[[int], None]) -> PrunePlan:
+        """What was neither built nor asked about since `cut_off`, Unix milliseconds; see `plan_of`."""
+        return await plan_of(self._store, organization, cut_off, tell)
+
+    async def prune(self, organization: str, plan: PrunePlan, tell: Callable[[int], None]) -> Pruned:
+        """Delete what was planned; see `Pruning`."""
+        return await Pruning(self._store, organization)(plan, tell)
+
+    async def import_builds(
+        self, organization: str, builds: Iterable[ProvenBuild], tell: Callable[[int], None]
+    ) -> None:
+        """ArchivedDocument builds of plain dbt, each after what it reads, as of when they were made (rule W9).
+
+        `tell` is called with how many are recorded. What was recorded before an error stays.
+        """
+        for number, build in enumerate(builds, start=1):
+            await self._record(Caller(organization, build.request_id), [build.recorded], at=build.at)
+            tell(number)
+
+    # The whole state
+
+    async def is_empty(self) -> bool:
+        """Whether nothing is recorded of anybody."""
+        return await transfer.is_empty(self._store)
+
+    def documents(self, *, ticket_keys: bool) -> AsyncGenerator[ArchivedDocument, None]:
+        """The whole state, see `transfer.documents_of`."""
+        return transfer.documents_of(self._store, ticket_keys=ticket_keys)
+
+    async def compare(self, documents: transfer.Documents, tell: Callable[[transfer.Tally], None]) -> transfer.Tally:
+        """What would become of documents that are brought in, see `transfer.compare`."""
+        return await transfer.compare(documents, self._store, tell)
+
+    async def bring_in(
+        self,
+        documents: transfer.Documents,
+        tell: Callable[[transfer.Tally], None],
+        *,
+        overwrite: bool,
+        into_use: bool = False,
+    ) -> transfer.Tally:
+        """Bring documents in, see `transfer.write`."""
+        return await transfer.write(documents, self._store, tell, overwrite=overwrite, into_use=into_use)
+
+    async def close(self) -> None:
+        """Write what waits, and stop. A store that does not take it in time does not hold up the end. May be called twice."""
+        await self._retention.close()
+        try:
+            async with asyncio.timeout(_LAST_WRITES_SECONDS):
+                await asyncio.gather(self._node_states.close(), self._journal.close(), self._texts.close())
+        except TimeoutError:
+            _log.warning("not_all_written", seconds=_LAST_WRITES_SECONDS)
