@@ -61,6 +61,24 @@ async def test_a_reader_that_was_skipped_before_the_damage_is_cut_off(runs: Runs
         assert isinstance((await runs.ask(mart(again, own))).decision, Skip)
 
 
+async def test_a_table_that_is_gone_keeps_the_name_of_what_it_held_where_its_inputs_were_seen(runs: Runs) -> None:
+    """It is built since it is gone; that what it reads was mended meanwhile casts no doubt on what it held."""
+    leaf = Relation('"shop"."prod"."leaf"')
+
+    def reader(mart_at: int, own: int | None = None) -> Submission:
+        return table(leaf, f"select id from {MART}", {MART: mart_at}, own)
+
+    at = await runs.build(middle(None))
+    mart_at = await runs.build(mart(at))
+    own = await runs.build(reader(mart_at))
+    assert isinstance((await runs.ask(mart(at, mart_at))).decision, Skip)
+    assert isinstance((await runs.ask(reader(mart_at, own))).decision, Skip)
+    again = await mended(runs, at)
+    rebuilt = await runs.build(mart(again, None))
+
+    assert isinstance((await runs.ask(reader(rebuilt, own))).decision, Skip)
+
+
 async def test_another_replica_knows_of_it_once_it_is_written(runs: Runs, other: Runs) -> None:
     at = await runs.build(middle(None))
     own = await runs.build(mart(at))

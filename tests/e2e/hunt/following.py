@@ -202,7 +202,7 @@ class _NodeInRun:
     def _take(self, decision: Decision, built: Built) -> None:
         """The node was built or copied."""
         evidence, where = self._evidence, self._where
-        if self._last is not None and evidence.in_doubt(self._last):
+        if self._last is not None and (evidence.in_doubt(self._last) or self._reads_elsewhere(built)):
             evidence.doubts[where] += 1  # it may have been built from the damage, so its own readers are in doubt too
         if self._last is not None and decision is Decision.EXECUTE and self._wrote_nothing(self._last):
             content = self._last.content
@@ -214,6 +214,12 @@ class _NodeInRun:
         evidence.built[self._key] = replace(built, content=content)
         if self._reading.target == PRODUCTION:
             evidence.production_places[self._node.name] = where
+
+    def _reads_elsewhere(self, built: Built) -> bool:
+        """Whether the client no longer reports a table that the last build read, which no run has found unmoved since."""
+        assert self._last is not None
+        reported = {seen.where for seen in built.inputs}
+        return not self._last.sighted and any(seen.where not in reported for seen in self._last.inputs)
 
     def _wrote_nothing(self, last: Built) -> bool:
         """Whether an incremental was built silently and its table is provably what it was (rule F1a)."""
