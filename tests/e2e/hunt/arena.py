@@ -160,9 +160,13 @@ class Arena:
         with suppress(psycopg2.Error):
             self.database.sql(f'drop view "{schema}"."{name}" cascade')
 
+    def is_table(self, where: str) -> bool:
+        """Whether there is a table of this name."""
+        return self.database.sql("select relkind from pg_class where oid = to_regclass(%s)", where) == [("r",)]
+
     def damage(self, where: str, statement: str) -> None:
         """Do what somebody else would do to a table; nothing where there is no table, or it does not let it be done."""
-        if self.database.sql("select relkind from pg_class where oid = to_regclass(%s)", where) == [("r",)]:
+        if self.is_table(where):
             with suppress(psycopg2.Error):
                 self.database.sql(statement)
 

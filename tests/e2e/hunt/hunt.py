@@ -15,7 +15,7 @@ from random import Random
 from tests.e2e.build import Build, Decision
 from tests.e2e.gate import ClosedGate
 from tests.e2e.generations import Generation
-from tests.e2e.hunt.arena import DEVELOPMENT, PRODUCTION, TARGETS, Arena
+from tests.e2e.hunt.arena import DEVELOPMENT, PRODUCTION, TARGETS, Arena, relation, twin_of
 from tests.e2e.hunt.contents import Contents
 from tests.e2e.hunt.course import Course, drawn
 from tests.e2e.hunt.following import Claim, follow
@@ -100,7 +100,8 @@ class Hunt:
     def _overlapping_runs(self, random: Random) -> None:
         """Two versions of one table are built at once from two checkouts; then a build of everything sets it right."""
         node = self._course.edit_gated(random)
-        if node is not None:
+        # Of two builds that replace a view at once, one fails after its commit, and nobody hears of it (docs/limits.md).
+        if node is not None and self._arena.is_table(relation(PRODUCTION, node)):
             self._build_two_versions(random, node)
             self._course.evidence.forget()
         self._run(MENDING, after_disorder=True)
@@ -139,7 +140,8 @@ class Hunt:
     def _run(self, command: Command, *, interrupted: bool = False, after_disorder: bool = False) -> None:
         """One run with the client and the same by plain dbt, and what they show.
 
-        `after_disorder` plain dbt's production takes over what this run could not set right, since something upstream failed.
+        `after_disorder` plain dbt's production takes over what this run could not set right, since something upstream failed; and
+        it loses the views that production has lost in the disorder.
         """
         self._arena.lay_out(self._course.project)
         self._course.say(f"  {command.said}")
@@ -152,6 +154,9 @@ class Hunt:
         theirs = self._arena.plain_dbt(command.target, *command.arguments)
         if after_disorder:
             self._arena.copy_into_twin(self._not_reached(ours))
+            twin = twin_of(PRODUCTION)
+            for where in views_lost(PRODUCTION, twin, self._arena.everything()):
+                self._arena.drop_view(twin, where)
         self._judge(
             command, ours, theirs, before, self._arena.everything(), interrupted=interrupted, generation=generation
         )
@@ -224,7 +229,7 @@ class Hunt:
 
     def _without_lost_views(self, after: Contents) -> Contents:
         """Plain dbt drops views with a table that it builds anew; they are dropped in ours too, that both go on alike."""
-        lost = {target: views_lost(target, after) for target in TARGETS}
+        lost = {target: views_lost(twin_of(target), target, after) for target in TARGETS}
         for target, places in lost.items():
             for where in places:
                 self._arena.drop_view(target, where)

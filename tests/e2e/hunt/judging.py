@@ -151,10 +151,9 @@ def other_contents(project: Project, ours: Build, after: Contents) -> str:
     )
 
 
-def views_lost(target: str, after: Contents) -> list[str]:
-    """The views of a target whose twin has lost them, dropped with a table that plain dbt built anew."""
-    twin = after[twin_of(target)]
-    return [where for where, content in after[target].items() if content.kind == "v" and where not in twin]
+def views_lost(by: str, other: str, after: Contents) -> list[str]:
+    """The views that the `other` target has, and that one has lost with a table that was built anew."""
+    return [where for where, content in after[other].items() if content.kind == "v" and where not in after[by]]
 
 
 def left_as_it_was(project: Project, target: str, name: str, before: Contents, after: Contents) -> bool:
