@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test hunt hunt-sql lint format bench sigterm lock clean
+.PHONY: help setup demo quick test hunt hunt-sql lint format bench sigterm lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ $(VENV)/.installed: requirements/dev.txt pyproject.toml | $(UV)
 
 demo: setup ## Build a small shop five times against the server: what is reused, what is rebuilt, and why
 	$(BIN)/python -m example_project.demo $(ARGS)
+
+quick: setup ## Run the tests that start no process, emulator or database: about a minute
+	$(BIN)/python -m pytest -n auto -m "not (process or emulator or database or client)" $(ARGS)
 
 test: setup ## Run every test: pure, contract, and end to end with the real client on a real PostgreSQL
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)

@@ -1,4 +1,4 @@
-"""What holds for every test.
+"""What holds for every test: which marks it has, and what a test without them may not do.
 
 Properties are tried without a time limit for each example, since machines are busy at times; where CI is set, always on the
 same examples, so that a change is judged by what it does.
@@ -6,10 +6,13 @@ same examples, so that a change is judged by what it does.
 
 from __future__ import annotations
 
+import multiprocessing.process
 import os
 import signal
+import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -22,6 +25,48 @@ settings.load_profile("project")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     # As it is where tests are started in the background; what they start would ignore Ctrl-C as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+_NEEDS = {
+    "cli": ("process",),
+    "durability": ("process",),
+    "e2e": ("client", "database", "process"),
+    "example": ("client", "database", "process"),
+    "installation": ("process",),
+    "restarts": ("process",),
+    "upgrade": ("process",),
+}
+"""By folder: the marks of every test in it."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by what it needs. A mark of a single test or file stands there as `pytestmark`."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        for mark in _NEEDS.get(folder, ()):
+            item.add_marker(mark)
+        if "emulators" in getattr(item, "fixturenames", ()) and _store_of(item) not in ("memory", "local"):
+            item.add_marker("emulator")
+
+
+def _store_of(item: pytest.Item) -> str:
+    """The store of a test of the contract suite; empty for any other test."""
+    parameters = getattr(item, "callspec", None)
+    candidate = None if parameters is None else parameters.params.get("backing")
+    return str(getattr(candidate, "name", ""))
+
+
+@pytest.fixture(autouse=True)
+def _no_process_without_a_mark(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make quick` is fast since a test that starts a process says so."""
+    if any(request.node.get_closest_marker(mark) for mark in ("process", "emulator", "database", "client")):
+        return
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("this test starts a process: mark it with pytest.mark.process")
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
+    monkeypatch.setattr(multiprocessing.process.BaseProcess, "start", refuse)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -19,6 +19,8 @@ from dbt_state_oss.application.parsing import ParsingLimits, WorkerProcesses
 from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
 
+pytestmark = pytest.mark.process
+
 SLOW = "select 1 as a" + " union all select 1 as a" * 20_000
 """Takes seconds to parse."""
 ROOT = Path(__file__).parents[2]

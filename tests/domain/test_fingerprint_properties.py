@@ -121,6 +121,7 @@ for dialect in ("postgres", "redshift", "snowflake", "bigquery", "databricks"):
 """
 
 
+@pytest.mark.process
 def test_another_process_with_another_hash_seed_gives_the_same() -> None:
     def run(seed: str) -> str:
         environment = {**os.environ, "PYTHONHASHSEED": seed}

@@ -5,13 +5,11 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-import pytest
 from tests.durability.ordeal import endure
 
 KILLS = 20
 
 
-@pytest.mark.e2e
 def test_no_acknowledged_execution_is_lost_and_no_document_broken_by_twenty_kills(tmp_path: Path) -> None:
     report = endure(tmp_path, kills=KILLS, seed=random.randrange(10**6))
     assert not report.faults, str(report)

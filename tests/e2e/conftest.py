@@ -24,13 +24,6 @@ StoreOf = Callable[[Path], Mapping[str, str]]
 """The variables of the store for a server of a directory of its own."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything in this folder is marked `e2e`."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.e2e)
-
-
 def _with_sources(server: PostgresServer) -> PostgresServer:
     server.create_database(TEMPLATE).sql(SOURCES.read_text())
     return server

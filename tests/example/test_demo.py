@@ -12,8 +12,6 @@ from example_project.report import NOT_ASKED
 from tests.emulators.running import REMOTE_STORES, Emulators
 from tests.example.demo_runs import ROOT, DemoRunner, printed_builds
 
-pytestmark = pytest.mark.e2e
-
 VIEWS = {"model stg_customers", "model stg_orders", "model stg_payments"}
 READERS_OF_CUSTOMERS = {"model dim_customers", "model customer_tiers", "test customer_tiers_are_known"}
 READERS_OF_ORDERS = READERS_OF_CUSTOMERS | {

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from tests.example.demo_runs import ROOT
 
-pytestmark = pytest.mark.e2e
-
 
 @pytest.mark.parametrize("target", ["dev", "prod"])
 def test_dbt_parses_the_project_without_a_warning_or_deprecation(target: str, tmp_path: Path) -> None:

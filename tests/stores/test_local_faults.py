@@ -21,6 +21,8 @@ from dbt_state_oss.errors import Conflict, StoreMisconfigured, StoreReadOnly, St
 from dbt_state_oss.stores.database import FILE_NAME
 from dbt_state_oss.stores.local import LocalStore
 
+pytestmark = pytest.mark.process
+
 KEY = "org/namespace/0a1b"
 DISK_BYTES = 2 << 20
 

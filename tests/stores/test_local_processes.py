@@ -18,6 +18,8 @@ from tests.stores.writer_process import COUNTER, content
 from dbt_state_oss.stores.database import FILE_NAME
 from dbt_state_oss.stores.local import LocalStore
 
+pytestmark = pytest.mark.process
+
 PROGRAM = Path(__file__).with_name("writer_process.py")
 PROCESSES = 4
 KILLS = 20

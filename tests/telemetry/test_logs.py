@@ -14,6 +14,8 @@ import pytest
 import dbt_state_oss
 from dbt_state_oss.telemetry.logs import FIELDS, only_known_fields
 
+pytestmark = pytest.mark.process
+
 PACKAGE = Path(dbt_state_oss.__file__).parent
 LEVELS = {"debug", "info", "warning", "error", "exception"}
 SETUP = "from dbt_state_oss.telemetry.logs import LogFormat, configure_logs; import logging, structlog;"
