@@ -27,6 +27,8 @@ from tests.domain.varying import ALL_FRESH, CHANGED, DAY, ORDERS_FRESH, resource
 from dbt_state_oss.domain import cloning
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.cloning import (
+    NOT_ASKED_OF_CANDIDATES,
+    RULES_OF_CANDIDATES,
     Candidate,
     CloneTargets,
     draft_copy,
@@ -45,6 +47,7 @@ from dbt_state_oss.domain.fingerprint import Volatility, seed_fingerprint
 from dbt_state_oss.domain.history import CloneOrigin, Execution, History, Input
 from dbt_state_oss.domain.node_patterns import NodePatterns
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.rules import RULES
 from dbt_state_oss.domain.submission import (
     CloneTerms,
     Code,
@@ -232,9 +235,17 @@ def test_it_is_not_cloned_where(name: str) -> None:
     assert build.clone_rejection is reason
 
 
-@pytest.mark.parametrize("rule", cloning._RULES, ids=lambda rule: rule.__name__)
+def test_every_rule_of_a_skip_is_asked_of_a_candidate_unless_it_says_why_not() -> None:
+    assert set(NOT_ASKED_OF_CANDIDATES) <= set(RULES)
+    assert set(RULES_OF_CANDIDATES) == set(RULES) - set(NOT_ASKED_OF_CANDIDATES)
+    assert all(NOT_ASKED_OF_CANDIDATES.values())
+
+
+@pytest.mark.parametrize("rule", RULES_OF_CANDIDATES, ids=lambda rule: rule.__name__)
 def test_no_rule_can_be_left_out(rule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cloning, "_RULES", tuple(other for other in cloning._RULES if other is not rule))
+    """So a new rule needs a case here, or a reason not to be asked of a candidate."""
+    others = tuple(other for other in RULES_OF_CANDIDATES if other is not rule)
+    monkeypatch.setattr(cloning, "RULES_OF_CANDIDATES", others)
     assert any(isinstance(asked_for(case, candidate), Clone) for case, candidate, _, _ in REFUSALS.values())
 
 

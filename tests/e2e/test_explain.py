@@ -158,7 +158,9 @@ def test_runs_one_after_the_other_are_told_apart(shop: Shop) -> None:
             "order_history": ["[No-op] snapshot was skipped"],
             "passed": ["✓ its last run is on record; failures: 0", "[No-op] test was skipped"],
             "warned": ["✓ its last run is on record; failures: 1", "[No-op] test was skipped"],
-            "kept": ["stored failures table was executed because stored failures are always written anew on Postgres"],
+            "kept": [
+                "stored failures table was executed because stored failures are always written anew on this warehouse"
+            ],
         },
         shop,
     )

@@ -105,6 +105,6 @@ def _decisions(part: JournalPart) -> list[NamedDecision]:
 def _means(pattern: str, target: TargetKey, node_id: str) -> bool:
     plain = target.name.replace('"', "")
     names = {target.name, plain}
-    if target.name.startswith('"'):  # a relation, no data test
+    if target.relation is not None:
         names.add(plain.rsplit(".", 1)[-1])
     return any(fnmatchcase(name, pattern) for name in (names | {node_id}) - {""})

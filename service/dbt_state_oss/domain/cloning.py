@@ -5,7 +5,7 @@ A candidate is judged by the very rules that stand before a skip, its history in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -22,18 +22,21 @@ from dbt_state_oss.domain.history import CloneOrigin, Execution, History
 from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.rules import (
+    RULES,
     Finding,
     Rule,
-    configuration_is_unchanged,
-    contract_is_unchanged,
-    every_source_is_reported,
-    evidence_is_complete,
-    inputs_are_fresh,
-    latest_execution_is_proof,
-    no_full_refresh_was_asked_for,
-    no_other_build_may_have_written_it,
-    query_is_deterministic,
+    an_execution_is_known,
+    execution_type_is_known,
+    it_is_made_anew_of_its_inputs,
+    it_makes_rows_of_its_own,
+    logic_is_unchanged,
+    nobody_else_wrote_to_it,
+    own_table_exists,
+    results_are_complete,
+    reuse_is_allowed,
     same_logic,
+    stored_failures_can_be_skipped,
+    view_reads_what_it_read,
 )
 from dbt_state_oss.domain.submission import ExecutionType
 
@@ -207,18 +210,22 @@ def _standings(case: Case, candidates: Iterable[Candidate]) -> Iterator[tuple[Ca
                         yield Candidate(candidate.relation, past), True
 
 
-_RULES: tuple[Rule, ...] = (
-    latest_execution_is_proof,
-    no_other_build_may_have_written_it,
-    no_full_refresh_was_asked_for,
-    evidence_is_complete,
-    contract_is_unchanged,
-    configuration_is_unchanged,
-    query_is_deterministic,
-    every_source_is_reported,
-    inputs_are_fresh,
-)
-"""Asked of a candidate. Whether somebody else has written to it the client alone can tell, which is told what to hold it to."""
+NOT_ASKED_OF_CANDIDATES: Mapping[Rule, str] = {
+    execution_type_is_known: "only FULL and VALUES may be cloned (`may_be_cloned`)",
+    reuse_is_allowed: "asked of both nodes (`may_be_cloned`, `_judged`)",
+    own_table_exists: "the copy makes the target's table",
+    stored_failures_can_be_skipped: "tests are never cloned (rule C1)",
+    an_execution_is_known: "a candidate without one is refused first",
+    logic_is_unchanged: "a candidate has the very same logic; an equal template may render something else elsewhere (rule L7)",
+    it_is_made_anew_of_its_inputs: "such a query is never cloned (`may_be_cloned`)",
+    it_makes_rows_of_its_own: "such a query is never cloned (`may_be_cloned`)",
+    nobody_else_wrote_to_it: "the client alone can tell, which is told the epoch to hold the candidate to (rule C2)",
+    view_reads_what_it_read: "views are never cloned (rule C1)",
+    results_are_complete: "tests are never cloned (rule C1)",
+}
+"""Rules of a skip that are not asked about a table to copy from, and why. Every other one is, a new one too."""
+
+RULES_OF_CANDIDATES: tuple[Rule, ...] = tuple(rule for rule in RULES if rule not in NOT_ASKED_OF_CANDIDATES)
 
 
 def _judged(case: Case, candidate: Candidate, *, past: bool) -> Clone | _Refusal:
@@ -237,7 +244,7 @@ def _judged(case: Case, candidate: Candidate, *, past: bool) -> Clone | _Refusal
     if _was_filled_again(latest):
         return _Refusal("it was loaded into a table that was there before")
     findings: list[Finding] = []
-    for rule in _RULES:
+    for rule in RULES_OF_CANDIDATES:
         finding = rule(in_its_place)
         if finding is not None and finding.rejection is not None:
             return _Refusal(finding.rejection.because)

@@ -19,8 +19,9 @@ def decide(case: Case) -> Decision:
         findings.append(finding)
         if finding.rejection is not None:
             skip_rejection, clone_rejection = finding.rejection.reasons
-            description = f"{subject(case.submission)} was executed because {finding.rejection.because}"
-            return Build(skip_rejection, clone_rejection, description, _account(findings))
+            because = finding.rejection.because
+            description = f"{subject(case.submission)} was executed because {because}"
+            return Build(skip_rejection, clone_rejection, description, _account(findings), because)
     latest = case.history.latest
     assert latest is not None, "the rules refuse a target without a record"
     causes = [finding.skip_because for finding in findings if finding.skip_because is not None]
@@ -33,7 +34,7 @@ def build_unasked(submission: Submission, cause: str) -> Build:
     """The answer where the state could not be read (rule X1): build, and say why."""
     reason = RejectionReason.NO_SUITABLE_MATCH_FOUND
     description = f"{subject(submission)} was executed because {cause}"
-    return Build(reason, reason, description, (ExplainLine(cause, Marker.FAIL),))
+    return Build(reason, reason, description, (ExplainLine(cause, Marker.FAIL),), cause)
 
 
 def subject(submission: Submission) -> str:

@@ -86,6 +86,8 @@ class Build:
     clone_rejection: RejectionReason
     description: str
     explanation: tuple[ExplainLine, ...] = ()
+    because: str = ""
+    """The cause alone: the end of the description's sentence."""
 
 
 Decision = Skip | Clone | Build

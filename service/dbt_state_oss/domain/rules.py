@@ -109,9 +109,9 @@ def _empty_looks_missing(case: Case) -> bool:
 def stored_failures_can_be_skipped(case: Case) -> Finding | None:
     """Rule T7: the client cannot digest a skip of a test's stored failures on Postgres."""
     submission = case.submission
-    if submission.relation is None or submission.node.resource_type != "test" or case.dialect.name != "postgres":
+    if submission.relation is None or submission.node.resource_type != "test" or case.dialect.reuses_stored_failures:
         return None
-    return _no(Section.TABLE, "stored failures are always written anew on Postgres")
+    return _no(Section.TABLE, "stored failures are always written anew on this warehouse")
 
 
 def no_full_refresh_was_asked_for(case: Case) -> Finding | None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decide import decide
-from dbt_state_oss.domain.decision import Skip
+from dbt_state_oss.domain.decision import Build
 from dbt_state_oss.domain.dialects import EpochClock, dialect_named
 from dbt_state_oss.domain.explanation import ExplainLine, Marker, moment_text
 from dbt_state_oss.domain.history import Execution, History, Input
@@ -50,11 +50,12 @@ def standing_of(target: TargetKey, history: History, upstream: Mapping[Relation,
     if case.submission.relation is not None and latest.epoch is None:
         return Standing(False, "what its last build left was not known when it was recorded", (), untold)
     decision = decide(case)
-    if isinstance(decision, Skip):
+    if not isinstance(decision, Build):
         return Standing(True, "", invalidated, untold)
     failed = [line for section in decision.explanation for line in section.children if line.marker is Marker.FAIL]
-    _, _, because = decision.description.partition(" because ")
-    return Standing(False, because, tuple(line for one in failed for line in one.children) + invalidated, untold)
+    return Standing(
+        False, decision.because, tuple(line for one in failed for line in one.children) + invalidated, untold
+    )
 
 
 def _asked_again(
@@ -63,7 +64,7 @@ def _asked_again(
     """The question that would bring the latest execution once more."""
     logic = latest.logic
     dialect = dialect_named(logic.dialect)
-    relation = Relation(target.name) if latest.results is None and target.name.startswith('"') else None
+    relation = target.relation if latest.results is None else None
     submission = Submission(
         key=target,
         relation=relation,

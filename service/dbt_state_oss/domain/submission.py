@@ -5,7 +5,7 @@ The protocol makes these from requests; the application and the rules read them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -163,16 +163,30 @@ _WEIGHT_OF_A_RELATION = 200
 """What handling a relation takes, in characters of text."""
 
 
+_DATA_TEST = "test:"
+"""How names of data tests begin; no relation's does, since its first part is quoted."""
+
+
 @dataclass(frozen=True, slots=True)
 class TargetKey:
     """Names one target (section 1) within an organization: where its history is kept.
 
     `namespace` is the client's `table_namespace`, empty where it sent none: a bucket of its own (rule L13).
-    `name` is the relation, or for a data test its node and the relations that it reads.
+    `name` is the relation, or that of a data test (`data_test_name`).
     """
 
     namespace: str
     name: str
+
+    @property
+    def relation(self) -> Relation | None:
+        """The relation that it is; None for a data test."""
+        return None if self.name.startswith(_DATA_TEST) else Relation(self.name)
+
+
+def data_test_name(unique_id: str, reads: Iterable[Relation]) -> str:
+    """What a data test is called as a target: its node and the relations that it reads."""
+    return " ".join([f"{_DATA_TEST}{unique_id}", *sorted(reads)])
 
 
 @dataclass(frozen=True, slots=True)

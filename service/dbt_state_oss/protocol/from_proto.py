@@ -42,6 +42,7 @@ from dbt_state_oss.domain.submission import (
     Submission,
     TargetKey,
     ViewDefinition,
+    data_test_name,
 )
 from dbt_state_oss.errors import InvalidRequest
 from dbt_state_oss.protocol.node_from_proto import node_of_labels, node_of_state
@@ -138,7 +139,7 @@ def _query(message: SubmitEnrichedSQLRequest | SQLExecution, **terms: Any) -> Su
     tables = {} if oversized else _tables(message.tables, dialect, catalog, schema)
     relation: Relation | None = None
     if execution_type is ExecutionType.DBT_DATA_TEST:
-        name = " ".join([f"test:{node.unique_id}", *sorted(tables)])
+        name = data_test_name(node.unique_id, tables)
     elif message.target_table:
         name = relation = dialect.relation(message.target_table, default_catalog=catalog, default_schema=schema)
     else:

@@ -92,6 +92,8 @@ class Dialect:
     the warehouse keeps it fresh, or where dbt's adapter makes none of this kind."""
     stamped_by_dbt_v2: bool = False
     """The client of dbt v2 stamps the epochs that it confirms, though the clock is an exact one (rule T4a)."""
+    reuses_stored_failures: bool = True
+    """The client can take a skip of a data test that stores its failures (rule T7)."""
     empty_looks_missing: bool = False
     """A table without rows has no epoch, like one that is not there."""
     copying: Copying | None = field(default=None, compare=False)

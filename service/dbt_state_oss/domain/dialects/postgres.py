@@ -14,6 +14,7 @@ POSTGRES = Dialect(
     materialized_views_are_refreshed=False,
     default_schema="public",
     empty_looks_missing=True,
+    reuses_stored_failures=False,
     word_case=CaseRule.LOWER,
     copying=POSTGRES_COPYING,
     # `age` with one argument counts from today's midnight.
