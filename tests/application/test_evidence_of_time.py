@@ -158,7 +158,7 @@ async def test_a_test_of_a_source_in_another_target_is_rendered_otherwise(inside
 
 
 async def test_a_full_refresh_of_an_incremental_with_a_strategy_of_its_own_is_honoured(runs: Runs) -> None:
-    """Such strategies are sent as DBT_CUSTOM (client-protocol 2.2, field 4)."""
+    """Such strategies are sent as DBT_CUSTOM."""
     later = table(
         MART,
         f"select id from {SOURCE} where id > 5",

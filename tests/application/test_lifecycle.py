@@ -1,4 +1,4 @@
-"""Submit, build, confirm, submit again: what is promised, recorded and reused (sections 7 and 9)."""
+"""Submit, build, confirm, submit again: what is promised, recorded and reused (decision-rules: Writing)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a client does not report is not evidence that it is unchanged (rules L6a, L13; decision record 17)."""
+"""What a client does not report is not evidence that it is unchanged (rules L6a, L13; decision record 0017)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Selection from what is on record: reads, projects, replicas, and what happens without a record (section 10)."""
+"""Selection from what is on record: reads, projects, replicas, and what happens without a record
+(decision-rules: Selection and deferral)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which relations a query reads, and that their names are not part of its logic (rules L3 and F7, section 4)."""
+"""Which relations a query reads, and that their names are not part of its logic (rules L3 and F7)."""
 
 from __future__ import annotations
 

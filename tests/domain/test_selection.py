@@ -1,4 +1,4 @@
-"""What each `state:` criterion means, rule by rule (section 10)."""
+"""What each `state:` criterion means, rule by rule (decision-rules: Selection and deferral)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""`state:` selectors against what was last built, held against dbt's own answer from a saved manifest (section 10)."""
+"""`state:` selectors against what was last built, held against dbt's own answer from a saved manifest
+(decision-rules: Selection and deferral)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Documents to bytes and back: self-describing, versioned JSON (design section 3).
+"""Documents to bytes and back: self-describing, versioned JSON (architecture: Storage).
 
 Every older format is read; a newer or a broken one raises `BrokenDocument` (rule X3).
 """

@@ -1,4 +1,4 @@
-"""Where documents are kept: every key starts with the organization (design section 5).
+"""Where documents are kept: every key starts with the organization (architecture: Storage).
 
 Names that come from outside go into keys only as digests, or as they are where they are harmless.
 """

@@ -1,4 +1,4 @@
-"""The ledger: what is known of every target's executions, kept in the store (design section 3)."""
+"""The ledger: what is known of every target's executions, kept in the store (architecture: Storage)."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ class Record:
 
 
 def _as_provable(execution: Execution, recorded: Recorded) -> Execution:
-    """The record, less what it cannot prove (rule W8 and section 2.6 of the protocol)."""
+    """The record, less what it cannot prove (rule W8)."""
     if recorded.submission.execution_type is ExecutionType.MICROBATCH:
         return replace(execution, unproven=_MICROBATCH_UNPROVEN)
     if not recorded.from_speculative_submit:

@@ -1,4 +1,4 @@
-"""Select nodes: what `dbt ls -s state:modified` and its kin ask (section 10)."""
+"""Select nodes: what `dbt ls -s state:modified` and its kin ask (decision-rules: Selection and deferral)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Submit: may this node be left as it is, or be copied from elsewhere? (sections 2 to 6, 8)"""
+"""Submit: may this node be left as it is, or be copied from elsewhere? (decision-rules: Order of questions)"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client's decision log: a file for each dbt run, a line for each node (client-protocol section 7); ids, but no reasons."""
+"""The client's decision log: a file for each dbt run, a line for each node: ids, but no reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""What a copy of a table is worth as evidence: what it inherits from its source, and when it proves nothing (section 6)."""
+"""What a copy of a table is worth as evidence: what it inherits from its source, and when it proves nothing
+(decision-rules: Clones)."""
 
 from __future__ import annotations
 

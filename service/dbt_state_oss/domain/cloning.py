@@ -146,7 +146,7 @@ def why_not_here(case: Case, targets: CloneTargets) -> str | None:
 
 
 def with_clone(case: Case, build: Build, candidates: Iterable[Candidate]) -> Clone | Build:
-    """The best clone in the place of `build`, else the build with an account of every candidate (section 8).
+    """The best clone in the place of `build`, else the build with an account of every candidate (decision-rules: Clones).
 
     The freshest data wins, then the shortest chain of clones, then the name. The case's `upstream` must have been gathered.
     """

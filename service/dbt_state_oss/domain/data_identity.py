@@ -1,4 +1,4 @@
-"""Data identity: a name for the content that a build leaves behind (section 5).
+"""Data identity: a name for the content that a build leaves behind (decision-rules: Data identity).
 
 Two builds of one identity left equal content, wherever and whenever they ran. So an upstream that was rebuilt with the
 same logic from the same data does not rebuild its children (rule F2).

@@ -10,7 +10,7 @@ from dbt_state_oss.domain.submission import Submission
 
 
 def decide(case: Case) -> Decision:
-    """Skip if every rule agrees, else build (section 8). Pure and total."""
+    """Skip if every rule agrees, else build (decision-rules: Order of questions). Pure and total."""
     findings: list[Finding] = []
     for rule in RULES:
         finding = rule(case)
@@ -38,7 +38,7 @@ def build_unasked(submission: Submission, cause: str) -> Build:
 
 
 def subject(submission: Submission) -> str:
-    """The sentence's first word; the client replaces "model" for stored failures (client-protocol section 7)."""
+    """The sentence's first word; the client replaces "model" for stored failures (dbt-state 2.62)."""
     if submission.is_data_test:
         return "test"
     resource_type = submission.node.resource_type

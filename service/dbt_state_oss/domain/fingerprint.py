@@ -1,4 +1,5 @@
-"""The fingerprint of a query: equal for texts that mean the same, different wherever that is uncertain (section 2)."""
+"""The fingerprint of a query: equal for texts that mean the same, different wherever that is uncertain
+(decision-rules: Logic)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes the fingerprint of a query and of the views that it reads, down to the leaf tables (section 2).
+"""Makes the fingerprint of a query and of the views that it reads, down to the leaf tables (decision-rules: Logic).
 
 Pure but slow: a parse takes milliseconds. `raw_digest` tells beforehand whether it is needed at all.
 """

@@ -1,4 +1,4 @@
-"""Whether the tables that a target was built from still stand as they were recorded (section 4)."""
+"""Whether the tables that a target was built from still stand as they were recorded (decision-rules: Inputs)."""
 
 from __future__ import annotations
 

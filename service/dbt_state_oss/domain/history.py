@@ -1,4 +1,4 @@
-"""A target's executions, newest first, and how two accounts of them become one (section 7).
+"""A target's executions, newest first, and how two accounts of them become one (decision-rules: Writing).
 
 Stored by the application's codec; judged by the rules. Merging is commutative, associative and idempotent, so that confirms
 may come late, twice, out of order and from several replicas (rule W2).

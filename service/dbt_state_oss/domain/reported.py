@@ -1,4 +1,4 @@
-"""What a request fails to report, though a decision depends on it (rule L13, decision record 17).
+"""What a request fails to report, though a decision depends on it (rule L13, decision record 0017).
 
 Clients of different generations send different fields. A field that is absent from both the request and the record has not
 been compared, so it does not count as unchanged.

@@ -1,4 +1,5 @@
-"""The questions that stand between a submission and a skip, in the order of section 8: one small function each.
+"""The questions that stand between a submission and a skip, one small function each, in the order in which they
+are asked (decision-rules: Order of questions).
 
 A rule returns None where its question does not arise, else a `Finding`: the line for the account and, if the answer forbids a
 skip, why. The first such answer ends the chain. A new rule is one function, one line in `RULES` and its cases.
@@ -77,7 +78,7 @@ def _no(
 
 
 def execution_type_is_known(case: Case) -> Finding | None:
-    """A newer client's way of writing a table is built, not guessed at (client-protocol section 8)."""
+    """A newer client's way of writing a table is built, not guessed at (decision-rules: Order of questions)."""
     if case.submission.execution_type is not ExecutionType.UNKNOWN:
         return None
     return _no(Section.TABLE, "this server does not know its way of being built", _NO_SUCH_LOGIC)
@@ -127,7 +128,7 @@ def an_execution_is_known(case: Case) -> Finding | None:
 
 
 def latest_execution_is_proof(case: Case) -> Finding | None:
-    """A record that cannot vouch for what it left behind justifies nothing (rules W8, and section 2.6 of the protocol)."""
+    """A record that cannot vouch for what it left behind justifies nothing (rule W8)."""
     latest = _latest(case)
     return None if latest.unproven is None else _no(Section.TABLE, f"its last build proves nothing: {latest.unproven}")
 

@@ -1,4 +1,5 @@
-"""Which nodes a `state:` selector means: the nodes as they are now against how they looked in their last builds (section 10)."""
+"""Which nodes a `state:` selector means: the nodes as they are now against how they looked in their last builds
+(decision-rules: Selection and deferral)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Silent builds: builds that may have changed a table without moving its epoch (rule F1a, decision record 20).
+"""Silent builds: builds that may have changed a table without moving its epoch (rule F1a, decision record 0020).
 
 An incremental or a snapshot that writes no row leaves the epoch where it was, though `on_schema_change` or a hook may have
 changed the table. What reads the table is told when such a build is recorded, since its own next decision sees no change.

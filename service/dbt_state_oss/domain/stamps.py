@@ -1,4 +1,4 @@
-"""Epochs that a client stamps where other clients read them back from the table (rule T4a, decision record 18)."""
+"""Epochs that a client stamps where other clients read them back from the table (rule T4a, decision record 0018)."""
 
 from __future__ import annotations
 

@@ -143,7 +143,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class CloneTerms:
-    """What the client allows and needs when a copy would do (section 6). Limits: None is unlimited, times in seconds."""
+    """What the client allows and needs when a copy would do (decision-rules: Clones).
+
+    A limit of None is unlimited; times are seconds.
+    """
 
     allowed: bool = True
     chain_depth_limit: int | None = None
@@ -169,7 +172,7 @@ _DATA_TEST = "test:"
 
 @dataclass(frozen=True, slots=True)
 class TargetKey:
-    """Names one target (section 1) within an organization: where its history is kept.
+    """Names one target within an organization: where its history is kept.
 
     `namespace` is the client's `table_namespace`, empty where it sent none: a bucket of its own (rule L13).
     `name` is the relation, or that of a data test (`data_test_name`).

@@ -16,7 +16,7 @@ from dbt_state_oss.errors import DbtStateError, StoreUnavailable
 from dbt_state_oss.stores.database import Database, OpenDatabase
 from dbt_state_oss.stores.sqlite_errors import explain
 
-Change = Callable[[sqlite3.Connection], None]
+Write = Callable[[sqlite3.Connection], None]
 """Changes rows, or raises an error of this project before it has changed any."""
 
 QUEUE_LENGTH = 1024
@@ -28,7 +28,7 @@ BATCH_BYTES = 8 << 20
 
 @dataclass(slots=True)
 class _Request:
-    change: Change
+    change: Write
     size: int
     outcome: asyncio.Future[None]
     failure: Exception | None = field(default=None)
@@ -57,7 +57,7 @@ class GroupCommit:
         """Transactions committed so far."""
         return self._commits
 
-    async def run(self, change: Change, *, size: int) -> None:
+    async def run(self, change: Write, *, size: int) -> None:
         """Commit `change`; `size` is its weight in bytes. Returns when it is durable.
 
         Cancelled, it has happened wholly or not at all. Raises what the change raises, `StoreReadOnly`,
