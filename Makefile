@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo quick test hunt hunt-sql lint format bench sigterm lock clean
+.PHONY: help setup demo quick test hunt hunt-sql lint docs format bench sigterm lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ lint: setup ## Formatting, lint, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/mypy tests bench example_project
 	$(BIN)/lint-imports
+
+docs: setup ## Render the pages of docs/ that are made from the code
+	$(BIN)/python -m tests.agreement.settings_page
 
 format: setup ## Rewrite the code in the project's format
 	$(BIN)/ruff format .

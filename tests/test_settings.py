@@ -82,32 +82,32 @@ def test_the_places_of_the_other_stores_have_an_address() -> None:
 @pytest.mark.parametrize(
     ("environment", "flags", "fault"),
     [
-        ({"STATE_STORE": "s3"}, {}, "DBTSTATE_S3_BUCKET (--bucket) is not set; the store needs it"),
-        ({"STATE_STORE": "gcs"}, {}, "DBTSTATE_GCS_BUCKET (--bucket) is not set; the store needs it"),
+        ({"STATE_STORE": "s3"}, {}, "DBTSTATE_S3_BUCKET (--bucket) must be set for this store"),
+        ({"STATE_STORE": "gcs"}, {}, "DBTSTATE_GCS_BUCKET (--bucket) must be set for this store"),
         (
             {"STATE_STORE": "azure", "DBTSTATE_AZURE_CONTAINER": "c"},
             {},
-            "DBTSTATE_AZURE_ACCOUNT (--account) is not set; the store needs it",
+            "DBTSTATE_AZURE_ACCOUNT (--account) must be set for this store",
         ),
-        ({"STATE_STORE": "s3"}, {"--bucket": "a/b"}, '--bucket "a/b" is no name: it has a space or a slash'),
+        ({"STATE_STORE": "s3"}, {"--bucket": "a/b"}, '--bucket must not contain spaces or slashes (got "a/b")'),
         ({}, {"--bucket": "b"}, '--bucket has no effect on the store "local"'),
         (
             {"STATE_STORE": "gcs", "DBTSTATE_GCS_BUCKET": "b", "DBTSTATE_GCS_PREFIX": "a/../b"},
             {},
-            'DBTSTATE_GCS_PREFIX "a/../b" is no path of at most 256 characters A-Z a-z 0-9 . _ = -',
+            'DBTSTATE_GCS_PREFIX must be a path of at most 256 characters of A-Z a-z 0-9 . _ = - (got "a/../b")',
         ),
         (
             {"STATE_STORE": "s3", "DBTSTATE_S3_BUCKET": "b", "DBTSTATE_S3_ENDPOINT": "minio:9000"},
             {},
-            'DBTSTATE_S3_ENDPOINT "minio:9000" is no http:// or https:// address; '
-            "a user, a password or a query can't be in it",
+            "DBTSTATE_S3_ENDPOINT must be an http:// or https:// address without user, password and query "
+            '(got "minio:9000")',
         ),
     ],
 )
 def test_what_a_store_needs_is_asked_for(environment: dict[str, str], flags: dict[str, str], fault: str) -> None:
     with pytest.raises(InvalidSettings) as caught:
         read_settings(environment, flags)
-    assert str(caught.value) == f"The settings have a fault: {fault}."
+    assert str(caught.value) == f"Invalid setting: {fault}."
 
 
 def test_variables_of_stores_that_are_not_chosen_are_not_even_read() -> None:
@@ -180,16 +180,16 @@ def test_all_faults_are_told_in_one_message() -> None:
         read_settings(
             {"DBTSTATE_PORT": "http", "DBTSTATE_BUILD_ON": "never", "DBTSTATE_PROT": "1"},
             {"--call-timeout-seconds": "nan", "--client-versions": "newest"},
-            other_faults=["--dri is no argument of this command"],
+            other_faults=["--dri is not an argument of this command"],
         )
     assert str(caught.value).splitlines() == [
-        "The settings have 6 faults:",
-        "  - --dri is no argument of this command",
-        "  - DBTSTATE_PROT is no variable of this version (did you mean DBTSTATE_PORT?)",
-        '  - DBTSTATE_PORT "http" is no whole number from 0 to 65535',
-        '  - --call-timeout-seconds "nan" is no number from 0.1 to 3600',
-        '  - --client-versions "newest" must be a list of client versions, such as "dbt-state>=2.17; dbt>=2.0.0.dev0"',
-        '  - DBTSTATE_BUILD_ON "never" is none of configs, configs+macros, ignore',
+        "6 invalid settings:",
+        "  - --dri is not an argument of this command",
+        "  - DBTSTATE_PROT is not a setting of this version (did you mean DBTSTATE_PORT?)",
+        '  - DBTSTATE_PORT must be an integer from 0 to 65535 (got "http")',
+        '  - --call-timeout-seconds must be a number from 0.1 to 3600 (got "nan")',
+        '  - --client-versions must be a list of client versions, such as "dbt-state>=2.17; dbt>=2.0.0.dev0" (got "newest")',
+        '  - DBTSTATE_BUILD_ON must be one of configs, configs+macros, ignore (got "never")',
     ]
 
 
@@ -221,7 +221,7 @@ def test_a_store_that_there_is_none_of_is_one_fault_that_says_which_there_are() 
     with pytest.raises(InvalidSettings) as caught:
         read_settings({"DBTSTATE_S3_BUCKET": "b"}, {"--store": "redis"})
     assert str(caught.value) == (
-        'The settings have a fault: --store "redis" is none of local, s3, azure, gcs, onelake.'
+        'Invalid setting: --store must be one of local, s3, azure, gcs, onelake (got "redis").'
     )
 
 
@@ -234,7 +234,7 @@ def test_the_source_of_each_value_is_known() -> None:
 
 def test_a_secret_is_never_printed() -> None:
     def refuse(text: str) -> object:
-        raise ValueError("is too weak")
+        raise ValueError("must be longer")
 
     secret = replace(row("DBTSTATE_HOST"), variable="DBTSTATE_PASSWORD", parse=refuse, secret=True)
     assert shown(secret, "hunter2") == MASK
@@ -242,7 +242,7 @@ def test_a_secret_is_never_printed() -> None:
     with pytest.raises(InvalidSettings) as caught:
         read_settings({"DBTSTATE_PASSWORD": "hunter2"}, {}, table=[*SETTINGS, secret])
     assert "hunter2" not in str(caught.value)
-    assert f'DBTSTATE_PASSWORD "{MASK}" is too weak' in str(caught.value)
+    assert f'DBTSTATE_PASSWORD must be longer (got "{MASK}")' in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_names_are_unique_and_follow_the_convention() -> None:
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.variable)
 def test_every_default_is_itself_valid(setting: Setting) -> None:
     if setting.parse is needed:
-        with pytest.raises(ValueError, match="is not set"):
+        with pytest.raises(ValueError, match="must be set"):
             setting.parse(setting.default)
     else:
         setting.parse(setting.default)
@@ -295,17 +295,17 @@ def test_patterns_of_nodes_are_separated_by_commas() -> None:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("model.a.*,,b", "has an empty pattern between its commas"),
-        ("model.a.*,", "has an empty pattern between its commas"),
-        ("model.a.* b", 'has a space in the pattern "model.a.* b"; patterns are separated by commas'),
-        ("model.[ab", 'has a "[" without its "]" in the pattern "model.[ab"'),
-        ("model.[!]", 'has a "[" without its "]" in the pattern "model.[!]"'),
+        ("model.a.*,,b", "must not contain an empty pattern"),
+        ("model.a.*,", "must not contain an empty pattern"),
+        ("model.a.* b", 'must not contain spaces in the pattern "model.a.* b"; separate patterns by commas'),
+        ("model.[ab", 'must close the "[" in the pattern "model.[ab"'),
+        ("model.[!]", 'must close the "[" in the pattern "model.[!]"'),
     ],
 )
 def test_patterns_that_cannot_be_meant_are_faults(text: str, fault: str) -> None:
     with pytest.raises(InvalidSettings) as caught:
         read_settings({"DBTSTATE_NEVER_REUSE": text}, {})
-    assert str(caught.value) == f'The settings have a fault: DBTSTATE_NEVER_REUSE "{text}" {fault}.'
+    assert str(caught.value) == f'Invalid setting: DBTSTATE_NEVER_REUSE {fault} (got "{text}").'
 
 
 def serves(setting: str, version: str, line: ClientLine | None) -> bool:

@@ -54,11 +54,11 @@ def test_faults_of_flags_variables_and_unknown_arguments_are_told_together() -> 
     assert result.returncode == 2
     assert result.stdout == ""
     assert result.stderr.splitlines() == [
-        "dbt-state-oss: The settings have 4 faults:",
-        "  - --prot is no argument of this command (did you mean --port?)",
-        "  - DBTSTATE_BUILDON is no variable of this version (did you mean DBTSTATE_BUILD_ON?)",
-        "  - DBTSTATE_S3_BUCKET (--bucket) is not set; the store needs it",
-        '  - --port "x" is no whole number from 0 to 65535',
+        "dbt-state-oss: 4 invalid settings:",
+        "  - --prot is not an argument of this command (did you mean --port?)",
+        "  - DBTSTATE_BUILDON is not a setting of this version (did you mean DBTSTATE_BUILD_ON?)",
+        "  - DBTSTATE_S3_BUCKET (--bucket) must be set for this store",
+        '  - --port must be an integer from 0 to 65535 (got "x")',
     ]
 
 

@@ -58,5 +58,5 @@ def settings_of(options: argparse.Namespace, unknown: Sequence[str], environment
     """The settings in force; raises InvalidSettings with every fault, arguments that nobody knows among them."""
     known = list({setting.flag: None for setting in SETTINGS if setting.flag})
     words = [word for word in unknown if word.startswith("-")] or unknown
-    faults = [f"{word} is no argument of this command{suggestion(word.partition('=')[0], known)}" for word in words]
+    faults = [f"{word} is not an argument of this command{suggestion(word.partition('=')[0], known)}" for word in words]
     return read_settings(environment, flags_of(options), other_faults=faults)

@@ -1,4 +1,4 @@
-"""From the text of a setting to its value. Each raises ValueError with a phrase that goes on after the value: "is no port"."""
+"""Parsers of settings: text in, value out. Each raises ValueError with what the value must be, as in "must be an integer"."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _URL = re.compile(r"https?://[^\s/?#@]+(?:/[^\s?#]*)?")
 def one_of(*allowed: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in allowed:
-            raise ValueError(f"is none of {', '.join(allowed)}")
+            raise ValueError(f"must be one of {', '.join(allowed)}")
         return text
 
     return parse
@@ -43,7 +43,7 @@ def one_of(*allowed: str) -> Callable[[str], str]:
 def integer(low: int, high: int, factor: int = 1) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not text.isascii() or not text.isdecimal() or not low <= int(text) <= high:
-            raise ValueError(f"is no whole number from {low} to {high}")
+            raise ValueError(f"must be an integer from {low} to {high}")
         return int(text) * factor
 
     return parse
@@ -56,7 +56,7 @@ def number(low: float, high: float, factor: float = 1) -> Callable[[str], float]
         except ValueError:
             number = math.nan
         if not low <= number <= high:
-            raise ValueError(f"is no number from {low:g} to {high:g}")
+            raise ValueError(f"must be a number from {low:g} to {high:g}")
         return number * factor
 
     return parse
@@ -120,11 +120,11 @@ def node_patterns(text: str) -> NodePatterns:
     patterns = tuple(pattern.strip() for pattern in text.split(",")) if text.strip() else ()
     for pattern in patterns:
         if not pattern:
-            raise ValueError("has an empty pattern between its commas")
+            raise ValueError("must not contain an empty pattern")
         if any(character.isspace() for character in pattern):
-            raise ValueError(f'has a space in the pattern "{pattern}"; patterns are separated by commas')
+            raise ValueError(f'must not contain spaces in the pattern "{pattern}"; separate patterns by commas')
         if _UNCLOSED.search(pattern):
-            raise ValueError(f'has a "[" without its "]" in the pattern "{pattern}"')
+            raise ValueError(f'must close the "[" in the pattern "{pattern}"')
     return NodePatterns(patterns)
 
 
@@ -134,9 +134,9 @@ def workers(text: str) -> int:
 
 def needed(text: str) -> str:
     if not text:
-        raise ValueError("is not set; the store needs it")
+        raise ValueError("must be set for this store")
     if any(character.isspace() or character == "/" for character in text):
-        raise ValueError("is no name: it has a space or a slash")
+        raise ValueError("must not contain spaces or slashes")
     return text
 
 
@@ -144,13 +144,13 @@ def prefix(text: str) -> str:
     """A path without a slash at its ends, so that it joins with the keys under it; empty for none."""
     path = text.strip("/")
     if path and not _PREFIX.fullmatch(path):
-        raise ValueError(f"is no path of at most {_LONGEST_PREFIX} characters A-Z a-z 0-9 . _ = -")
+        raise ValueError(f"must be a path of at most {_LONGEST_PREFIX} characters of A-Z a-z 0-9 . _ = -")
     return path
 
 
 def url(text: str) -> str:
     if text and not _URL.fullmatch(text):
-        raise ValueError("is no http:// or https:// address; a user, a password or a query can't be in it")
+        raise ValueError("must be an http:// or https:// address without user, password and query")
     return text.rstrip("/")
 
 
@@ -164,5 +164,5 @@ def yes_or_no(text: str) -> bool:
 
 def host(text: str) -> str:
     if not text or any(character.isspace() or character in "[]/" for character in text):
-        raise ValueError("is no host name or address")
+        raise ValueError("must be a host name or an IP address")
     return text

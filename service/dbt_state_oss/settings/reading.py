@@ -75,7 +75,7 @@ def read_settings(
         try:
             groups.setdefault(group, {})[attribute] = setting.parse(choice.text)
         except ValueError as error:
-            faults.append(f"{_named(setting, choice)} {error}")
+            faults.append(_fault(setting, choice, error))
     if faults:
         raise InvalidSettings(faults_text(faults))
     kind = groups["store"].pop("kind")
@@ -109,15 +109,15 @@ def suggestion(word: str, known: Sequence[str]) -> str:
 def faults_text(faults: Sequence[str]) -> str:
     """All faults as one message."""
     if len(faults) == 1:
-        return f"The settings have a fault: {faults[0]}."
+        return f"Invalid setting: {faults[0]}."
     lines = "".join(f"\n  - {fault}" for fault in faults)
-    return f"The settings have {len(faults)} faults:{lines}"
+    return f"{len(faults)} invalid settings:{lines}"
 
 
 def _unknown_variables(environment: Mapping[str, str], table: Sequence[Setting]) -> list[str]:
     known = [setting.variable for setting in table]
     return [
-        f"{name} is no variable of this version{suggestion(name, known)}"
+        f"{name} is not a setting of this version{suggestion(name, known)}"
         for name in sorted(environment)
         if name.startswith(_PREFIX) and name not in known
     ]
@@ -134,8 +134,8 @@ def _useless_flags(flags: Mapping[str, str], choices: Mapping[Setting, Chosen]) 
     )
 
 
-def _named(setting: Setting, choice: Chosen) -> str:
+def _fault(setting: Setting, choice: Chosen, error: ValueError) -> str:
     if not choice.text:
-        return f"{setting.variable} ({setting.flag})"
+        return f"{setting.variable} ({setting.flag}) {error}"
     name = setting.flag if choice.source == "flag" else setting.variable
-    return f'{name} "{shown(setting, choice.text)}"'
+    return f'{name} {error} (got "{shown(setting, choice.text)}")'

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A row of the table. `parse` raises ValueError with a phrase that goes on after the value: "is no port"."""
+    """A row of the table. `parse` raises ValueError with what the value must be: "must be a port"."""
 
     variable: str
     flag: str
