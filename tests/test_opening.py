@@ -44,5 +44,5 @@ async def test_without_an_identity_the_place_is_named(
     for variable in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
-    with pytest.raises(StoreMisconfigured, match=f"the store {address} cannot be asked: this process has no identity"):
+    with pytest.raises(StoreMisconfigured, match=f"the store {address} cannot be used: no Azure identity found"):
         await open_store(read_settings(environment, {}).store)

@@ -28,7 +28,7 @@ async def open_store(
     place = settings.place
     if isinstance(place, LocalPlace):
         if not make and not await asyncio.to_thread((place.directory / FILE_NAME).is_file):
-            raise StoreMisconfigured(f"there is no state in {place.directory}; name the server's directory")
+            raise StoreMisconfigured(f"no state found in {place.directory}; use the server's directory (--dir)")
         return await LocalStore.open(place.directory)
     try:
         bucket = await asyncio.to_thread(_bucket, place, settings)

@@ -215,9 +215,9 @@ def test_a_run_is_read_with_its_times(tmp_path: Path) -> None:
         (lambda directory: artifacts(directory, invocation="i2"), "not of the same dbt command"),
         (lambda directory: artifacts(directory, which="compile"), "was dbt compile"),
         (lambda directory: (directory / "manifest.json").unlink(), "cannot be read"),
-        (lambda directory: (directory / "run_results.json").write_text("{"), "is no JSON"),
-        (lambda directory: (directory / "run_results.json").write_text("[]"), "is no run_results.json"),
-        (lambda directory: (directory / "manifest.json").write_text("{}"), "is no manifest.json"),
+        (lambda directory: (directory / "run_results.json").write_text("{"), "is not valid JSON"),
+        (lambda directory: (directory / "run_results.json").write_text("[]"), "is not a run_results.json"),
+        (lambda directory: (directory / "manifest.json").write_text("{}"), "is not a manifest.json"),
     ],
     ids=["two commands", "no build", "missing", "no json", "another file", "another object"],
 )

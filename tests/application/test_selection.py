@@ -95,7 +95,7 @@ async def test_without_any_record_everything_is_new_and_the_rest_is_an_error(
         if criterion in (Criterion.NEW, Criterion.MODIFIED):
             assert await select(caller, unknown) == [MART]
         else:
-            with pytest.raises(NothingRecorded, match=r"Nothing is on record of project .* in target .*first\."):
+            with pytest.raises(NothingRecorded, match=r"No build of project .* in target .*first\."):
                 await select(caller, unknown)
 
 

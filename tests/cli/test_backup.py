@@ -112,7 +112,7 @@ def test_where_nothing_is_recorded_the_last_export_stays(directory: Path, tmp_pa
     for action in ("export", "list"):
         result = state(action, elsewhere, *([str(file)] if action == "export" else []))
         assert result.returncode == 1
-        assert f"there is no state in {elsewhere}" in result.stderr
+        assert f"no state found in {elsewhere}" in result.stderr
     assert list(elsewhere.iterdir()) == []
     assert file.read_bytes() == whole
 
@@ -123,7 +123,7 @@ async def test_an_empty_state_is_not_exported(tmp_path: Path) -> None:
     await put(empty, TICKET_KEYS, SECRET)
     result = state("export", empty, str(file))
     assert result.returncode == 1
-    assert f"nothing is recorded in local:{empty}" in result.stderr
+    assert f"the store local:{empty} is empty" in result.stderr
     assert file.read_bytes() == b"the last one"
     assert leftovers(tmp_path) == []
 
@@ -146,7 +146,7 @@ def test_an_archive_that_nobody_reads_to_its_end_is_a_failure(directory: Path) -
         exporting.stdout.close()
         told = exporting.stderr.read()
         assert exporting.wait(PATIENCE_SECONDS) == 1
-    assert told == b"dbt-state-oss: whoever read standard output has gone before the archive was whole\n"
+    assert told == b"dbt-state-oss: standard output was closed before the archive was complete\n"
 
 
 async def test_what_differs_is_replaced_only_when_told_so_and_else_nothing_is_written(

@@ -122,11 +122,11 @@ def test_common_mistakes_are_told_in_a_sentence(project: Path, tmp_path_factory:
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     state = ("--dir", str(project / "state"))
     for told, sentence in (
-        (run("explain", *state, directory=elsewhere), "there is no decision log in logs/state; run this where dbt ran"),
-        (run("explain", "--dir", str(elsewhere / "no"), directory=project), "there is no state in"),
+        (run("explain", *state, directory=elsewhere), "no decision log found in logs/state; run this where dbt ran"),
+        (run("explain", "--dir", str(elsewhere / "no"), directory=project), "no state found in"),
         (explain(project, "nothing"), "nothing is recorded or was decided that matches nothing"),
         (explain(project, "-s", "nothing"), "no node in logs/state/responses_2026_01_02.jsonl is named nothing"),
-        (explain(project, "--log", "logs/state/responses_2026_01_01.jsonl"), "is no decision log of dbt-state"),
+        (explain(project, "--log", "logs/state/responses_2026_01_01.jsonl"), "is not a decision log of dbt-state"),
         (explain(project, "--log", "nowhere"), "nowhere cannot be read: No such file or directory"),
         (explain(project, "-s", "lost"), "1 of 1 decisions are not in"),
     ):

@@ -77,11 +77,11 @@ async def test_a_state_goes_into_a_bucket_and_out_of_it(tmp_path: Path) -> None:
     ("source", "destination", "because"),
     [
         ("local:{}/old", "local:{}/old", "the same store"),
-        ("local:{}/typo", "local:{}/new", "there is no state in"),
-        ("local:{}/old", "local:{}/new", "there is no state in"),
+        ("local:{}/typo", "local:{}/new", "no state found in"),
+        ("local:{}/old", "local:{}/new", "no state found in"),
         ("s3://bucket/a/b", "s3://bucket/a", "s3://bucket/a/b lies within s3://bucket/a"),
-        ("ftp://host", "local:{}/new", 'ftp://host" names no store'),
-        ("local:{}/old", "local:", 'local:" names no store'),
+        ("ftp://host", "local:{}/new", 'ftp://host" is not a store'),
+        ("local:{}/old", "local:", 'local:" is not a store'),
     ],
 )
 def test_stores_that_cannot_be_meant_are_refused(tmp_path: Path, source: str, destination: str, because: str) -> None:
@@ -97,7 +97,7 @@ async def test_where_nothing_is_recorded_nothing_is_made(tmp_path: Path) -> None
     await put(tmp_path / "old", **{TICKET_KEYS: b"secret"})
     result = migrate(tmp_path / "old", tmp_path / "new")
     assert (result.returncode, result.stdout) == (1, "")
-    assert f"nothing is recorded in local:{tmp_path}/old" in result.stderr
+    assert f"the store local:{tmp_path}/old is empty" in result.stderr
     assert not (tmp_path / "new").exists()
 
 
@@ -121,5 +121,5 @@ def test_an_address_names_a_store_and_variables_tell_the_rest(
 
 @pytest.mark.parametrize("url", ["s3:bucket", "s3://", "azure://account", "onelake://ws//x", "http://x", "bucket", ""])
 def test_an_address_that_names_no_store_is_refused(url: str) -> None:
-    with pytest.raises(InvalidSettings, match="names no store"):
+    with pytest.raises(InvalidSettings, match="is not a store"):
         store_settings_of(url, {})

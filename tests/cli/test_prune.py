@@ -55,4 +55,4 @@ def test_it_asks_first_and_deletes_only_what_is_old(directory: Path) -> None:
 def test_an_age_that_is_none_is_refused(tmp_path: Path, days: str) -> None:
     result = state("prune", tmp_path, f"--older-than={days}")
     assert result.returncode == 2
-    assert "no number of days" in result.stderr
+    assert "must be a number of days" in result.stderr

@@ -168,7 +168,7 @@ async def test_invalidate_goes_downstream_and_tells_why(directory: Path) -> None
 def test_a_name_that_matches_nothing_ends_with_1(directory: Path) -> None:
     result = run("state", "show", "nothing", "--dir", str(directory))
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr == "nothing is recorded that matches nothing\n"
+    assert result.stderr == "no recorded target matches nothing\n"
 
 
 def test_invalidate_asks_and_forgets_only_when_told_so(directory: Path) -> None:
@@ -184,7 +184,7 @@ def test_invalidate_asks_and_forgets_only_when_told_so(directory: Path) -> None:
 def test_invalidate_without_anybody_to_answer_forgets_nothing(directory: Path) -> None:
     result = run("state", "invalidate", "*", "--dir", str(directory))
     assert result.returncode == 2
-    assert "nothing was done; --yes does it without asking" in result.stderr
+    assert "nothing was changed. --yes skips the confirmation" in result.stderr
     assert names(directory) == [MART, DATA_TEST]
 
 
@@ -220,7 +220,7 @@ async def test_an_empty_state_is_listed_as_such(tmp_path: Path) -> None:
     await (await LocalStore.open(tmp_path)).close()
     result = run("state", "list", "--dir", str(tmp_path))
     assert (result.returncode, result.stdout) == (0, "")
-    assert "nothing is recorded" in result.stderr
+    assert "no recorded target matches" in result.stderr
 
 
 def test_the_document_that_is_named_is_the_one_that_is_stored(directory: Path) -> None:

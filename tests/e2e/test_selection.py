@@ -202,7 +202,7 @@ def test_before_the_first_build_everything_is_new_and_what_compares_says_that_no
     assert selected(shop, "new") == {"stg_orders", "order_totals", "customer_names", "customer_totals"}
     listing = shop.dbt(*selecting("unmodified"), clean=False)
     assert listing.exit_code == 2
-    assert f"Nothing is on record of project {shop.database.name} in target prod" in listing.output
+    assert f"No build of project {shop.database.name} in target prod is recorded" in listing.output
 
 
 def test_a_project_without_an_id_is_told_to_have_one(shop: Shop) -> None:

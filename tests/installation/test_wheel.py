@@ -103,4 +103,4 @@ def test_the_wheel_serves_the_local_store_and_the_stores_of_its_extra(
             assert f"the store {store} needs the package" in refused.stderr
             assert f"pip install 'dbt-state-oss[{store}]'" in refused.stderr
         else:
-            assert "cannot be asked" in refused.stderr
+            assert "cannot be used" in refused.stderr

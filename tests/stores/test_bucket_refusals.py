@@ -257,7 +257,7 @@ def test_gcs_each_refusal_is_told_as_what_it_is(
 @pytest.mark.parametrize("cloud", [AZURE], indirect=True)
 def test_azure_a_page_for_people_is_no_listing(bucket: Bucket, proxy: Proxy) -> None:
     page = Answer(200, [("Content-Type", "text/html")], b"<html><body>Please log in.</body></html>")
-    with proxy.fault(lambda _, __: page), pytest.raises(NoAnswer, match="something else answers"):
+    with proxy.fault(lambda _, __: page), pytest.raises(NoAnswer, match="the answer is not from"):
         bucket.page("a/", None)
 
 
@@ -265,7 +265,7 @@ def test_azure_a_page_for_people_is_no_listing(bucket: Bucket, proxy: Proxy) -> 
 def test_azure_a_namespace_with_folders_is_listed_without_them(bucket: Bucket, proxy: Proxy) -> None:
     with proxy.fault(_lists(("a/b", 3), ("a/bb", 0), ("a/b-c", 4), ("a/b/c", 5))):
         assert bucket.page("a/b", None) == Page(("a/b", "a/b-c", "a/b/c"), None)
-    with proxy.fault(_lists(("A/b", 3))), pytest.raises(StoreMisconfigured, match="calls A/b what lies under a/"):
+    with proxy.fault(_lists(("A/b", 3))), pytest.raises(StoreMisconfigured, match="lists A/b under a/"):
         bucket.page("a/", None)
 
 

@@ -245,11 +245,13 @@ async def test_a_store_that_creates_what_should_have_a_version_is_refused(moto_p
 async def test_a_store_that_is_not_there_or_not_ours_is_refused_with_its_name(
     moto_proxy: Proxy, moto_bucket: str
 ) -> None:
-    with pytest.raises(StoreMisconfigured, match="s3://no-such-bucket refuses: NoSuchBucket; there is no such bucket"):
+    with pytest.raises(
+        StoreMisconfigured, match="s3://no-such-bucket rejected the request: NoSuchBucket; the bucket does not exist"
+    ):
         await opened(moto_proxy.endpoint, "no-such-bucket")
     with (
         moto_proxy.fault(LASTING["access that is denied"], on=puts),
-        pytest.raises(StoreReadOnly, match=f"s3://{moto_bucket} takes no"),
+        pytest.raises(StoreReadOnly, match=f"s3://{moto_bucket} rejects"),
     ):
         await opened(moto_proxy.endpoint, moto_bucket)
     moto_proxy.stop()

@@ -63,7 +63,7 @@ def test_without_credentials_that_is_what_is_told(
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
     bucket = S3Bucket(moto_bucket, endpoint=emulators.moto.endpoint, connections=1, timeout_seconds=20)
-    with pytest.raises(StoreMisconfigured, match="there are no AWS credentials"):
+    with pytest.raises(StoreMisconfigured, match="no AWS credentials found"):
         bucket.read("a/b", None)
     bucket.close()
 

@@ -122,7 +122,7 @@ class NodeStates:
     async def _finish_notes(self) -> None:
         """Return when every note taken before is written; a caller that gives up does not cut the writing short."""
         if (self._notes.count or self._writing.locked()) and not await asyncio.shield(self._write()):
-            raise StoreUnavailable("how the nodes looked in their last builds could not be written")
+            raise StoreUnavailable("the node states could not be written")
 
     async def _write_until_closed(self) -> None:
         pause = self._pause

@@ -44,8 +44,8 @@ class SelectNodes:
         """
         if not selection.project_id:
             raise InvalidRequest(
-                "The state selector needs the id of the project: set project-id under dbt-cloud in dbt_project.yml. "
-                "Any word will do that no other project uses."
+                "A state: selector needs the project's ID: set project-id under dbt-cloud in dbt_project.yml. "
+                "It can be any value that no other project uses."
             )
         prefix = nodes_prefix(
             caller.organization, selection.target_name, project_id=selection.project_id, project_name=""
@@ -53,7 +53,7 @@ class SelectNodes:
         entries = await self._node_states.all_nodes(prefix)
         if not entries and selection.criterion.needs_a_record:
             raise NothingRecorded(
-                f"Nothing is on record of project {selection.project_id} in target {selection.target_name}, so "
+                f"No build of project {selection.project_id} in target {selection.target_name} is recorded, so "
                 f"state:{selection.criterion.value} has nothing to compare with. Run dbt in that target first."
             )
         return await by_size(_CHARACTERS_OF_A_NODE * len(selection.nodes), _meant, selection, entries)

@@ -141,4 +141,4 @@ async def shared_key_ring(store: ObjectStore) -> KeyRing:
         except Conflict:
             continue
         return parse_key_ring(line)
-    raise StoreUnavailable("the store neither gives nor takes the ticket keys")
+    raise StoreUnavailable("the ticket keys can be neither read nor written")

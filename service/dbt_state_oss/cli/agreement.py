@@ -14,5 +14,7 @@ def agreed(question: str) -> bool:
         answer = input(f"{question} [y/N] ")
     except EOFError:
         print()
-        raise InvalidSettings("nobody is there to answer, so nothing was done; --yes does it without asking") from None
+        raise InvalidSettings(
+            "confirmation needs a terminal; nothing was changed. --yes skips the confirmation"
+        ) from None
     return answer.strip().lower() in ("y", "yes")

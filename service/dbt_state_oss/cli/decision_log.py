@@ -40,7 +40,7 @@ def read_log(path: Path) -> list[LoggedNode]:
         raise InvalidRequest(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InvalidRequest(
-            f"{path} is no decision log of dbt-state; those are named responses_….jsonl and lie in {DIRECTORY}"
+            f"{path} is not a decision log of dbt-state; they are named responses_….jsonl and are in {DIRECTORY}"
         ) from error
 
 

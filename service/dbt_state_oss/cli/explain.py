@@ -81,7 +81,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         return asyncio.run(_about(settings, options))
     log = options.log or newest_log()
     if log is None:
-        return _nothing(f"there is no decision log in {DIRECTORY}; run this where dbt ran, or name one with --log FILE")
+        return _nothing(f"no decision log found in {DIRECTORY}; run this where dbt ran, or name one with --log FILE")
     nodes = [node for node in read_log(log) if fnmatchcase(node.name, options.select)]
     if not nodes:
         return _nothing(f"no node in {log} is named {options.select}")

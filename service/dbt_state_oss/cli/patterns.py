@@ -21,4 +21,4 @@ def by_name(account: TargetAccount) -> tuple[str, str]:
 
 def tell_nothing_found(pattern: str) -> None:
     """Say on standard error that nothing is recorded that the pattern matches."""
-    sys.stderr.write(f"nothing is recorded that matches {pattern}\n")
+    sys.stderr.write(f"no recorded target matches {pattern}\n")

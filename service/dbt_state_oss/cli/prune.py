@@ -101,5 +101,5 @@ def _result_text(pruned: Pruned) -> str:
 def _days(text: str) -> int:
     match = re.fullmatch(r"([0-9]{1,5})d", text)
     if match is None or int(match[1]) == 0:
-        raise argparse.ArgumentTypeError(f'"{text}" is no number of days such as 90d')
+        raise argparse.ArgumentTypeError(f'must be a number of days, such as 90d (got "{text}")')
     return int(match[1])

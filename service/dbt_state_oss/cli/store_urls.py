@@ -39,4 +39,4 @@ def _flags(url: str) -> dict[str, str]:
         words = place.removeprefix("//").strip("/").split("/", len(flags))
         if len(words) >= len(flags) and all(words):
             return {"--store": store, **dict(zip((*flags, "--prefix"), words, strict=False))}
-    raise InvalidSettings(f'"{url}" names no store; name one as {FORMS}')
+    raise InvalidSettings(f'"{url}" is not a store; use {FORMS}')

@@ -11,7 +11,7 @@ from dbt_state_oss.settings.places import Place
 async def expect_a_state(engine: Engine, place: Place) -> None:
     """Raise InvalidRequest if nothing is recorded there: a wrong prefix, more likely than a state that is to be copied."""
     if await engine.is_empty():
-        raise InvalidRequest(f"nothing is recorded in {place.address}: nothing was written")
+        raise InvalidRequest(f"the store {place.address} is empty; nothing was written")
 
 
 def expect_no_difference(tally: Tally) -> None:

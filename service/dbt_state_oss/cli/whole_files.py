@@ -25,13 +25,13 @@ def written_whole(name: str) -> Iterator[BinaryIO]:
     """
     if name == STANDARD_STREAM:
         if sys.stdout.isatty():
-            raise InvalidRequest("an archive is no text for a terminal; name a file, or direct the output into one")
+            raise InvalidRequest("an archive is not written to a terminal; name a file or redirect the output")
         try:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         except BrokenPipeError as error:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer goes nowhere
-            raise InvalidRequest("whoever read standard output has gone before the archive was whole") from error
+            raise InvalidRequest("standard output was closed before the archive was complete") from error
         return
     path = Path(name)
     try:

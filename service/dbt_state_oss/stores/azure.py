@@ -69,7 +69,7 @@ class AzureBucket:
         self._credential: DefaultAzureCredential | None = None
         if not connection_string and not url.startswith("https://"):
             raise StoreMisconfigured(
-                f"the store {place} cannot be used: an identity is shown over https alone, not to {url}"
+                f"the store {place} cannot be used: managed identity requires an https:// endpoint (got {url})"
             )
         try:
             if connection_string:
@@ -84,7 +84,7 @@ class AzureBucket:
                 if connection_string
                 else "the address, the container's name or AZURE_… variables"
             )
-            raise StoreMisconfigured(f"the store {place} cannot be used: {which} cannot be right") from None
+            raise StoreMisconfigured(f"the store {place} cannot be used: {which} is invalid") from None
 
     @property
     def place(self) -> str:
@@ -161,7 +161,7 @@ class AzureBucket:
             raise impostor(self._place) from error
         if stranger := next((name for name in found if not name.startswith(folder)), None):
             raise StoreMisconfigured(
-                f"the store {self._place} calls {stranger} what lies under {folder}: call it so, too"
+                f"the store {self._place} lists {stranger} under {folder}; spell the prefix as the store does"
             )
         return Page(tuple(name for name in found if name.startswith(prefix)), pages.continuation_token or None)
 

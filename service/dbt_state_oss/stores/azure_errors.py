@@ -28,7 +28,7 @@ _ADVICE = {
     "AuthorizationPermissionMismatch": "give this identity the role Storage Blob Data Contributor for the container",
     "BlobArchived": "a lifecycle rule has archived what is in use; exclude the state from it",
     "BlobImmutableDueToPolicy": "an immutability policy keeps what was written",
-    "ContainerNotFound": "there is no such container",
+    "ContainerNotFound": "the container does not exist",
     "InvalidAuthenticationInfo": "the credentials are wrong, or those of another tenant",
     "KeyBasedAuthenticationNotPermitted": "the account takes identities alone: set no connection string",
     "LeaseIdMissing": "somebody holds a lease on it",
@@ -48,18 +48,18 @@ def explained(error: AzureError, place: str, *, changing: str = "", expected: st
         if gone or (code and status == _CONDITION_FAILED) or code in _EXISTS_ALREADY:
             return Conflict(f"{changing} has changed")
     if not status or status in _COME_AGAIN:
-        return NoAnswer(f"the store {place} says to come again ({code or status or 'the answer broke off'})")
+        return NoAnswer(f"the store {place} is temporarily unavailable ({code or status or 'the answer broke off'})")
     if not code:
         return impostor(place)
     what = f"{code}; {_ADVICE[code]}" if code in _ADVICE else code
     if changing and code not in _WRONG_CREDENTIALS and (code in _IS_KEPT or status in _TAKES_NO_WRITES):
-        return StoreReadOnly(f"the store {place} takes no writes: {what}")
-    return StoreMisconfigured(f"the store {place} refuses: {what}")
+        return StoreReadOnly(f"the store {place} rejects writes: {what}")
+    return StoreMisconfigured(f"the store {place} rejected the request: {what}")
 
 
 def impostor(place: str) -> NoAnswer:
     """What is said where an answer cannot be Azure's."""
-    return NoAnswer(f"something else answers in the place of {place}, a proxy perhaps")
+    return NoAnswer(f"the answer is not from {place}; check for a proxy")
 
 
 def is_absent(error: AzureError) -> bool:
@@ -88,7 +88,7 @@ def _unanswered(error: AzureError, place: str) -> StoreError:
     inner = error.inner_exception or error
     if isinstance(inner, SSLError):
         return StoreMisconfigured(
-            f"the store {place} cannot be asked: its certificate is not trusted, or it speaks no TLS"
+            f"the store {place} cannot be used: its TLS certificate is not trusted, or it does not support TLS"
         )
     return NoAnswer(f"the store {place} did not answer ({type(inner).__name__})")
 
@@ -96,9 +96,9 @@ def _unanswered(error: AzureError, place: str) -> StoreError:
 def _not_signed_in(error: ClientAuthenticationError, place: str) -> StoreError:
     fault = _SIGN_IN_FAULT.search(str(error))
     if not fault and _NOT_REACHED.search(str(error)):
-        return NoAnswer(f"the store {place} cannot be asked: whoever gives out tokens did not answer")
+        return NoAnswer(f"the store {place} cannot be used: the token endpoint did not answer")
     return StoreMisconfigured(
-        f"the store {place} cannot be asked: {fault[0] if fault else 'this process has no identity in Azure'}; "
+        f"the store {place} cannot be used: {fault[0] if fault else 'no Azure identity found'}; "
         "use workload identity, a managed identity (AZURE_CLIENT_ID where there are several), a service principal "
         "(AZURE_TENANT_ID, AZURE_CLIENT_ID and its secret or certificate) or az login"
     )

@@ -164,12 +164,12 @@ class Database:
             raise StoreMisconfigured(f"{self.path} is another program's database; name another directory for the state")
         if not isinstance(version, int) or version > SCHEMA_VERSION:
             raise StoreMisconfigured(
-                f"{self.path} was written by a newer version of this server (format {version}, known is "
-                f"{SCHEMA_VERSION}); upgrade the server or name another directory"
+                f"{self.path} was written by a newer version of this server (format {version}; this version "
+                f"reads up to {SCHEMA_VERSION}); upgrade the server or use another directory"
             )
         if "documents" not in names:
             raise StoreMisconfigured(
-                f"{self.path} is damaged: its documents are gone; move it away or restore a backup"
+                f"{self.path} is damaged: its table of documents is missing; move it away or restore a backup"
             )
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
@@ -177,8 +177,8 @@ class Database:
         mode = _pragma(connection, "journal_mode = WAL")
         if mode != "wal":
             raise StoreMisconfigured(
-                f"{self.path} lies on a file system without the shared memory that SQLite's write-ahead log needs "
-                f"(journal mode stays {mode}), as network file systems do; name a directory on a local disk"
+                f"{self.path} is on a file system without the shared memory that SQLite's write-ahead log needs "
+                f"(journal mode {mode}); network file systems have none. Use a directory on a local disk"
             )
         for setting in ("synchronous = FULL", "fullfsync = ON", f"journal_size_limit = {_JOURNAL_LIMIT}"):
             connection.execute(f"PRAGMA {setting}").close()

@@ -87,8 +87,7 @@ class GcsBucket:
             if (found.content_type or "").startswith(_A_PAGE_FOR_PEOPLE):
                 raise impostor(self.place)
             raise StoreMisconfigured(
-                f"the store {self.place} gives objects without their generation: "
-                "what changes could not be told from what stands, so it cannot be used"
+                f"the store {self.place} returns objects without a generation, so changes cannot be detected"
             )
         generation = str(found.generation)
         return UNCHANGED if generation == unless else Blob(data, generation)
@@ -145,7 +144,7 @@ class GcsBucket:
         except GoogleAuthError as error:
             raise not_signed_in(error, self.place) from error
         except DataCorruption as error:
-            raise NoAnswer(f"the store {self.place} gave other bytes than it has") from error
+            raise NoAnswer(f"the store {self.place} returned corrupt data") from error
         except requests.JSONDecodeError as error:
             raise impostor(self.place) from error
         except (requests.RequestException, HTTPError) as error:

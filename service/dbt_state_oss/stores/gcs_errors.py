@@ -26,7 +26,7 @@ _SIGN_IN_FAULT = re.compile(r"\b(invalid_\w+|unauthorized_client|access_denied)\
 _ADVICE = {
     401: "the credentials are not known there",
     403: "its policy has to allow this identity storage.objects.get, create, delete and list",
-    404: "there is no such bucket",
+    404: "the bucket does not exist",
 }
 
 
@@ -49,11 +49,11 @@ def explained(error: GoogleAPICallError, place: str, *, changing: str = "", expe
         return Conflict(f"{changing} has changed")
     reason, words = _fault(answer)
     if status in _COME_AGAIN or reason in _TOO_OFTEN:
-        return NoAnswer(f"the store {place} says to come again ({status} {reason})")
+        return NoAnswer(f"the store {place} is temporarily unavailable ({status} {reason})")
     what = "; ".join(part for part in (f"{status} {reason}".strip(), words, _ADVICE.get(status)) if part)
     if changing and status in _TAKES_NO_WRITES:
-        return StoreReadOnly(f"the store {place} takes no writes: {what}")
-    return StoreMisconfigured(f"the store {place} refuses: {what}")
+        return StoreReadOnly(f"the store {place} rejects writes: {what}")
+    return StoreMisconfigured(f"the store {place} rejected the request: {what}")
 
 
 def _is_of_an_impostor(answer: Response) -> bool:
@@ -63,14 +63,14 @@ def _is_of_an_impostor(answer: Response) -> bool:
 
 def impostor(place: str) -> NoAnswer:
     """What is said where an answer cannot be Google's."""
-    return NoAnswer(f"something else answers in the place of {place}, a proxy perhaps")
+    return NoAnswer(f"the answer is not from {place}; check for a proxy")
 
 
 def unanswered(error: RequestException | HTTPError, place: str) -> StoreError:
     """Our error where no answer came, or not all of it."""
     if isinstance(error, SSLError):
         return StoreMisconfigured(
-            f"the store {place} cannot be asked: its certificate is not trusted, or it speaks no TLS"
+            f"the store {place} cannot be used: its TLS certificate is not trusted, or it does not support TLS"
         )
     return NoAnswer(f"the store {place} did not answer ({type(error).__name__})")
 
@@ -78,10 +78,10 @@ def unanswered(error: RequestException | HTTPError, place: str) -> StoreError:
 def not_signed_in(error: GoogleAuthError, place: str) -> StoreError:
     """Our error where there are no credentials, or they bring no token."""
     if isinstance(error, TransportError) or error.retryable:
-        return NoAnswer(f"the store {place} cannot be asked: no token came in time ({type(error).__name__})")
+        return NoAnswer(f"the store {place} cannot be used: no access token in time ({type(error).__name__})")
     fault = _SIGN_IN_FAULT.search(str(error))
     return StoreMisconfigured(
-        f"the store {place} cannot be asked: {fault[0] if fault else 'there are no Google credentials that work'}; use Workload "
+        f"the store {place} cannot be used: {fault[0] if fault else 'no valid Google credentials found'}; use Workload "
         "Identity, an attached service account, GOOGLE_APPLICATION_CREDENTIALS or gcloud auth application-default login"
     )
 

@@ -54,7 +54,7 @@ async def removes_conditionally(bucket: Bucket, prefix: str, ask: Ask, clock: Cl
             return await _examined(bucket, f"{prefix}{SERVER_PREFIX}probe-{secrets.token_hex(8)}", ask, clock)
         except Conflict as error:  # a repeated write met what its first attempt, whose answer was lost, had written
             _log.info("store_probed_again", store=bucket.place, cause=str(error))
-    raise NoAnswer(f"the store {bucket.place} loses too many answers")
+    raise NoAnswer(f"the store {bucket.place} drops too many responses")
 
 
 async def _examined(bucket: Bucket, name: str, ask: Ask, clock: Clock | None) -> bool:

@@ -187,7 +187,7 @@ class RemoteStore:
     def _refuse_reader(self) -> None:
         self._refuse_closed()
         if not self._writable:
-            raise StoreReadOnly(f"the store {self._bucket.place} was opened to be read only")
+            raise StoreReadOnly(f"the store {self._bucket.place} was opened read-only")
 
 
 class _RepeatedConflict(Conflict):

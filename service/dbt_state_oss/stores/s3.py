@@ -43,7 +43,7 @@ _ADVICE = {
     "AuthorizationHeaderMalformed": "name the bucket's region",
     "ExpiredToken": "the credentials have expired",
     "InvalidAccessKeyId": "the credentials are not known there",
-    "NoSuchBucket": "there is no such bucket",
+    "NoSuchBucket": "the bucket does not exist",
     "PermanentRedirect": "name the bucket's region",
     "RequestTimeTooSkewed": "the clock of this machine is wrong",
     "SignatureDoesNotMatch": "the credentials are wrong",
@@ -176,18 +176,18 @@ class S3Bucket:
         return version
 
     def _impostor(self) -> NoAnswer:
-        return NoAnswer(f"something else answers in the place of {self.place}, a proxy perhaps")
+        return NoAnswer(f"the answer is not from {self.place}; check for a proxy")
 
     def _explained(self, error: ClientError | BotoCoreError, *, changing: str = "") -> StoreError:
         """Our error for the SDK's; `changing` is the object that was to be changed."""
         if isinstance(error, ClientError):
             return self._refusal(error, changing)
         if isinstance(error, NoCredentialsError):
-            return StoreMisconfigured(f"the store {self.place} cannot be asked: there are no AWS credentials")
+            return StoreMisconfigured(f"the store {self.place} cannot be used: no AWS credentials found")
         if isinstance(error, CredentialRetrievalError):
-            return StoreUnavailable(f"the store {self.place} cannot be asked: {error}")
+            return StoreUnavailable(f"the store {self.place} cannot be used: {error}")
         if isinstance(error, SSLError) or not isinstance(error, _NO_ANSWER):
-            return StoreMisconfigured(f"the store {self.place} cannot be asked: {error}")
+            return StoreMisconfigured(f"the store {self.place} cannot be used: {error}")
         return NoAnswer(f"the store {self.place} did not answer ({type(error).__name__})")
 
     def _refusal(self, error: ClientError, changing: str) -> StoreError:
@@ -195,13 +195,13 @@ class S3Bucket:
         if changing and (status in _CONDITION_FAILED or code == _NO_OBJECT):
             return Conflict(f"{changing} has changed")
         if status in _COME_AGAIN or code in _COME_AGAIN_CODES or code.isdecimal():
-            return NoAnswer(f"the store {self.place} says to come again ({code})")
+            return NoAnswer(f"the store {self.place} is temporarily unavailable ({code})")
         if code in REFUSED_CREDENTIALS and self._clients.renew():
             return NoAnswer(f"the store {self.place} refused credentials that have been replaced ({code})")
         advice = f"; {_ADVICE[code]}" if code in _ADVICE else ""
         if changing and status in _TAKES_NO_WRITES and code not in ("RequestTimeTooSkewed", "SignatureDoesNotMatch"):
-            return StoreReadOnly(f"the store {self.place} takes no writes: {code}{advice}")
-        return StoreMisconfigured(f"the store {self.place} refuses: {code}{advice}")
+            return StoreReadOnly(f"the store {self.place} rejects writes: {code}{advice}")
+        return StoreMisconfigured(f"the store {self.place} rejected the request: {code}{advice}")
 
 
 def _status(error: ClientError) -> int:

@@ -27,9 +27,7 @@ def explain(error: Exception, path: Path) -> StoreError:
     if is_busy(error):
         return StoreUnavailable(f"{path} has been locked by another process for too long")
     if _extended_code(error) in _FAILED_WRITES:
-        return StoreReadOnly(
-            f"{path} cannot be written: {error}; look at the space, the quota and the health of the disk"
-        )
+        return StoreReadOnly(f"{path} cannot be written: {error}; check free space, quota and disk health")
     match _code(error):
         case sqlite3.SQLITE_FULL:
             return StoreReadOnly(f"{path} cannot be written: no space left; free some on its file system")
@@ -57,5 +55,5 @@ def _explain_system(error: OSError, directory: Path) -> StoreError:
     if error.errno in _REFUSALS:
         return StoreReadOnly(f"{directory} cannot be written: {error.strerror}")
     if error.errno in (errno.ENOTDIR, errno.EEXIST):
-        return StoreMisconfigured(f"{directory} is not a directory; name one for the state")
+        return StoreMisconfigured(f"{directory} is not a directory; use a directory for the state")
     return StoreUnavailable(f"{directory}: {error.strerror}")

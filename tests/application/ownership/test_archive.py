@@ -131,8 +131,8 @@ def another_programs(lines: list[bytes]) -> list[bytes]:
         (changed_text, "not what was exported"),
         (broken_base64, "can't be read"),
         (no_json, "can't be read"),
-        (of_a_newer_version, "newer version"),
-        (another_programs, "no archive"),
+        (of_a_newer_version, "upgrade dbt-state-oss"),
+        (another_programs, "not an archive"),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )

@@ -154,7 +154,9 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
     except EOFError as error:
         raise InvalidRequest("the archive is cut off: the file ends too early; nothing was written") from error
     except gzip.BadGzipFile as error:
-        raise InvalidRequest("the file is no archive of `state export`, or is damaged; nothing was written") from error
+        raise InvalidRequest(
+            "the file is not an archive of `state export`, or is damaged; nothing was written"
+        ) from error
     except zlib.error as error:
         raise _damaged("it can't be unpacked") from error
 
@@ -163,13 +165,13 @@ def _header_of(line: bytes) -> Header:
     try:
         told = _kind.decode(line)
     except msgspec.DecodeError as error:
-        raise InvalidRequest("the file is no archive of `state export`; nothing was written") from error
+        raise InvalidRequest("the file is not an archive of `state export`; nothing was written") from error
     if told.format != _FORMAT:
-        raise InvalidRequest("the file is no archive of `state export`; nothing was written")
+        raise InvalidRequest("the file is not an archive of `state export`; nothing was written")
     if told.version != VERSION:
         raise InvalidRequest(
-            f"the archive has format {told.version}, known is {VERSION}: "
-            "a newer version of dbt-state-oss wrote it, upgrade this one; nothing was written"
+            f"the archive has format {told.version}, and this version reads format {VERSION}; "
+            "upgrade dbt-state-oss; nothing was written"
         )
     return _decoded(_header, line, 0)
 

@@ -24,7 +24,7 @@ def read_run(directory: Path) -> PlainRun:
         results = {result["unique_id"]: _node_run(result) for result in told["results"]}
         command = arguments.get("which")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidRequest(f"{directory / 'run_results.json'} is no run_results.json of dbt") from error
+        raise InvalidRequest(f"{directory / 'run_results.json'} is not a run_results.json of dbt") from error
     if invocation != manifest.invocation:
         raise InvalidRequest(
             f"manifest.json and run_results.json in {directory} are not of the same dbt command; "
@@ -44,7 +44,7 @@ def read_manifest(directory: Path) -> Manifest:
             metadata["invocation_id"], metadata["dbt_version"], told["nodes"], told["sources"], told["macros"]
         )
     except (KeyError, TypeError) as error:
-        raise InvalidRequest(f"{directory / 'manifest.json'} is no manifest.json of dbt") from error
+        raise InvalidRequest(f"{directory / 'manifest.json'} is not a manifest.json of dbt") from error
 
 
 def _node_run(result: Mapping[str, Any]) -> NodeRun:
@@ -74,4 +74,4 @@ def _json(path: Path) -> Any:
             f"{path} cannot be read: {error.strerror}; dbt writes it at the end of a run (unless told not to write JSON)"
         ) from error
     except ValueError as error:
-        raise InvalidRequest(f"{path} is no JSON") from error
+        raise InvalidRequest(f"{path} is not valid JSON") from error
