@@ -32,8 +32,8 @@ from dbt_state_oss.domain.wording import (
     Span,
     Wording,
     carries_a_comment_over,
+    has_odd_space,
     nesting,
-    touches_odd_space,
     without_comments,
 )
 
@@ -83,10 +83,12 @@ def read_sql(
         tokens = grammar.tokenize(sql)
         if dialect.carries_comments_over and carries_a_comment_over(sql, tokens):
             return None
+        if has_odd_space(sql, tokens):
+            return None
         blanked = without_comments(sql, tokens)
         if blanked != sql:
             sql, tokens = blanked, grammar.tokenize(blanked)
-        if nesting(tokens) > DEEPEST_NESTING or any(touches_odd_space(sql, token) for token in tokens):
+        if nesting(tokens) > DEEPEST_NESTING:
             return None
         tree = _only_query(grammar.parser(error_level=ErrorLevel.IMMEDIATE).parse(tokens, sql))
         sources = NamedSources(tree, dialect, default_catalog=default_catalog, default_schema=default_schema)
