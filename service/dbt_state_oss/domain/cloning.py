@@ -29,6 +29,7 @@ from dbt_state_oss.domain.rules import (
     every_source_is_reported,
     evidence_is_complete,
     inputs_are_fresh,
+    its_extras_read_nothing,
     latest_execution_is_proof,
     no_full_refresh_was_asked_for,
     no_other_build_may_have_written_it,
@@ -83,7 +84,7 @@ def may_be_cloned(case: Case) -> bool:
         and submission.execution_type in _CLONEABLE
         and submission.node.resource_type not in _NEVER
         and not case.fingerprint.reads_itself
-        and not case.fingerprint.asks_session
+        and not case.asks_session
         and not case.fingerprint.returns_no_rows
         and not case.is_full_refresh
         and not case.history.is_forgotten
@@ -216,6 +217,7 @@ _RULES: tuple[Rule, ...] = (
     configuration_is_unchanged,
     query_is_deterministic,
     every_source_is_reported,
+    its_extras_read_nothing,
     inputs_are_fresh,
 )
 """Asked of a candidate. Whether somebody else has written to it the client alone can tell, which is told what to hold it to."""
