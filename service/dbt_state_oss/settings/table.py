@@ -70,7 +70,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "DBTSTATE_BUILD_ON", "--build-on", "decisions.build_on", "configs", parsers.build_on, "CHANGES",
         "what builds a node though its SQL and data are unchanged: configs (a changed config, perhaps a hook), "
-        "configs+macros (a changed macro too), ignore (neither)",
+        "configs+macros (a changed macro that its code calls, too; not the macros of its materialization), ignore (neither)",
     ),
     Setting(
         "DBTSTATE_MISSING_EVIDENCE", "--missing-evidence", "decisions.missing_evidence", "build", parsers.missing_evidence,
