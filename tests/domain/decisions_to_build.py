@@ -72,6 +72,23 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
         "its query returns no rows",
         NOTHING,
     ),
+    "its header reads a table": (
+        asked(SAME, extras={"sql_header": '"set x = (\\nselect max(a) from raw.rates);"'}),
+        "its sql_header may read tables, of which no change is reported",
+        NOTHING,
+    ),
+    "its predicates read a table, within the tolerance": (
+        asked(
+            SAME, extras={"incremental_predicates": '["id > (select c.id from cutoff c)"]'}, lag_tolerance_seconds=DAY
+        ),
+        "its incremental_predicates may read tables",
+        NOTHING,
+    ),
+    "its header calls a volatile function, and volatile SQL is to be evaluated": (
+        asked(SAME, extras={"sql_header": '"set local my.x = now();"'}, tolerate_nondeterminism=False),
+        "calls a function whose value changes",
+        NOTHING,
+    ),
     "the owner has set it to be always built": (
         replace(SAME, never_reuse=NodePatterns(("model.shop.*",))),
         "this server is set to never reuse it",

@@ -67,6 +67,15 @@ SKIPS: dict[str, Case] = {
     "one input of two is fresh and all must be": asked(
         SAME, inputs=ORDERS_FRESH, stale_upstream_policy=StaleUpstreamPolicy.ALL
     ),
+    "its header and predicates read nothing": asked(
+        SAME,
+        extras={
+            "sql_header": "\"create temp function f(x int64) as (x * 2);\\nset timezone = 'UTC';\"",
+            "incremental_predicates": '["dest.day >= extract(day from current_date)"]',
+            "unique_key": '["from_id", "select_id"]',
+            "partition_by": '{"field": "table_day", "data_type": "date"}',
+        },
+    ),
     "it reads nothing": built_before(
         asked(replace(CASE, fingerprint=Fingerprint(FingerprintKind.PARSED, "f0")), inputs={})
     ),

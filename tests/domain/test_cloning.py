@@ -100,6 +100,7 @@ def with_fingerprint(case: Case, **changes: Any) -> Case:
 UNREPORTED = asked(IN_DEV, node=replace(IN_DEV.submission.node, hashes=NodeHashes()))
 VOLATILE = asked(with_fingerprint(IN_DEV, volatility=Volatility.VOLATILE), tolerate_nondeterminism=False)
 DAILY = asked(with_fingerprint(IN_DEV, volatility=Volatility.DAILY), tolerate_nondeterminism=False)
+READING_HEADER = asked(IN_DEV, extras={"sql_header": '"set x = (select max(a) from raw.rates);"'})
 UNSEEN = with_fingerprint(IN_DEV, unseen_sources=("@stage",))
 OTHER_BUILD = execution(replace(CASE, fingerprint=CHANGED), id="ns.t.x0", decided_at=BUILT - 2 * MINUTE, epoch=BUILT)
 INCREMENTAL_BEFORE = execution(typed(ExecutionType.MERGE), id="ns.t.x0", epoch=T0, confirmed_at=T0)
@@ -139,6 +140,12 @@ REFUSALS: dict[str, tuple[Case, Candidate, str, RejectionReason]] = {
         UNREPORTED,
         source(UNREPORTED),
         "does not report the configuration",
+        _NONE,
+    ),
+    "the header may read a table": (
+        READING_HEADER,
+        source(READING_HEADER),
+        "its sql_header may read tables",
         _NONE,
     ),
     "no build of the source is on record": (IN_DEV, Candidate(MART, History()), "another query", _NONE),
@@ -412,6 +419,7 @@ def test_a_copy_of_a_seed_is_copied_by_the_ordinary_statement() -> None:
         resource("test", IN_DEV),
         with_fingerprint(IN_DEV, reads_itself=True),
         with_fingerprint(IN_DEV, asks_session=True),
+        asked(IN_DEV, extras={"sql_header": '"set x = current_user;"'}),
         with_fingerprint(IN_DEV, returns_no_rows=True),
         replace(IN_DEV, history=History((execution(hook_wrote=True),))),
         replace(IN_DEV, history=History((execution(origin=copied_before(1)),))),
@@ -427,6 +435,7 @@ def test_a_copy_of_a_seed_is_copied_by_the_ordinary_statement() -> None:
         "stored failures",
         "what reads itself",
         "what tells of its session",
+        "what tells of its session in a header",
         "queries without rows",
         "hooks that write",
         "a copy that a hook may have emptied",

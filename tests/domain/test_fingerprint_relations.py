@@ -130,6 +130,27 @@ def test_relations_under_a_star_are_told(sql: str, expected: list[str]) -> None:
     assert list(made(sql).star_relations) == expected
 
 
+WHOLE = {
+    ("bigquery", "select t from d.t as t"): ["db.d.t"],
+    ("bigquery", "select to_json(T) as x from d.t as t"): ["db.d.t"],
+    ("bigquery", "select a.x.* from d.t as a"): ["db.d.t"],
+    ("bigquery", "select * from unnest((select array_agg(t) from d.t as t))"): ["db.d.t"],
+    ("bigquery", "select t.a, u.b from d.t as t, d.u as u"): [],
+    ("snowflake", "select $1 as x from s.t"): ["DB.S.T"],
+    ("snowflake", "select t.$2 as x from s.t as t"): ["DB.S.T"],
+    ("snowflake", "select a from s.t natural join s.u"): ["DB.S.T", "DB.S.U"],
+    ("snowflake", "select count(t.*) as n from s.t as t"): ["DB.S.T"],
+    ("snowflake", "select count(*) as n, $x as v from s.t"): [],
+}
+"""What reads the columns of a table without naming them, and what does not."""
+
+
+@pytest.mark.parametrize(("dialect", "sql"), WHOLE)
+def test_whole_rows_and_places_are_stars_too(dialect: str, sql: str) -> None:
+    found = [relation.replace('"', "") for relation in made(sql, dialect).star_relations]
+    assert found == WHOLE[dialect, sql]
+
+
 def test_an_own_name_under_a_star_is_left_out() -> None:
     assert made("select * from s.me", target="db.s.me").star_relations == ()
 

@@ -150,6 +150,36 @@ def test_a_view_may_tell_of_the_session_too() -> None:
 @pytest.mark.parametrize("warehouse", ["postgres", "redshift", "snowflake", "bigquery", "databricks"])
 def test_what_tells_of_a_session_is_volatile_too(warehouse: str) -> None:
     dialect = dialect_named(warehouse)
-    others = dialect.session_functions - dialect.volatile_functions
+    others = dialect.session_functions - dialect.volatile_functions - dialect.volatile_types
     assert all(map(dialect.has_volatile_prefix, others))
     assert dialect.session_functions
+
+
+@pytest.mark.parametrize(
+    ("warehouse", "sql", "expected"),
+    [
+        ("snowflake", "select * from table(generator(timelimit => 1)) g", Volatility.VOLATILE),
+        ("snowflake", "select * from table(generator(rowcount => 1)) g", Volatility.STABLE),
+        ("snowflake", 'select "timelimit", t.timelimit from s.t', Volatility.STABLE),
+        ("bigquery", "select with differential_privacy options(epsilon=1) sum(a) as n from s.t", Volatility.VOLATILE),
+        ("bigquery", "select differential_privacy, t.differential_privacy from s.t", Volatility.VOLATILE),
+        ("databricks", "select cast('10:00' as timestamp) as x from s.t", Volatility.DAILY),
+        ("databricks", "select to_timestamp('T9:30:15') as x from s.t frobnicate 1 2", Volatility.DAILY),
+        ("databricks", "select cast('2024-01-01 10:00' as timestamp) as x, '1:' as y from s.t", Volatility.STABLE),
+        ("postgres", "select cast('10:00' as time) as x from s.t", Volatility.STABLE),
+        ("postgres", "select get_current_ts_config() as x from s.t", Volatility.VOLATILE),
+    ],
+)
+def test_clauses_and_literals_may_be_volatile(warehouse: str, sql: str, expected: Volatility) -> None:
+    assert made(sql, warehouse).volatility is expected
+
+
+@pytest.mark.parametrize("warehouse", ["postgres", "redshift"])
+@pytest.mark.parametrize("value", ["'x'::regclass::text", "cast('x' as regproc)", "pg_table_is_visible(1)"])
+def test_what_the_search_path_decides_tells_of_the_session(warehouse: str, value: str) -> None:
+    assert made(f"select {value} as x from s.t", warehouse).asks_session
+
+
+@pytest.mark.parametrize("value", ["to_regclass('x')", "get_current_ts_config()", "pg_my_temp_schema()"])
+def test_so_does_a_function_that_looks_names_up(value: str) -> None:
+    assert made(f"select {value} as x from s.t").asks_session

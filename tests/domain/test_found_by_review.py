@@ -45,6 +45,49 @@ DIFFERENT: dict[str, tuple[list[str], str, str]] = {
         "select (v:a).B from s.t",
     ),
     "a space beyond ASCII is a letter": (["postgres"], "select 1 as\u00a0x", "select 1 as x"),
+    "a space beyond ASCII is a letter, between other spaces too": (
+        ["postgres", "redshift"],
+        "select a \u00a0 from s.t",
+        "select a from s.t",
+    ),
+    "such a space is the alias of a table": (
+        ["postgres", "redshift"],
+        "select s.t.a from s.t \u2003 where b",
+        "select s.t.a from s.t where b",
+    ),
+    "such a space stands behind a comment": (
+        ["postgres", "redshift"],
+        "select a /* why */ \u3000 /* not */ from s.t",
+        "select a /* why */ /* not */ from s.t",
+    ),
+    "a control character that a parser takes for a space": (
+        ["postgres", "redshift"],
+        "select a \x85 from s.t",
+        "select a from s.t",
+    ),
+    "a sign is applied after the cast": (
+        ["postgres", "redshift", "snowflake", "databricks"],
+        "select cast(+a as numeric(5, 1)) as b from s.t",
+        "select +a::numeric(5, 1) as b from s.t",
+    ),
+    "an absolute value is taken after the cast": (
+        ["postgres", "redshift"],
+        "select cast(@a as numeric(5, 1)) as b from s.t",
+        "select @a::numeric(5, 1) as b from s.t",
+    ),
+    "an operator that the parser does not know is applied after the cast": (
+        ["redshift"],
+        "select cast(#a as numeric(5, 1)) as b from s.t",
+        "select #a::numeric(5, 1) as b from s.t",
+    ),
+    **{
+        f"the operator {sign} is applied after the cast": (
+            ["postgres"],
+            f"select cast({sign} a as int) as b from s.t",
+            f"select {sign} a::int as b from s.t",
+        )
+        for sign in ("-", "~", "|/", "||/", "!!", "not", "- +", "+ -")
+    },
     "an escaped name is not a conjunction of bits": (
         ["postgres"],
         'select u&"a" from s.t',
@@ -86,6 +129,16 @@ SAME: dict[str, tuple[list[str], str, str]] = {
         ["postgres"],
         "select '\u00a0' -- \u00a0why\u00a0\nfrom s.t",
         "select '\u00a0' from s.t",
+    ),
+    "spaces beyond ASCII alone in comments": (
+        ["postgres", "redshift", "snowflake", "bigquery", "databricks"],
+        "select a -- \u8ff0 \u3000 \u8ff0\n /* \u00a0 \n \u2003 */ from s.t",
+        "select a from s.t",
+    ),
+    "casts of what no prefix stands before": (
+        ["postgres", "redshift", "snowflake", "databricks"],
+        "select cast(a as int) as b, cast((a + 1) as int) as c, cast('1' as int) as d, cast(f(a) as int) as e from s.t",
+        "select a::int as b, (a + 1)::int as c, '1'::int as d, f(a)::int as e from s.t",
     ),
 }
 

@@ -30,6 +30,30 @@ UNSEEN = [
     ("bigquery", "select * from my-project.d.my_rows(1)"),
     ("bigquery", "select * from external_query('connection', 'select 1')"),
     ("databricks", "select * from read_files('s3://bucket/day')"),
+    *[
+        ("postgres", f"select * from {name}('x')")
+        for name in ("flatten", "sequence", "week", "range", "explode", "upper")
+    ],
+    ("postgres", 'select * from "week"(1)'),
+    ("postgres", "select u.a from s.u cross join lateral week(u.a) w"),
+    ("redshift", "select * from jsonb_each('{}')"),
+    ("snowflake", "select * from table(week(1))"),
+    ("snowflake", "select * from table(range(1, 2))"),
+    ("bigquery", "select * from explode(1)"),
+    ("databricks", "select * from sequence(1, 2)"),
+    ("databricks", "select * from unnest(x)"),
+    ("postgres", "select query_to_xml('select 1 from s.t', true, true, '') as x"),
+    ("postgres", "select pg_catalog.table_to_xml('s.t', true, true, '') as x"),
+    ("postgres", "select ts_rewrite(q, 'select a, b from s.t') as q from s.u"),
+    ("postgres", "select null::s.t as x"),
+    ("postgres", 'select jsonb_populate_record(null::"db"."s"."t", j) from s.u'),
+    ("postgres", "select cast(array[1] as s.t[]) as x"),
+    *[(name, "select a from orders") for name in ("postgres", "redshift", "snowflake", "bigquery", "databricks")],
+    ("postgres", "with c as (select a from orders) select * from c"),
+    ("postgres", "with orders as (select a from orders) select * from orders"),
+    ("postgres", 'select a from s.t join "Orders" using (a)'),
+    ("postgres", "select a from s.t, orders o where a in (1, 2)"),
+    ("postgres", "select a from s.t where exists (select 1 from orders where extract(day from d) = 1)"),
 ]
 UNSEEN_IN_TEXT = [
     ("snowflake", "select * from '@raw.stage/day'"),
@@ -37,27 +61,38 @@ UNSEEN_IN_TEXT = [
     ("databricks", "select * from parquet.`s3://bucket/Day`"),
     ("nosuch", "select * from t cross apply my_rows(t.a)"),
     ("postgres", "merge into t using my_rows(1) r on true"),
+    ("redshift", "select cast(null as s.t) as x"),
+    ("databricks", "select x::s.t from s.u"),
 ]
 """Of these the parser makes no query; or it does, and the client reports a table without an epoch."""
 MADE_OF_ARGUMENTS = [
     ("snowflake", "select * from table(flatten(input => parse_json('[]')))"),
-    ("snowflake", "select * from t, lateral flatten(input => t.a) f"),
+    ("snowflake", "select * from s.t, lateral flatten(input => t.a) f"),
     ("snowflake", "select * from table(generator(rowcount => 3))"),
     ("postgres", "select * from generate_series(1, 3) g"),
     ("postgres", "select * from unnest(array[1, 2]) u"),
     ("postgres", "select * from jsonb_to_recordset('[]') as r(a int)"),
     ("postgres", "select * from (values (1)) v(a)"),
-    ("bigquery", "select * from t, unnest(t.a)"),
+    ("bigquery", "select * from s.t, unnest(t.a)"),
     ("databricks", "select * from range(10)"),
-    ("databricks", "select * from t lateral view explode(b) x as y"),
-    ("redshift", "select * from t, t.items i"),
+    ("databricks", "select * from s.t lateral view explode(b) x as y"),
+    ("redshift", "select * from s.t, t.items i"),
     (
         "postgres",
-        "select f(a), g(b, h(c)) from (select 1) t, (u join v using (a)) where f(a) in (1, g(2)) group by a, f(b)",
+        "select f(a), g(b, h(c)) from (select 1) t, (s.u join s.v using (a)) where f(a) in (1, g(2)) group by a, f(b)",
     ),
-    ("postgres", "select a is distinct from 'x', trim(both 'x' from b) from t as u (a, b) order by a, f(b)"),
+    ("postgres", "select a is distinct from 'x', trim(both 'x' from b) from s.t as u (a, b) order by a, f(b)"),
     ("postgres", "with c (a) as (select 1 union select f(b)) select * from c -- , my_rows(1)"),
     ("bigquery", "select * from my-project.d.t"),
+    ("bigquery", "select * from `my-project.d.t`"),
+    ("postgres", "select a::int, b::numeric(8, 1), c::pg_catalog.int4, d::mood, cast(e as text) from s.t as u"),
+    ("postgres", "with c as (select 1 as a), d (b) as materialized (select a from c) select * from d join c on a = b"),
+    ("postgres", "with recursive c as (select 1 as a union all select a + 1 from c) select extract(day from d) from c"),
+    ("postgres", 'select "a"."b" as "c.d" from "s"."t" as "a"'),
+    ("postgres", "select * from json_table('[]', '$[*]' columns (a int)) y"),
+    ("postgres", "select * from xmltable('/a' passing '<a/>' columns a int) y"),
+    ("snowflake", "select * from db..t"),
+    ("postgres", "select * from string_to_table('a,b', ',') x, regexp_matches('a', 'b') y, jsonb_each('{}') z"),
 ]
 ARRAYS_OR_TABLES = [
     "select 1 from stripe.stripe, stripe.orders",
@@ -147,3 +182,38 @@ def test_it_is_told_through_a_view() -> None:
 
     assert made.unseen_sources == ("my_rows",)
     assert fallback_fingerprint(asked).unseen_sources == ("my_rows",)
+
+
+@pytest.mark.parametrize("warehouse", ["postgres", "redshift"])
+def test_a_name_without_a_schema_in_a_view_is_in_the_default_one(warehouse: str) -> None:
+    """The warehouse writes a view's definition from its parsed form, and leaves out what is on the search path alone."""
+    dialect = dialect_named(warehouse)
+    view = ViewDefinition(dialect.relation("db.s.v"), "select a from orders", "db", "public")
+    asked = Code(dialect, "select * from db.s.v", "db", "public", views=(view,))
+    made = fingerprint(asked)
+
+    assert [leaf for slot in made.slots for leaf in slot.leaves] == ['"db"."public"."orders"']
+    assert not made.unseen_sources
+    assert not fallback_fingerprint(asked).unseen_sources
+
+
+def test_elsewhere_such_a_name_in_a_view_is_as_its_author_wrote_it() -> None:
+    dialect = dialect_named("databricks")
+    view = ViewDefinition(dialect.relation("db.s.v"), "select a from orders", "db", "public")
+    asked = Code(dialect, "select * from db.s.v", "db", "public", views=(view,))
+
+    assert fingerprint(asked).unseen_sources
+    assert fallback_fingerprint(asked).unseen_sources
+
+
+def test_a_type_of_the_name_of_a_table_that_is_read_may_be_its_rows() -> None:
+    asked = Code(dialect_named("postgres"), "select jsonb_populate_record(null::t, j) as x from s.t", "db", "public")
+
+    assert fingerprint(asked).unseen_sources == ("the type t",)
+
+
+def test_a_function_that_may_read_a_table_by_its_name_or_not_is_told_by_its_arguments() -> None:
+    asked = Code(dialect_named("postgres"), "select ts_rewrite(q, 'a', 'b') as q from s.u", "db", "public")
+
+    assert not fingerprint(asked).unseen_sources
+    assert fallback_fingerprint(asked).unseen_sources

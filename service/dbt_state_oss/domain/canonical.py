@@ -25,6 +25,7 @@ from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.item_order import order_parts
 from dbt_state_oss.domain.plain_sql import is_plain
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.source_words import named_without_schema
 from dbt_state_oss.domain.sources import CommonTables, NamedSources, relations_under_stars, unseen_sources
 from dbt_state_oss.domain.view_ddl import defining_query
 from dbt_state_oss.domain.volatility import statement_asks_session, volatility_of_statement
@@ -32,8 +33,8 @@ from dbt_state_oss.domain.wording import (
     Span,
     Wording,
     carries_a_comment_over,
+    has_odd_space,
     nesting,
-    touches_odd_space,
     without_comments,
 )
 
@@ -83,10 +84,12 @@ def read_sql(
         tokens = grammar.tokenize(sql)
         if dialect.carries_comments_over and carries_a_comment_over(sql, tokens):
             return None
+        if has_odd_space(sql, tokens):
+            return None
         blanked = without_comments(sql, tokens)
         if blanked != sql:
             sql, tokens = blanked, grammar.tokenize(blanked)
-        if nesting(tokens) > DEEPEST_NESTING or any(touches_odd_space(sql, token) for token in tokens):
+        if nesting(tokens) > DEEPEST_NESTING:
             return None
         tree = _only_query(grammar.parser(error_level=ErrorLevel.IMMEDIATE).parse(tokens, sql))
         sources = NamedSources(tree, dialect, default_catalog=default_catalog, default_schema=default_schema)
@@ -94,7 +97,7 @@ def read_sql(
         if is_view:
             tree, tokens = defining_query(tree, tokens)
         wording = Wording(sql, tokens, dialect, grammar.tokenizer_class.KEYWORDS)
-        return _read(tree, wording, sources, grammar)
+        return _read(tree, wording, sources, grammar, is_view=is_view)
     except Exception:  # noqa: BLE001 - a parser's fault must cost a comparison at most, never an answer (rule L8)
         return None
 
@@ -115,7 +118,9 @@ def _only_query(statements: Iterable[exp.Expr | None]) -> exp.Expr:
     return tree
 
 
-def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: SqlglotDialect) -> Reading:
+def _read(
+    tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: SqlglotDialect, *, is_view: bool
+) -> Reading:
     inside = {id(node) for node in tree.find_all(exp.Table, exp.Column)}
     own = tree.find(exp.Table) if isinstance(tree, exp.Create) else None
     common = CommonTables(tree)
@@ -129,7 +134,9 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
     stars = relations_under_stars(tree, read)
     volatility = volatility_of_statement(tree, wording.tokens, wording.dialect)
     asks_session = statement_asks_session(wording.tokens, wording.dialect)
-    unseen = tuple(dict.fromkeys([*unseen_sources(tree), *sources.arrays_or_tables(tree, wording.sql)]))
+    unseen = [*unseen_sources(tree, wording.sql, wording.dialect), *sources.arrays_or_tables(tree, wording.sql)]
+    if not (is_view and wording.dialect.views_name_all_schemas):
+        unseen += (named_without_schema(table.node.name) for table in read if table.has_no_schema)
     named = [*_names_that_show(tree, wording.sql)] if wording.dialect.shows_written_case else []
     query = tree.expression if isinstance(tree, exp.Create) else tree
     is_empty = bool(_understood(returns_no_rows, query))
@@ -163,7 +170,7 @@ def _read(tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: Sqlg
         star_relations=tuple(relation for relation in slots if relation in stars),
         common_tables=tuple(dict.fromkeys(table.relation for table in named_by_with)),
         volatility=volatility,
-        unseen_sources=unseen,
+        unseen_sources=tuple(dict.fromkeys(unseen)),
         clauses=(*clauses, *order_parts(wording.tokens)) if clauses else (),
         reads=reads,
         account=account,

@@ -9,15 +9,21 @@ from dbt_state_oss.domain.columns import ColumnReads, name_digest
 from dbt_state_oss.domain.data_identity import columns_identity_at, columns_of, identity_at
 from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.dialects import Dialect, EpochClock
-from dbt_state_oss.domain.fingerprint import Fingerprint
+from dbt_state_oss.domain.fingerprint import Fingerprint, Volatility
 from dbt_state_oss.domain.history import Execution, History, Input, Logic
 from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import latest_lineage, lineage_at
 from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.reported import unreported
+from dbt_state_oss.domain.side_sql import (
+    asks_session_beside_its_query,
+    reads_beside_its_query,
+    volatility_beside_its_query,
+)
 from dbt_state_oss.domain.stamps import input_stamped_from
 from dbt_state_oss.domain.submission import Code, ExecutionType, Submission
+from dbt_state_oss.domain.volatility import most_volatile
 
 _MARKS_OF_PART = ("_dbt_limit_subq_", "_dbt_et_filter_subq_", "where false limit 0)")
 
@@ -120,6 +126,22 @@ class Case:
             return False
         stands = not self.dialect.empty_looks_missing if own is None else self.clock.stands(latest.epoch, own)
         return not stands and not has_no_hooks(self.submission)
+
+    @property
+    def reads_beside_its_query(self) -> str | None:
+        """The key of an extra whose SQL may read a table (rule L16)."""
+        return reads_beside_its_query(self.submission.extras, self.dialect)
+
+    @property
+    def volatility(self) -> Volatility:
+        """The volatility of the query and of the SQL beside it (rules L9, L16)."""
+        beside = volatility_beside_its_query(self.submission.extras, self.dialect)
+        return most_volatile((self.fingerprint.volatility, beside))
+
+    @property
+    def asks_session(self) -> bool:
+        """Whether the query or the SQL beside it may tell of the session (rule C1)."""
+        return self.fingerprint.asks_session or asks_session_beside_its_query(self.submission.extras, self.dialect)
 
     @property
     def is_full_refresh(self) -> bool:

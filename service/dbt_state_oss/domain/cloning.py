@@ -86,7 +86,7 @@ def may_be_cloned(case: Case) -> bool:
         and submission.execution_type in _CLONEABLE
         and submission.node.resource_type not in _NEVER
         and not case.fingerprint.reads_itself
-        and not case.fingerprint.asks_session
+        and not case.asks_session
         and not case.fingerprint.returns_no_rows
         and not case.is_full_refresh
         and not case.history.is_forgotten

@@ -31,6 +31,7 @@ def reads_of(nodes: list[exp.Expr], tokens: list[Token], relations: Mapping[int,
     stars = _Stars(relations)
     for scope in traverse_scope(nodes[0]):
         stars.follow(scope)
+    stars.end()
     if stars.tables != relations.keys():
         return None
     return ColumnReads(tuple(sorted(words)), tuple(sorted(stars.whole)), stars.qualified(nodes))
@@ -43,6 +44,8 @@ class _Stars:
         self._relations = relations
         self._exposed: dict[int, _Exposed] = {}
         self._by_name: dict[str, list[_Exposed]] = {}
+        self._taken_over: set[int] = set()
+        """The scopes whose columns a SELECT around them names or hands on."""
         self.whole: set[Relation] = set()
         self.tables: set[int] = set()
         """The tables that were met, by their `id`: all of them, or a `*` may have been taken for less than it is."""
@@ -50,6 +53,10 @@ class _Stars:
     def follow(self, scope: Scope) -> None:
         """Take in one SELECT; those within it must have been taken in before."""
         sources = {name: self._exposed_by(source) for name, (_, source) in scope.selected_sources.items()}
+        if isinstance(scope.expression, exp.Select):
+            self._taken_over.update(id(source) for _, source in scope.selected_sources.values())
+        else:
+            self.whole.update(relation for source in sources.values() for relation in source)
         for name, source in sources.items():
             self._by_name.setdefault(name, []).append(source)
         found: dict[Relation, frozenset[str]] = {}
@@ -62,6 +69,12 @@ class _Stars:
         if not (scope.is_cte or scope.is_derived_table) or not _only_hands_on(scope.expression):
             self.whole.update(found)
         self._exposed[id(scope)] = found
+
+    def end(self) -> None:
+        """Count what no SELECT has taken over as read whole, such as a query that stands in parentheses alone."""
+        for scope, exposed in self._exposed.items():
+            if scope not in self._taken_over:
+                self.whole.update(exposed)
 
     def qualified(self, nodes: list[exp.Expr]) -> dict[Relation, tuple[str, ...]]:
         """Names behind the name of a relation or of what hands its columns on, wherever that name is given."""

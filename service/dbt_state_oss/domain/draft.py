@@ -8,7 +8,7 @@ from dataclasses import replace
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.data_identity import identity_of
 from dbt_state_oss.domain.dialects import EpochClock
-from dbt_state_oss.domain.fingerprint import digest_of
+from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.freshness import doubted
 from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input, believed
 from dbt_state_oss.domain.hook_free import has_no_hooks
@@ -93,7 +93,9 @@ def _data_identity(case: Case, inputs: Mapping[Relation, Input], *, asked: bool)
     no table, or where it is that of the last load. A question without an epoch proves that there was no table only where an
     empty table has an epoch, and where the target is on no record: an epoch that is missing may also not have been found out.
     """
-    if case.is_snapshot or case.unreported() is not None:
+    if case.is_snapshot or case.unreported() is not None or case.reads_beside_its_query is not None:
+        return None
+    if case.volatility is not Volatility.STABLE:
         return None
     identity, latest = _as_of(case.history, identity_of(case.logic, case.submission.node, inputs)), case.history.latest
     if case.submission.execution_type is not ExecutionType.VALUES:

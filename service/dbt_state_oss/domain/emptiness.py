@@ -20,6 +20,8 @@ _EMPTY_TEXT = re.compile(
     (?:\s+limit\s+\d+)?[\s;]*\Z""",
     re.IGNORECASE | re.VERBOSE,
 )
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.Like, exp.ILike)
+_NAMES_AN_AGGREGATE = re.compile(r"agg|^every$", re.IGNORECASE)
 _LAST_CHARACTERS = 1_000
 _COMMENT = re.compile(r"--[^\r\n]*|/\*.*?\*/", re.DOTALL)
 
@@ -83,15 +85,19 @@ def _makes_a_row_of_none(select: exp.Select) -> bool:
     group = select.args.get("group")
     if group is not None:
         return group.find(exp.GroupingSets, exp.Rollup, exp.Cube) is not None or exp.Tuple() in group.expressions
+    order = select.args.get("order")
     return select.args.get("having") is not None or any(
         call.find_ancestor(exp.Select) is select and _aggregates(call)
-        for item in select.expressions
-        for call in item.find_all(exp.AggFunc)
+        for item in (*select.expressions, *(() if order is None else (order,)))
+        for call in item.find_all(exp.AggFunc, exp.Anonymous)
     )
 
 
 def _aggregates(call: exp.Expr) -> bool:
-    """The call aggregates the rows of its own SELECT, and is not a window function."""
+    """The call aggregates the rows of its own SELECT, and is not a window function. Of a function that the parser does not
+    know, its name tells."""
+    if isinstance(call, exp.Anonymous) and _NAMES_AN_AGGREGATE.search(call.name) is None:
+        return False
     holder = call.parent
     while isinstance(holder, (exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)):
         holder = holder.parent
@@ -174,8 +180,21 @@ def _never_holds(clause: exp.Expr | None, names: _Names) -> bool:
             return True
     if isinstance(condition, exp.Exists):
         return _is_empty(condition.this, names)
+    if isinstance(condition, exp.In):
+        values = condition.expressions
+        return _is_empty(condition.args.get("query"), names) or (bool(values) and all(map(_is_null, values)))
+    if isinstance(condition, _COMPARISONS) and (_is_null(condition.this) or _is_null(condition.expression)):
+        return True
     try:
         value = literal_value(condition)
     except UnknownValue:
         return False
     return value is None or value is False or value == 0
+
+
+def _is_null(value: exp.Expr) -> bool:
+    """The value is NULL by its text, so that no comparison with it holds."""
+    try:
+        return literal_value(value) is None
+    except UnknownValue:
+        return False

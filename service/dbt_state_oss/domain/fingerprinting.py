@@ -55,7 +55,8 @@ def fallback_fingerprint(code: Code) -> Fingerprint:
     """
     views = sorted(code.views, key=lambda view: (view.relation, view.default_catalog, view.default_schema, view.text))
     texts = [code.sql, *(view.text for view in views)]
-    scanned = [read_text(text, code.dialect) for text in texts]
+    scanned = [read_text(code.sql, code.dialect)]
+    scanned += (read_text(view.text, code.dialect, is_view=True) for view in views)
     plain = [text for text in scanned if text is not None]
     kind = FingerprintKind.TEXT if len(plain) == len(texts) else FingerprintKind.BYTES
     if kind is FingerprintKind.TEXT:

@@ -29,6 +29,8 @@ def literal_value(node: exp.Expr) -> Constant:
         case exp.Neg():
             value = literal_value(node.this)
             return -value if isinstance(value, (int, float)) else _unknown()
+        case exp.Add() | exp.Sub() | exp.Mul():
+            return _calculated(node, literal_value(node.left), literal_value(node.right))
         case exp.Cast():
             return _cast(literal_value(node.this), node.to)
         case exp.Not():
@@ -51,6 +53,17 @@ def _number(text: str) -> Constant:
         return int(text) if text.isdecimal() else float(text)
     except ValueError:
         raise UnknownValue from None
+
+
+def _calculated(node: exp.Binary, one: Constant, other: Constant) -> Constant:
+    if not (type(one) is int and type(other) is int):
+        raise UnknownValue
+    match node:
+        case exp.Add():
+            return one + other
+        case exp.Sub():
+            return one - other
+    return one * other
 
 
 def _cast(value: Constant, to: exp.DataType) -> Constant:

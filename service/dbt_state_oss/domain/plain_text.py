@@ -71,12 +71,12 @@ class PlainText:
     unseen_sources: tuple[str, ...]
 
 
-def read_text(text: str, dialect: Dialect) -> PlainText | None:
-    """Scan a text; None where it cannot be scanned for sure."""
+def read_text(text: str, dialect: Dialect, *, is_view: bool = False) -> PlainText | None:
+    """Scan a text, perhaps a view's definition; None where it cannot be scanned for sure."""
     scanner = _SCANNERS.get(dialect.name, _UNKNOWN)
     prefixes_are_open = scanner is _UNKNOWN or dialect.name in _PREFIXES_CHANGE_ESCAPES
     digest = sha256()
-    sources = SourceWords()
+    sources = SourceWords(dialect, names_all_schemas=is_view and dialect.views_name_all_schemas)
     position = 0
     after_word = False
     while position < len(text):
@@ -90,4 +90,5 @@ def read_text(text: str, dialect: Dialect) -> PlainText | None:
             digest.update(b"%d%s%s" % (len(data), touches, data))
             sources.take(piece[0])
         after_word = piece.lastgroup == "word" and not piece[0].endswith(".")
+    sources.end()
     return PlainText(digest.hexdigest(), tuple(sources.unseen))

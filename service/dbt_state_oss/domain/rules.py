@@ -259,10 +259,10 @@ def query_is_deterministic(case: Case) -> Finding | None:
     """Rule L9, asked only where volatile SQL is to be evaluated."""
     if case.submission.tolerate_nondeterminism:
         return None
-    if case.fingerprint.volatility is Volatility.VOLATILE:
+    if case.volatility is Volatility.VOLATILE:
         return _no(Section.QUERY, "its query calls a function whose value changes at every run")
     date_seen = _utc_date(_latest(case).content_decided_at)
-    if case.fingerprint.volatility is Volatility.DAILY and date_seen != _utc_date(case.now):
+    if case.volatility is Volatility.DAILY and date_seen != _utc_date(case.now):
         return _no(Section.QUERY, "its query depends on the date, which is another one than at its last build")
     return _yes(Section.QUERY, "its query depends on nothing but its inputs")
 
@@ -374,6 +374,14 @@ def every_source_is_reported(case: Case) -> Finding | None:
     return _no(Section.FRESHNESS, f"it reads from {source}, of which no change is ever reported", badge=Badge.OUTDATED)
 
 
+def its_extras_read_nothing(case: Case) -> Finding | None:
+    """Rule L16: SQL that runs beside the query may read tables that are among no inputs."""
+    key = case.reads_beside_its_query
+    if key is None:
+        return None
+    return _no(Section.FRESHNESS, f"its {key} may read tables, of which no change is reported", badge=Badge.OUTDATED)
+
+
 def inputs_are_fresh(case: Case) -> Finding | None:
     """Rules F1 to F7; a view's upstream data never matters (rule T5)."""
     if case.is_view:
@@ -427,6 +435,7 @@ RULES: tuple[Rule, ...] = (
     view_reads_what_it_read,
     results_are_complete,
     every_source_is_reported,
+    its_extras_read_nothing,
     inputs_are_fresh,
 )
 

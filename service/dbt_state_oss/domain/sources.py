@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -27,6 +27,8 @@ class Source(Generic[Node]):
     relation: Relation
     start: int
     end: int
+    has_no_schema: bool = False
+    """The session decides in which schema the name is looked up; `relation` has the default one."""
 
 
 class NamedSources:
@@ -86,7 +88,8 @@ class NamedSources:
         relation = self._dialect.relation_of(
             named, default_catalog=self._default_catalog, default_schema=self._default_schema
         )
-        return Source(node, relation, min(places), max(places))
+        has_no_schema = len(named) == 1 and not (self._dialect.dotted_quoted_names and "." in named[0].text)
+        return Source(node, relation, min(places), max(places), has_no_schema)
 
 
 def _is_argument(name: exp.Identifier, sql: str) -> bool:
@@ -133,38 +136,59 @@ class CommonTables:
         return self._place_of_cte.get(id(inner), len(clause.expressions))
 
 
-ROWS_OF_ARGUMENTS = frozenset(
-    """
-    explode explode_outer flatten generate_array generate_date_array generate_series generate_subscripts
-    generate_timestamp_array generator inline inline_outer json_array_elements json_array_elements_text json_each json_each_text
-    json_object_keys json_populate_record json_populate_recordset json_table json_to_record json_to_recordset json_tuple
-    jsonb_array_elements jsonb_array_elements_text jsonb_each jsonb_each_text jsonb_object_keys jsonb_path_query
-    jsonb_populate_record jsonb_populate_recordset jsonb_to_record jsonb_to_recordset posexplode posexplode_outer range
-    regexp_matches regexp_split_to_table sequence split_to_table stack string_to_table strtok_split_to_table unnest
-    variant_explode variant_explode_outer xmltable
-    """.split()
-)
-"""Functions in a FROM that make rows of their arguments alone; sqlglot has types of its own for more of them."""
-
-
 _READ_WITHOUT_A_NAME = (exp.Func, exp.Query, exp.UDTF)
+_OF_ITS_OWN_GRAMMAR: dict[type[exp.Expr], str] = {
+    exp.JSONTable: "json_table",
+    exp.Unnest: "unnest",
+    exp.XMLTable: "xmltable",
+}
+"""Functions whose arguments have words in them: the parser does not tell where their names stand."""
+_BUILT_IN_SCHEMA = "pg_catalog"
 
 
-def unseen_sources(tree: exp.Expr) -> Iterator[str]:
-    """What stands in a FROM and is neither a relation nor made of its arguments: stages, functions of somebody's own, tables
-    that a text or a variable names (`TABLE('raw.orders')`).
+def unseen_sources(tree: exp.Expr, sql: str, dialect: Dialect) -> Iterator[str]:
+    """What stands in a FROM and is neither a relation nor made of its arguments: stages, functions other than the warehouse's
+    own that make rows, tables that a text or a variable names (`TABLE('raw.orders')`). Then what is read without a FROM.
 
     The client reports nothing of them, so that it cannot be told whether their rows are what they were (rule F3).
     """
-    for node in tree.find_all(exp.Table, exp.TableFromRows, exp.Lateral):
-        source = node.this
+    for node in tree.find_all(exp.Table, exp.TableFromRows, exp.Lateral, exp.Unnest):
+        source = node if isinstance(node, exp.Unnest) else node.this
         if isinstance(source, exp.Identifier):
             continue
         in_schema = isinstance(source, exp.Dot) or node.args.get("db") is not None
-        own_or_unknown = isinstance(source, exp.Anonymous) and source.name.lower() not in ROWS_OF_ARGUMENTS
+        own_or_unknown = isinstance(source, exp.Func) and _called(source, sql) not in dialect.row_functions
         named_by_text = isinstance(source, exp.DynamicIdentifier)
         if in_schema or own_or_unknown or named_by_text or not isinstance(source, _READ_WITHOUT_A_NAME):
             yield source.name or source.sql()
+    yield from _relations_as_types(tree)
+    for call in tree.find_all(exp.Anonymous):
+        if dialect.reads_by_text(call.name.lower()) and not _rewrites_by_arguments(call):
+            yield call.name
+
+
+def _called(function: exp.Func, sql: str) -> str:
+    """The function's name as it was written, in lower case and without quotes."""
+    if "start" not in function.meta:
+        return _OF_ITS_OWN_GRAMMAR.get(type(function), "") or function.sql_name().lower()
+    return sql[function.meta["start"] : function.meta["end"] + 1].strip('"`').lower()
+
+
+def _rewrites_by_arguments(call: exp.Anonymous) -> bool:
+    """`ts_rewrite` reads a table in its form with two arguments alone."""
+    return call.name.lower() == "ts_rewrite" and len(call.expressions) != 2
+
+
+def _relations_as_types(tree: exp.Expr) -> Iterator[str]:
+    """Types that may be those of a relation's rows (`null::raw.orders`): its columns are the type's fields."""
+    read = {table.name.lower() for table in tree.find_all(exp.Table)}
+    for kind in tree.find_all(exp.DataType):
+        name = kind.args.get("kind")
+        if isinstance(name, exp.Dot):
+            if not (isinstance(name.this, exp.Identifier) and name.this.name.lower() == _BUILT_IN_SCHEMA):
+                yield f"the type {name.sql()}"
+        elif isinstance(name, exp.Identifier) and name.name.lower() in read:
+            yield f"the type {name.name}"
 
 
 def relations_under_stars(tree: exp.Expr, tables: Iterable[Source[exp.Table]]) -> list[Relation]:
@@ -176,7 +200,21 @@ def relations_under_stars(tree: exp.Expr, tables: Iterable[Source[exp.Table]]) -
         )
     found: list[Relation] = []
     for star in tree.find_all(exp.Star):
-        reader = star.find_ancestor(exp.Select, exp.Count)
-        qualifier = star.parent.table if isinstance(star.parent, exp.Column) else ""
-        found += (relation for name, relation in read_by.get(id(reader), ()) if qualifier in ("", name))
+        if isinstance(star.parent, exp.Count):
+            continue
+        reader = star.find_ancestor(exp.Select)
+        qualifiers = [part.name for part in star.parent.parts[:-1]] if isinstance(star.parent, exp.Column) else []
+        found += (relation for name, relation in read_by.get(id(reader), ()) if not qualifiers or name in qualifiers)
+    found += _read_whole(tree, read_by)
     return found
+
+
+def _read_whole(tree: exp.Expr, read_by: Mapping[int, list[tuple[str, Relation]]]) -> Iterator[Relation]:
+    """Relations whose columns are read without a `*` or a name: by their places (`$1`), in a NATURAL join, as a whole row."""
+    every = [each for reads in read_by.values() for each in reads]
+    joins_by_names = any(join.args.get("method") == "NATURAL" for join in tree.find_all(exp.Join))
+    has_places = any(isinstance(each.this, exp.Literal) for each in tree.find_all(exp.Parameter))
+    rows = {column.name.lower() for column in tree.find_all(exp.Column) if not column.table}
+    for name, relation in every:
+        if joins_by_names or has_places or name.lower() in rows:
+            yield relation

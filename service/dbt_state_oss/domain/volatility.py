@@ -20,6 +20,9 @@ _LONG_WORD = re.compile(r"\w[\w$]*")
 _VARIABLE_SIGN = re.compile(r"(?<![\w$@])(\$|@@)[^\W\d]")
 _SEQUENCE_VALUES = frozenset({"currval", "nextval"})
 _SAMPLES = frozenset({"sample", "tablesample"})
+_TIME = re.compile(r"""(?<=['"])\s*t?\d{1,2}:\d{1,2}""")
+"""A literal that begins with a time of day."""
+_TIME_ALONE = re.compile(r"\s*t?\d{1,2}:\d{1,2}")
 _LITERAL_WORD = re.compile(r"[^\W\d]+")
 _TEXTS = frozenset(
     {
@@ -52,12 +55,19 @@ def volatility_of_text(text: str, dialect: Dialect) -> Volatility:
     """A cautious guess for SQL that could not be parsed: every word counts, in literals and comments too."""
     folded = text.lower()
     words = {*_WORD.findall(folded), *_LONG_WORD.findall(folded)}
-    listed = dialect.volatile_functions | dialect.volatile_literals | dialect.volatile_types | dialect.volatile_schemas
+    listed = (
+        dialect.volatile_words
+        | dialect.volatile_functions
+        | dialect.volatile_literals
+        | dialect.volatile_types
+        | dialect.volatile_schemas
+    )
     if not words.isdisjoint(listed | dialect.system_columns | _SAMPLES) or any(map(dialect.has_volatile_prefix, words)):
         return Volatility.VOLATILE
     if _names_variable(folded, dialect):
         return Volatility.VOLATILE
-    if not words.isdisjoint(dialect.date_functions | dialect.date_literals):
+    tells_today = dialect.times_mean_today and _TIME.search(folded) is not None
+    if tells_today or not words.isdisjoint(dialect.date_functions | dialect.date_literals):
         return Volatility.DAILY
     return Volatility.STABLE
 
@@ -81,7 +91,11 @@ def _of_token(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
     token = tokens[index]
     name = token.text.lower()
     if token.token_type in _TEXTS:
+        if dialect.times_mean_today and _TIME_ALONE.match(name):
+            return Volatility.DAILY
         return _of_literal(name, dialect)
+    if name in dialect.volatile_words and not _is_qualified_or_quoted(tokens, index):
+        return Volatility.VOLATILE
     if token.token_type is TokenType.PARAMETER:
         return Volatility.VOLATILE if _begins_variable(tokens, index, dialect) else Volatility.STABLE
     called = index + 1 < len(tokens) and tokens[index + 1].token_type is TokenType.L_PAREN
@@ -115,6 +129,11 @@ def _schema(tokens: list[Token], index: int) -> str:
     """The name that qualifies the token's directly, in lower case; empty where none does."""
     qualified = index >= 2 and tokens[index - 1].token_type is TokenType.DOT
     return tokens[index - 2].text.lower() if qualified else ""
+
+
+def _is_qualified_or_quoted(tokens: list[Token], index: int) -> bool:
+    is_quoted = tokens[index].token_type is TokenType.IDENTIFIER
+    return is_quoted or (index > 0 and tokens[index - 1].token_type is TokenType.DOT)
 
 
 def _is_alias(tokens: list[Token], index: int) -> bool:

@@ -20,10 +20,18 @@ from dbt_state_oss.domain.grammar_words import AWAIT_AN_EXPRESSION, GRAMMAR_WORD
 
 _WORD = re.compile(r"[^\W\d]\w*(?:[ \t\r\n\f\v]+\w+)*")
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
+_COMMENT = re.compile(r"(?:--|//|#)[^\r\n]*|/\*.*?\*/", re.DOTALL)
+"""A comment, where nothing but comments and white space can stand. One with another in it ends too early, which errs on the
+side of caution."""
+_SPACES = " \t\r\n\f\v"
+_ODD_SPACE = re.compile(r"[^!-~ \t\r\n\f\v]")
 _CARRIED_OVER = re.compile(r"--[^\r\n]*\\\n")
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
 _TEXTS_AND_NUMBERS = frozenset({TokenType.STRING, TokenType.NUMBER})
+_BEGIN_A_VALUE = "_\"'`$(["
+"""Signs that begin a name, a literal, a parameter or a value in brackets."""
+_PREFIX_WORDS = frozenset({"connect_by_root", "not", "operator", "prior"})
 _PREFIXES = frozenset({TokenType.NOT, TokenType.DASH, TokenType.PLUS, TokenType.TILDE})
 
 
@@ -82,9 +90,14 @@ class Wording:
                 start, aliases = opened.pop()
                 if self._is_builtin_call(start - 1, "CAST") and len(aliases) == 1:
                     signs.update(aliases)
-                    if not self._may_continue_a_type(index + 1):
+                    if not (self._is_prefix(start + 1) or self._may_continue_a_type(index + 1)):
                         brackets |= {start - 1, start, index}
         return signs, brackets
+
+    def _is_prefix(self, index: int) -> bool:
+        """Whether the token may be a prefix operator, which binds less tightly than `::`: `+a::t` is `+(a::t)`."""
+        first = self.sql[self.tokens[index].start]
+        return not (first.isalnum() or first in _BEGIN_A_VALUE) or self.tokens[index].text.lower() in _PREFIX_WORDS
 
     def _may_continue_a_type(self, index: int) -> bool:
         """Whether the token, which stands behind a type in brackets, would be read as part of the type without them."""
@@ -202,7 +215,7 @@ def without_comments(sql: str, tokens: list[Token]) -> str:
     for token in tokens:
         gap = sql[written : token.start]
         pieces += (
-            gap if gap.isspace() else "".join(each if each.isspace() else " " for each in gap),
+            gap if gap.isspace() else "".join(each if each in _SPACES else " " for each in gap),
             sql[token.start : token.end + 1],
         )
         written = token.end + 1
@@ -230,7 +243,12 @@ def nesting(tokens: list[Token]) -> int:
     return deepest
 
 
-def touches_odd_space(sql: str, token: Token) -> bool:
-    """A white space beyond ASCII is next to the token: it parts words for the parser, and is a letter on Postgres."""
-    around = sql[max(0, token.start - 1) : token.start] + sql[token.end + 1 : token.end + 2]
-    return not around.isascii() and any(each.isspace() for each in around if not each.isascii())
+def has_odd_space(sql: str, tokens: list[Token]) -> bool:
+    """A character other than SQL's own white space stands between two tokens, outside comments.
+
+    It parts words for the parser. On Postgres and Redshift it is a letter: alone it is a name, and an alias.
+    """
+    starts = [0, *(token.end + 1 for token in tokens)]
+    ends = [*(token.start for token in tokens), len(sql)]
+    gaps = (sql[start:end] for start, end in zip(starts, ends, strict=True))
+    return any(_ODD_SPACE.search(_COMMENT.sub(" ", gap)) for gap in gaps if gap.strip(" \n"))

@@ -70,7 +70,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "DBTSTATE_BUILD_ON", "--build-on", "decisions.build_on", "configs", parsers.build_on, "CHANGES",
         "what rebuilds a node whose SQL and data are unchanged: configs (a changed config, which may be a hook), "
-        "configs+macros (also a changed macro that the node calls), ignore (neither)",
+        "configs+macros (also a macro that the node's code calls, but none of its materialization), ignore (neither)",
     ),
     Setting(
         "DBTSTATE_MISSING_EVIDENCE", "--missing-evidence", "decisions.missing_evidence", "build", parsers.missing_evidence,

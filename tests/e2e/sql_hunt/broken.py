@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from tests.domain import coding
 
+from dbt_state_oss.domain import canonical
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.wording import Wording
 
@@ -37,9 +38,27 @@ def words_never_count(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Wording, "words", lambda wording, spans: iter(()))
 
 
+def odd_spaces_are_blanks(patch: pytest.MonkeyPatch) -> None:
+    """A space beyond ASCII parts words, as the parser takes it, though to PostgreSQL it is a letter."""
+    patch.setattr(canonical, "has_odd_space", lambda sql, tokens: False)
+
+
+def prefixes_bind_first(patch: pytest.MonkeyPatch) -> None:
+    """`cast(+a as t)` is `+a::t`."""
+    patch.setattr(Wording, "_is_prefix", lambda wording, index: False)
+
+
 BROKEN: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
     way.__name__.replace("_", "-"): way
-    for way in (as_never_counts, quotes_never_count, types_have_the_parsers_names, nvl_is_built_in, words_never_count)
+    for way in (
+        as_never_counts,
+        quotes_never_count,
+        types_have_the_parsers_names,
+        nvl_is_built_in,
+        words_never_count,
+        odd_spaces_are_blanks,
+        prefixes_bind_first,
+    )
 }
 
 

@@ -83,6 +83,7 @@ _ALIASES = (
     "at_",
     "date",
 )
+_SIGNS = ("- ", "-", "+", "+ ", "@", "@ ", "~", "- +")
 _INTERVALS = ("'5'", "'1 day 03:04:05'", "'1-2'", "'1 2:03'", "'90'", "'1 month 2 days'")
 _UNITS = (
     "",
@@ -143,7 +144,7 @@ def _integer(random: Random, depth: int) -> str:
             f"{one} {random.choice('+-*%#&|')} {other}",
             f"{random.choice(_OF_TWO)}({one}, {other})",
             f"case when {_condition(random)} then {one} else {other} end",
-            f"- {one}",
+            f"{random.choice(_SIGNS)}{one}",
             f"({one})",
             f"{one}::int",
             f"cast({one} as integer)",
@@ -179,6 +180,8 @@ def _interval(random: Random, depth: int) -> str:
 def _cast(random: Random, depth: int) -> str:
     make, kinds = random.choice(((_integer, _NUMBERS), (_integer, _STRINGS), (_text, _STRINGS)))
     value, kind = make(random, max(0, depth - 1)), random.choice(kinds)
+    if make is _integer and random.random() < 0.3:
+        value = f"{random.choice(_SIGNS)}{value}"
     return random.choice(
         (f"{value}::{kind}", f"cast({value} as {kind})", f"({value})::{kind}", f"{value}::{kind}::text")
     )

@@ -97,7 +97,14 @@ _GAPS = (
     " /*+ hint */ ",
     "\u00a0",
     "\u2028",
+    " \u00a0 ",
+    " \u2003 ",
+    " \u3000\n",
+    " \x85 ",
+    " /* \u00a0 */ ",
 )
+_PREFIXES = ("+", "-", "@", "~", "|/", "not")
+"""Operators that stand before a value, with a blank or without."""
 
 Pieces = list[str]
 Mutation = Callable[[Pieces, Random], Pieces]
@@ -172,11 +179,41 @@ def swap_synonym(pieces: Pieces, random: Random) -> Pieces:
 
 
 def turn_cast(pieces: Pieces, random: Random) -> Pieces:
-    """Write `x::t` as `cast(x as t)`, for one word on either side."""
+    """Write `x::t` as `cast(x as t)`, for one word on either side; a prefix operator goes along or not."""
     place = _any(pieces, random, lambda piece: piece == "::")
     if place is None or not 0 < place < len(pieces) - 1:
         return pieces
-    return [*pieces[: place - 1], "cast(", pieces[place - 1], " as ", pieces[place + 1], ")", *pieces[place + 2 :]]
+    start, end = place - 1, place + 2
+    if random.random() < 0.5:
+        while start and (_is_blank(pieces[start - 1]) or pieces[start - 1] in _PREFIXES):
+            start -= 1
+    if pieces[end : end + 1] == ["("] and ")" in pieces[end:]:
+        end = pieces.index(")", end) + 1
+    return [*pieces[:start], " cast(", *pieces[start:place], " as ", *pieces[place + 1 : end], ")", *pieces[end:]]
+
+
+def turn_cast_back(pieces: Pieces, random: Random) -> Pieces:
+    """Write `cast(x as t)` as `x::t`, whatever x is."""
+    place = _any(pieces, random, lambda piece: piece.lower() == "cast")
+    if place is None or pieces[place + 1 : place + 2] != ["("]:
+        return pieces
+    depth, named = 1, None
+    for end in range(place + 2, len(pieces)):
+        depth += {"(": 1, ")": -1}.get(pieces[end], 0)
+        if depth == 1 and pieces[end].lower() == "as":
+            named = end
+        if depth == 0 and named is not None:
+            value, kind = "".join(pieces[place + 2 : named]), "".join(pieces[named + 1 : end])
+            return [*pieces[:place], value.rstrip(), "::", kind.lstrip(), *pieces[end + 1 :]]
+    return pieces
+
+
+def insert_prefix(pieces: Pieces, random: Random) -> Pieces:
+    """Put a prefix operator before a word or a number."""
+    place = _any(pieces, random, lambda piece: piece[0].isalnum() or piece[0] in '_"')
+    if place is None:
+        return pieces
+    return [*pieces[:place], f"{random.choice(_PREFIXES)}{random.choice(('', ' '))}", *pieces[place:]]
 
 
 def drop_token(pieces: Pieces, random: Random) -> Pieces:
@@ -228,6 +265,10 @@ MUTATIONS: tuple[Mutation, ...] = (
     swap_synonym,
     swap_synonym,
     turn_cast,
+    turn_cast,
+    turn_cast_back,
+    turn_cast_back,
+    insert_prefix,
     drop_token,
     double_token,
     swap_tokens,

@@ -29,7 +29,10 @@ BIGQUERY = Dialect(
         ),
         left_behind=frozenset({"grants", "__persisted_docs_hash"}),
     ),
+    row_functions=frozenset({"unnest"}),
     date_functions=frozenset({"current_date"}),
+    # `SELECT WITH DIFFERENTIAL_PRIVACY` adds noise; `ANONYMIZATION` is its older name.
+    volatile_words=frozenset({"anonymization", "differential_privacy"}),
     volatile_functions=function_names("""
         current_datetime current_time current_timestamp
         generate_uuid rand

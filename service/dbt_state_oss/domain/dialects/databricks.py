@@ -28,6 +28,11 @@ DATABRICKS = Dialect(
         ("CREATE OR REPLACE TABLE {target} SHALLOW CLONE {source}",),
         left_behind=frozenset({"grants", "databricks_tags", "__persisted_docs_hash"}),
     ),
+    row_functions=function_names("""
+        explode explode_outer inline inline_outer json_tuple posexplode posexplode_outer range stack variant_explode
+        variant_explode_outer
+        """),
+    times_mean_today=True,
     date_functions=frozenset({"curdate", "current_date"}),
     date_literals=frozenset({"today", "tomorrow", "yesterday"}),
     volatile_literals=frozenset({"now"}),

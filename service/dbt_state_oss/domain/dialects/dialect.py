@@ -98,6 +98,14 @@ class Dialect:
     """A table without rows has no epoch, like one that is not there."""
     copying: Copying | None = field(default=None, compare=False)
     """How a table is copied (rule C6); None where no way is known."""
+    row_functions: frozenset[str] = field(default=frozenset({"json_table", "unnest", "xmltable"}), compare=False)
+    """Built-in functions that make rows of their arguments alone in a FROM (rule F3)."""
+    reading_functions: tuple[str, ...] = field(default=(), compare=False)
+    """What the names of functions begin with that read a relation or a file which a text names, wherever they are called."""
+    views_name_all_schemas: bool = field(default=False, compare=False)
+    """A view's definition is what the warehouse makes of its parsed form: a name without a schema is in the default one."""
+    times_mean_today: bool = field(default=False, compare=False)
+    """A literal of a time alone, cast to a moment, is a time of today."""
     date_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Functions whose value changes once a day (rule L9)."""
     volatile_functions: frozenset[str] = field(default=frozenset(), compare=False)
@@ -106,6 +114,8 @@ class Dialect:
     """Those of the volatile ones that tell of who asks from where: one answer in a session, another in another target."""
     bare_functions: frozenset[str] = field(default=frozenset(), compare=False)
     """Those of the two sets above that are called without parentheses too."""
+    volatile_words: frozenset[str] = field(default=frozenset(), compare=False)
+    """Words that make a query volatile wherever they stand as clauses or names of arguments (rule L9)."""
     date_literals: frozenset[str] = field(default=frozenset(), compare=False)
     """Texts of literals that a cast turns into a moment relative to today, in lower case (Postgres's 'yesterday')."""
     volatile_literals: frozenset[str] = field(default=frozenset(), compare=False)
@@ -147,6 +157,10 @@ class Dialect:
     def has_volatile_prefix(self, name: str) -> bool:
         """Whether a function's name, in lower case, is of a family of volatile ones."""
         return name.startswith(self.volatile_prefixes) and name not in self.stable_functions
+
+    def reads_by_text(self, name: str) -> bool:
+        """Whether a function of this name, in lower case, reads a relation or a file that a text names (rule F3)."""
+        return name.startswith(self.reading_functions)
 
     def folded(self, name: str, rule: CaseRule) -> str:
         """`name` in the letter case that `rule` gives it."""

@@ -17,6 +17,30 @@ POSTGRES = Dialect(
     reuses_stored_failures=False,
     word_case=CaseRule.LOWER,
     copying=POSTGRES_COPYING,
+    row_functions=function_names("""
+        generate_series generate_subscripts json_array_elements json_array_elements_text json_each json_each_text
+        json_object_keys json_populate_record json_populate_recordset json_table json_to_record json_to_recordset
+        jsonb_array_elements jsonb_array_elements_text jsonb_each jsonb_each_text jsonb_object_keys jsonb_path_query
+        jsonb_populate_record jsonb_populate_recordset jsonb_to_record jsonb_to_recordset regexp_matches
+        regexp_split_to_table string_to_table unnest xmltable
+        """),
+    reading_functions=(
+        "connectby",
+        "crosstab",
+        "cursor_to_xml",
+        "database_to_xml",
+        "dblink",
+        "pg_ls_",
+        "pg_read_",
+        "pg_stat_file",
+        "query_to_xml",
+        "schema_to_xml",
+        "table_to_xml",
+        "ts_rewrite",
+        "ts_stat",
+        "xpath_table",
+    ),
+    views_name_all_schemas=True,
     # `age` with one argument counts from today's midnight.
     date_functions=frozenset({"current_date", "age"}),
     date_literals=frozenset({"today", "tomorrow", "yesterday"}),
@@ -34,7 +58,7 @@ POSTGRES = Dialect(
         getpgusername has_any_column_privilege has_column_privilege has_database_privilege has_foreign_data_wrapper_privilege
         has_function_privilege has_language_privilege has_largeobject_privilege has_parameter_privilege has_schema_privilege
         has_sequence_privilege has_server_privilege has_table_privilege has_tablespace_privilege has_type_privilege
-        currtid2 mxid_age row_security_active
+        currtid2 get_current_ts_config mxid_age row_security_active
         txid_current txid_current_if_assigned txid_current_snapshot txid_status
         amvalidate col_description format_type obj_description shobj_description
         brin_desummarize_range brin_summarize_new_values brin_summarize_range gin_clean_pending_list
@@ -69,7 +93,13 @@ POSTGRES = Dialect(
         getpgusername has_any_column_privilege has_column_privilege has_database_privilege has_foreign_data_wrapper_privilege
         has_function_privilege has_language_privilege has_largeobject_privilege has_parameter_privilege has_schema_privilege
         has_sequence_privilege has_server_privilege has_table_privilege has_tablespace_privilege has_type_privilege pg_has_role
-        row_security_active
+        row_security_active get_current_ts_config pg_collation_is_visible pg_conversion_is_visible pg_function_is_visible
+        pg_opclass_is_visible pg_operator_is_visible pg_opfamily_is_visible pg_statistics_obj_is_visible pg_table_is_visible
+        pg_ts_config_is_visible pg_ts_dict_is_visible pg_ts_parser_is_visible pg_ts_template_is_visible pg_type_is_visible
+        pg_my_temp_schema
+        regclass regcollation regnamespace regoper regoperator regproc regprocedure regrole regtype
+        to_regclass to_regcollation to_regnamespace to_regoper to_regoperator to_regproc to_regprocedure to_regrole to_regtype
+        to_regtypemod
         """),
     bare_functions=function_names("""
         current_catalog current_date current_role current_schema current_time current_timestamp current_user localtime

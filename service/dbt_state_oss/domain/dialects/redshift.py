@@ -27,6 +27,8 @@ REDSHIFT = Dialect(
         ),
         left_behind=frozenset({"grants", "__persisted_docs_hash"}),
     ),
+    row_functions=function_names("generate_series unnest"),
+    views_name_all_schemas=True,
     date_functions=frozenset({"age", "current_date"}),
     date_literals=frozenset({"today", "tomorrow", "yesterday"}),
     volatile_literals=frozenset({"now"}),
@@ -50,7 +52,9 @@ REDSHIFT = Dialect(
         current_aws_account current_catalog current_database current_namespace current_role current_schema current_schemas
         current_session_arn current_setting current_user current_user_id default_iam_role session_user user user_is_member_of
         role_is_member_of has_assumerole_privilege has_database_privilege has_schema_privilege has_table_privilege
-        pg_backend_pid pg_get_session_roles
+        pg_backend_pid pg_get_session_roles pg_function_is_visible pg_opclass_is_visible pg_operator_is_visible
+        pg_table_is_visible pg_type_is_visible pg_my_temp_schema
+        regclass regoper regoperator regproc regprocedure regtype
         """),
     bare_functions=function_names("""
         current_aws_account current_catalog current_date current_namespace current_role current_schema

@@ -23,7 +23,10 @@ SNOWFLAKE = Dialect(
         ("CREATE OR REPLACE {table_type} {target} CLONE {source} COPY GRANTS",),
         table_types=frozenset({"TABLE", "TRANSIENT TABLE", "ICEBERG TABLE"}),
     ),
+    row_functions=function_names("flatten generator split_to_table strtok_split_to_table"),
     date_functions=frozenset({"current_date"}),
+    # `generator(timelimit => 5)` makes as many rows as fit into the time.
+    volatile_words=frozenset({"timelimit"}),
     volatile_functions=function_names("""
         current_time current_timestamp getdate localtime localtimestamp sysdate systimestamp
         random randstr seq1 seq2 seq4 seq8 uuid_string
