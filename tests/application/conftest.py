@@ -15,10 +15,10 @@ from dbt_state_oss.application.policy import Policy
 from dbt_state_oss.application.ports import KeyRing, ObjectStore
 from dbt_state_oss.domain.cloning import CloneTargets
 from dbt_state_oss.domain.decision import MissingEvidence
-from dbt_state_oss.domain.fingerprint import Fingerprint
-from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
-from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint
+from dbt_state_oss.domain.sql.fingerprinting import fallback_fingerprint, fingerprint
+from dbt_state_oss.domain.sql.kept_sql import StoreSql
 from dbt_state_oss.domain.submission import Code
 from dbt_state_oss.stores.memory import MemoryStore
 

@@ -16,8 +16,8 @@ from structlog.testing import capture_logs
 from tests.domain.coding import code
 
 from dbt_state_oss.application.parsing import ParsingLimits, WorkerProcesses
-from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind
-from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind
+from dbt_state_oss.domain.sql.fingerprinting import fallback_fingerprint, fingerprint
 
 pytestmark = pytest.mark.process
 

@@ -13,7 +13,7 @@ from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.journal import Journal
 from dbt_state_oss.application.ports import Version
 from dbt_state_oss.application.retention import Retention, day_of
-from dbt_state_oss.domain.kept_sql import StoreSql
+from dbt_state_oss.domain.sql.kept_sql import StoreSql
 from dbt_state_oss.stores.memory import MemoryStore
 
 CALLER = Caller("default", "a" * 32)

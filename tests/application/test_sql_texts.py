@@ -11,7 +11,7 @@ from tests.application.test_lifecycle import BUILT_ONCE, MISSING, OUTCOME, SQL, 
 
 from dbt_state_oss.application.ports import Document
 from dbt_state_oss.application.submit import Answer
-from dbt_state_oss.domain.kept_sql import StoreSql
+from dbt_state_oss.domain.sql.kept_sql import StoreSql
 from dbt_state_oss.stores.memory import MemoryStore
 
 CHANGED = replace(BUILT_ONCE, code=code(f"{SQL} where o.note = 'secret'"))

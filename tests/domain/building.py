@@ -8,9 +8,9 @@ from typing import Any
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.draft import draft_execution
-from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot
 from dbt_state_oss.domain.history import Execution, History
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind, Slot
 from dbt_state_oss.domain.submission import Code, ExecutionType, Node, NodeHashes, Submission, TargetKey
 
 MART = Relation('"shop"."prod"."mart"')

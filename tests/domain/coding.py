@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dbt_state_oss.domain.dialects import dialect_named
-from dbt_state_oss.domain.fingerprint import Fingerprint
-from dbt_state_oss.domain.fingerprinting import fingerprint
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint
+from dbt_state_oss.domain.sql.fingerprinting import fingerprint
 from dbt_state_oss.domain.submission import Code, ViewDefinition
 
 

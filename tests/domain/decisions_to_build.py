@@ -41,10 +41,10 @@ from tests.domain.varying import (
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn, MissingEvidence, RejectionReason
 from dbt_state_oss.domain.dialects import dialect_named
-from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, Volatility
 from dbt_state_oss.domain.history import CloneOrigin
 from dbt_state_oss.domain.node_patterns import NodePatterns
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind, Slot, Volatility
 from dbt_state_oss.domain.submission import Code, ExecutionType, StaleUpstreamPolicy
 
 NOTHING = (RejectionReason.NO_SUITABLE_MATCH_FOUND, RejectionReason.NO_SUITABLE_MATCH_FOUND)

@@ -36,8 +36,8 @@ from tests.domain.varying import (
 
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decision import BuildOn
-from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, Volatility
 from dbt_state_oss.domain.history import DataTestResults, Input
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind, Slot, Volatility
 from dbt_state_oss.domain.submission import ExecutionType, StaleUpstreamPolicy
 
 

@@ -12,9 +12,9 @@ from tests.domain.coding import code
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.data_identity import columns_identity_at
 from dbt_state_oss.domain.draft import draft_execution
-from dbt_state_oss.domain.fingerprinting import fingerprint
 from dbt_state_oss.domain.history import DataTestResults, Execution, History
 from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.sql.fingerprinting import fingerprint
 from dbt_state_oss.domain.submission import ExecutionType, NodeHashes
 
 EPOCH = 7

@@ -43,11 +43,11 @@ from dbt_state_oss.domain.decision import Build, Clone, RejectionReason
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.extras import canonical_extras
-from dbt_state_oss.domain.fingerprint import Volatility, seed_fingerprint
 from dbt_state_oss.domain.history import CloneOrigin, Execution, History, Input
 from dbt_state_oss.domain.node_patterns import NodePatterns
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.rules import RULES
+from dbt_state_oss.domain.sql.fingerprint import Volatility, seed_fingerprint
 from dbt_state_oss.domain.submission import (
     CloneTerms,
     Code,

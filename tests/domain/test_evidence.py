@@ -25,8 +25,8 @@ from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.explanation import Badge
-from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot
 from dbt_state_oss.domain.history import Execution, History, Input
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind, Slot
 from dbt_state_oss.domain.submission import SeedValues
 
 PARTS = ("11111111 columns", "22222222 WHERE", "33333333 the view v")

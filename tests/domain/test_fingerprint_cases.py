@@ -9,8 +9,8 @@ from typing import TypedDict
 import pytest
 
 from dbt_state_oss.domain.dialects import dialect_named
-from dbt_state_oss.domain.fingerprint import FingerprintKind
-from dbt_state_oss.domain.fingerprinting import fingerprint
+from dbt_state_oss.domain.sql.fingerprint import FingerprintKind
+from dbt_state_oss.domain.sql.fingerprinting import fingerprint
 from dbt_state_oss.domain.submission import Code
 
 DIALECTS = {"postgres", "redshift", "snowflake", "bigquery", "databricks"}

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.domain.coding import code, made
 
-from dbt_state_oss.domain.canonical import DEEPEST_NESTING
-from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Volatility, raw_digest
-from dbt_state_oss.domain.fingerprinting import LONGEST_PARSED, fallback_fingerprint, fingerprint
+from dbt_state_oss.domain.sql.canonical import DEEPEST_NESTING
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind, Volatility, raw_digest
+from dbt_state_oss.domain.sql.fingerprinting import LONGEST_PARSED, fallback_fingerprint, fingerprint
 from dbt_state_oss.domain.submission import LONGEST_SCANNED
 
 WAREHOUSES = ["postgres", "redshift", "snowflake", "bigquery", "databricks"]

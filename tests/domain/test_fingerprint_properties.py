@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tests.domain.coding import code, made
 
 from dbt_state_oss.domain.dialects import dialect_named
-from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, raw_digest, seed_fingerprint
-from dbt_state_oss.domain.fingerprinting import fingerprint
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind, raw_digest, seed_fingerprint
+from dbt_state_oss.domain.sql.fingerprinting import fingerprint
 from dbt_state_oss.domain.submission import Code, SeedValues
 
 WAREHOUSES = ["postgres", "redshift", "snowflake", "bigquery", "databricks"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.domain.coding import leaves, made
 
-from dbt_state_oss.domain.fingerprint import FingerprintKind
+from dbt_state_oss.domain.sql.fingerprint import FingerprintKind
 
 READS = {
     "tables in order of first appearance": (

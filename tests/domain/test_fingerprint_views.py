@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from tests.domain.coding import code, leaves, made
 
-from dbt_state_oss.domain.fingerprint import FingerprintKind, raw_digest
-from dbt_state_oss.domain.fingerprinting import fingerprint
+from dbt_state_oss.domain.sql.fingerprint import FingerprintKind, raw_digest
+from dbt_state_oss.domain.sql.fingerprinting import fingerprint
 
 QUERY = "select v.a from s.v as v"
 SELECT = "select t.a, t.b from raw.t as t"

@@ -6,8 +6,8 @@ import pytest
 from tests.domain.coding import code, made
 
 from dbt_state_oss.domain.dialects import dialect_named
-from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
-from dbt_state_oss.domain.fingerprinting import fallback_fingerprint
+from dbt_state_oss.domain.sql.fingerprint import FingerprintKind, Volatility
+from dbt_state_oss.domain.sql.fingerprinting import fallback_fingerprint
 
 VOLATILE = [
     ("postgres", "select now() from s.t"),

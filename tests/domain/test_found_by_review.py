@@ -13,8 +13,8 @@ from tests.domain.varying import CHANGED, as_view, on
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.decision import Build, Skip
-from dbt_state_oss.domain.fingerprint import Volatility
 from dbt_state_oss.domain.history import History
+from dbt_state_oss.domain.sql.fingerprint import Volatility
 from dbt_state_oss.domain.submission import ExecutionType
 
 DIFFERENT: dict[str, tuple[list[str], str, str]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.domain.coding import made
 
-from dbt_state_oss.domain.item_order import same_in_another_order
+from dbt_state_oss.domain.sql.item_order import same_in_another_order
 
 REORDERED = {
     "columns": ("select a, b, 'x' as c from s.t", "select 'x' as c, b, a from s.t"),

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from dbt_state_oss.domain.clauses import differing
 from dbt_state_oss.domain.dialects import dialect_named
-from dbt_state_oss.domain.fingerprinting import fingerprint
-from dbt_state_oss.domain.item_order import ORDER_PARTS
-from dbt_state_oss.domain.kept_sql import MOST_DIFFERENCES, SqlText, StoreSql, differences, sql_text
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.clauses import differing
+from dbt_state_oss.domain.sql.fingerprinting import fingerprint
+from dbt_state_oss.domain.sql.item_order import ORDER_PARTS
+from dbt_state_oss.domain.sql.kept_sql import MOST_DIFFERENCES, SqlText, StoreSql, differences, sql_text
 from dbt_state_oss.domain.submission import Code, ViewDefinition
 
 VIEW = Relation('"shop"."prod"."v"')
@@ -83,7 +83,7 @@ def test_the_size_of_a_type_is_no_data() -> None:
 
 def test_a_clause_that_cannot_be_written_costs_its_digest_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     known = fingerprint(code("select 1"))
-    monkeypatch.setattr("dbt_state_oss.domain.clauses.masked", lambda tree: 1 / 0)
+    monkeypatch.setattr("dbt_state_oss.domain.sql.clauses.masked", lambda tree: 1 / 0)
     made = fingerprint(code("select 1"))
     assert made == known
     assert (bool(known.parts), made.parts) == (True, ())

@@ -13,9 +13,9 @@ from dbt_state_oss.application.keys import execution_id, target_key, target_key_
 from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.decision import Build, Skip
 from dbt_state_oss.domain.dialects import EpochClock, dialect_named
-from dbt_state_oss.domain.fingerprint import Slot
 from dbt_state_oss.domain.history import HISTORY_LENGTH, Execution, History
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.fingerprint import Slot
 from dbt_state_oss.domain.submission import StaleUpstreamPolicy, TargetKey
 
 NAMES = st.text(min_size=1, max_size=12)

@@ -9,8 +9,8 @@ from tests.domain.building import CASE, T0, asked
 
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.draft import draft_execution
-from dbt_state_oss.domain.fingerprint import Volatility
-from dbt_state_oss.domain.side_sql import (
+from dbt_state_oss.domain.sql.fingerprint import Volatility
+from dbt_state_oss.domain.sql.side_sql import (
     asks_session_beside_its_query,
     reads_beside_its_query,
     volatility_beside_its_query,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dbt_state_oss.domain.dialects import dialect_named
-from dbt_state_oss.domain.fingerprint import FingerprintKind
-from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.fingerprint import FingerprintKind
+from dbt_state_oss.domain.sql.fingerprinting import fallback_fingerprint, fingerprint
 from dbt_state_oss.domain.submission import Code, ViewDefinition
 
 UNSEEN = [

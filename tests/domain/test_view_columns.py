@@ -13,7 +13,7 @@ from tests.domain.parents import content_read, parent
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.decision import Skip
-from dbt_state_oss.domain.fingerprinting import fingerprint
+from dbt_state_oss.domain.sql.fingerprinting import fingerprint
 from dbt_state_oss.domain.submission import ExecutionType
 
 BEFORE = " SELECT orders.id,\n    orders.amount\n   FROM raw.orders;"

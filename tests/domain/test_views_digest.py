@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dbt_state_oss.domain.dialects import dialect_named
-from dbt_state_oss.domain.fingerprinting import fallback_fingerprint, fingerprint
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.fingerprinting import fallback_fingerprint, fingerprint
 from dbt_state_oss.domain.submission import Code, ViewDefinition
 
 POSTGRES = dialect_named("postgres")

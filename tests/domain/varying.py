@@ -22,9 +22,9 @@ from tests.domain.building import (
 
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.dialects import dialect_named
-from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot
 from dbt_state_oss.domain.history import DataTestResults, Execution, History, Input
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind, Slot
 from dbt_state_oss.domain.submission import Code, ExecutionType, TargetKey
 
 SAME = built_before()

@@ -19,8 +19,8 @@ from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.tickets import shared_key_ring
 from dbt_state_oss.clock import SystemClock
 from dbt_state_oss.domain.decide import decide
-from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.history import HISTORY_LENGTH, DataTestResults, Execution, Logic
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.submission import ExecutionType, NodeHashes, TargetKey
 from dbt_state_oss.stores.database import FILE_NAME
 from dbt_state_oss.stores.local import LocalStore

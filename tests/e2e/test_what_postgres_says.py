@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.e2e.postgres import PostgresServer
 
 from dbt_state_oss.domain.dialects.postgres import POSTGRES
-from dbt_state_oss.domain.grammar_words import GRAMMAR_WORDS
+from dbt_state_oss.domain.sql.grammar_words import GRAMMAR_WORDS
 
 CALLABLE = """
     select distinct proname from pg_proc

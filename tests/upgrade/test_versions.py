@@ -18,7 +18,7 @@ from tests.cli.questions import BUILT_AT, TOTALS, build, table_model
 from tests.emulators.running import Emulators
 from tests.upgrade.previous import ARCHIVE, ARCHIVE_FINGERPRINTS, COMMIT, fingerprint_version, previous_server
 
-from dbt_state_oss.domain.fingerprint import FINGERPRINT_VERSION
+from dbt_state_oss.domain.sql.fingerprint import FINGERPRINT_VERSION
 
 Start = Callable[[], AbstractContextManager[Serving]]
 

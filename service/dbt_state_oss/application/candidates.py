@@ -16,10 +16,10 @@ from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.cloning import Candidate, is_source_of_clones
-from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.history import Execution, Logic
 from dbt_state_oss.domain.lineage import logic_parts
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.fingerprint import digest_of
 from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.errors import StoreError
 

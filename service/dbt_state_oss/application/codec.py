@@ -14,8 +14,8 @@ import msgspec
 
 from dbt_state_oss.domain.explanation import ExplainLine
 from dbt_state_oss.domain.history import Execution
-from dbt_state_oss.domain.kept_sql import SqlText
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.kept_sql import SqlText
 from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.errors import DbtStateError
 

@@ -49,8 +49,8 @@ from dbt_state_oss.application.update_metadata import UpdateMetadata
 from dbt_state_oss.application.upstream_changes import UpstreamChanges
 from dbt_state_oss.domain.clone import CloneOrder, CloneRefusal
 from dbt_state_oss.domain.explanation import ExplainLine
-from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.kept_sql import StoreSql
 from dbt_state_oss.domain.standing import Standing
 from dbt_state_oss.domain.submission import Submission, TargetKey
 

@@ -15,13 +15,13 @@ from dbt_state_oss.application.policy import Policy
 from dbt_state_oss.application.ports import Workers
 from dbt_state_oss.domain.case import Case, as_read
 from dbt_state_oss.domain.extras import canonical_extras
-from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest, seed_fingerprint
-from dbt_state_oss.domain.fingerprinting import unread_fingerprint
 from dbt_state_oss.domain.freshness import sighting_matters
 from dbt_state_oss.domain.history import History
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.reported import needs_thresholds
 from dbt_state_oss.domain.rules import upstream_matters
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, raw_digest, seed_fingerprint
+from dbt_state_oss.domain.sql.fingerprinting import unread_fingerprint
 from dbt_state_oss.domain.submission import SeedValues, Submission
 
 

@@ -9,7 +9,7 @@ import re
 from functools import lru_cache
 from hashlib import blake2b
 
-from dbt_state_oss.domain.kept_sql import StoreSql
+from dbt_state_oss.domain.sql.kept_sql import StoreSql
 from dbt_state_oss.domain.submission import TargetKey
 
 SERVER_PREFIX = "_server/"

@@ -7,7 +7,7 @@ import os
 import sys
 
 from dbt_state_oss.domain.dialects import dialect_named
-from dbt_state_oss.domain.fingerprinting import fingerprint
+from dbt_state_oss.domain.sql.fingerprinting import fingerprint
 from dbt_state_oss.domain.submission import Code
 
 _RECURSION_LIMIT = 10_000

@@ -19,8 +19,8 @@ from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from dbt_state_oss.application.large import by_size
 from dbt_state_oss.application.parse_worker import prepare_worker
-from dbt_state_oss.domain.fingerprint import Fingerprint, raw_digest
-from dbt_state_oss.domain.fingerprinting import (
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, raw_digest
+from dbt_state_oss.domain.sql.fingerprinting import (
     fallback_fingerprint,
     fingerprint,
     unread_fingerprint,

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import NewType, ParamSpec, Protocol, TypeVar
 
-from dbt_state_oss.domain.fingerprint import Fingerprint
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint
 from dbt_state_oss.domain.submission import Code
 
 P = ParamSpec("P")

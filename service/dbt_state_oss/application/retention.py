@@ -12,7 +12,7 @@ import structlog
 from dbt_state_oss.application.keys import journal_day_of, journal_prefix, texts_prefix
 from dbt_state_oss.application.ports import Clock, Document, ObjectStore
 from dbt_state_oss.application.side_by_side import side_by_side
-from dbt_state_oss.domain.kept_sql import StoreSql
+from dbt_state_oss.domain.sql.kept_sql import StoreSql
 from dbt_state_oss.errors import Conflict, StoreError
 
 MOST_DELETED = 200

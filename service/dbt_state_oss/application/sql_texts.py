@@ -17,8 +17,8 @@ from dbt_state_oss.application.documents import DocumentCache
 from dbt_state_oss.application.keys import texts_key
 from dbt_state_oss.application.ports import ObjectStore, Workers
 from dbt_state_oss.domain.case import Case
-from dbt_state_oss.domain.kept_sql import SqlText, StoreSql, differences, sql_text
 from dbt_state_oss.domain.lineage import logic_name
+from dbt_state_oss.domain.sql.kept_sql import SqlText, StoreSql, differences, sql_text
 from dbt_state_oss.domain.submission import Code, TargetKey
 from dbt_state_oss.errors import StoreError
 

@@ -12,8 +12,8 @@ from dbt_state_oss.application.policy import Policy
 from dbt_state_oss.application.ports import Workers
 from dbt_state_oss.application.tickets import new_key_ring
 from dbt_state_oss.clock import SystemClock
-from dbt_state_oss.domain.fingerprint import Fingerprint
-from dbt_state_oss.domain.fingerprinting import fingerprint
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint
+from dbt_state_oss.domain.sql.fingerprinting import fingerprint
 from dbt_state_oss.domain.submission import Code
 from dbt_state_oss.opening import open_store
 from dbt_state_oss.settings import StoreSettings

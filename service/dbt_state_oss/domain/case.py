@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from dbt_state_oss.domain.columns import ColumnReads, name_digest
 from dbt_state_oss.domain.data_identity import columns_identity_at, columns_of, identity_at
 from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
 from dbt_state_oss.domain.dialects import Dialect, EpochClock
-from dbt_state_oss.domain.fingerprint import Fingerprint, Volatility
 from dbt_state_oss.domain.history import Execution, History, Input, Logic
 from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import latest_lineage, lineage_at
 from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.reported import unreported
-from dbt_state_oss.domain.side_sql import (
+from dbt_state_oss.domain.sql.columns import ColumnReads, name_digest
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, Volatility
+from dbt_state_oss.domain.sql.side_sql import (
     asks_session_beside_its_query,
     reads_beside_its_query,
     volatility_beside_its_query,
 )
+from dbt_state_oss.domain.sql.volatility import most_volatile
 from dbt_state_oss.domain.stamps import input_stamped_from
 from dbt_state_oss.domain.submission import Code, ExecutionType, Submission
-from dbt_state_oss.domain.volatility import most_volatile
 
 _MARKS_OF_PART = ("_dbt_limit_subq_", "_dbt_et_filter_subq_", "where false limit 0)")
 

@@ -9,9 +9,9 @@ from dbt_state_oss.domain.data_identity import identity_at
 from dbt_state_oss.domain.decision import RejectionReason
 from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.extras import canonical_extras
-from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, CloneOrigin, Execution, History, Logic
 from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.stamps import stamped_from
 from dbt_state_oss.domain.submission import CloneTerms, ExecutionType, Node, TargetKey
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from dbt_state_oss.domain.columns import ColumnReads
 from dbt_state_oss.domain.dialects import EpochClock, dialect_named
-from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.history import Execution, History, Input, Logic
 from dbt_state_oss.domain.lineage import in_slot_order, logic_parts, rest_of_logic
 from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.sql.columns import ColumnReads
+from dbt_state_oss.domain.sql.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.submission import ExecutionType, Node
 
 _SAYS_NOTHING_OF_ROWS = frozenset({"__persisted_docs_hash"})

@@ -8,12 +8,12 @@ from dataclasses import replace
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.data_identity import identity_of
 from dbt_state_oss.domain.dialects import EpochClock
-from dbt_state_oss.domain.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.freshness import doubted
 from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input, believed
 from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import lineage_of
 from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.sql.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.stamps import stamped_from
 from dbt_state_oss.domain.submission import MOST_RELATIONS, ExecutionType
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dbt_state_oss.domain.case import Case
-from dbt_state_oss.domain.clauses import differing
 from dbt_state_oss.domain.explanation import ExplainLine, Marker, moment_text
 from dbt_state_oss.domain.extras import without_defaults
-from dbt_state_oss.domain.fingerprint import FingerprintKind
 from dbt_state_oss.domain.history import Execution
-from dbt_state_oss.domain.item_order import same_in_another_order
 from dbt_state_oss.domain.relation import Epoch
+from dbt_state_oss.domain.sql.clauses import differing
+from dbt_state_oss.domain.sql.fingerprint import FingerprintKind
+from dbt_state_oss.domain.sql.item_order import same_in_another_order
 
 _VIEW = "the view "
 _REORDERED = "it holds the same columns, branches of unions and common table expressions in another order"

@@ -8,7 +8,7 @@ from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
-from dbt_state_oss.domain.fingerprint import digest_of
+from dbt_state_oss.domain.sql.fingerprint import digest_of
 
 _DIGEST_BYTES = 16
 _REMEMBERED = 4096

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from dbt_state_oss.domain.dialects import EpochClock, dialect_named
-from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.submission import ExecutionType, NodeHashes
 
 UNKNOWN_LINEAGE = "unknown"

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from dbt_state_oss.domain.dialects import EpochClock
-from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, History, Input, Logic
 from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.sql.fingerprint import digest_of
 from dbt_state_oss.domain.submission import NodeHashes
 
 

@@ -16,13 +16,13 @@ from dbt_state_oss.domain.decision import BuildOn, RejectionReason
 from dbt_state_oss.domain.evidence import epoch_evidence, logic_difference, logic_evidence, logic_of_an_earlier_build
 from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, Section, ago_text, duration_text
 from dbt_state_oss.domain.extras import same_extras
-from dbt_state_oss.domain.fingerprint import FingerprintKind, Volatility
 from dbt_state_oss.domain.freshness import Change, ChangeKind, compare_inputs
 from dbt_state_oss.domain.history import Execution, History, Rival
 from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import same_lineage
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.reported import lacks_window
+from dbt_state_oss.domain.sql.fingerprint import FingerprintKind, Volatility
 from dbt_state_oss.domain.submission import ExecutionType
 
 _NOTHING_SUITABLE = (RejectionReason.NO_SUITABLE_MATCH_FOUND, RejectionReason.NO_SUITABLE_MATCH_FOUND)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dbt_state_oss.domain.extras import canonical_extras, without_defaults
-from dbt_state_oss.domain.fingerprint import FingerprintKind
 from dbt_state_oss.domain.history import Execution, History, Input, believed
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.fingerprint import FingerprintKind
 from dbt_state_oss.domain.submission import ExecutionType
 
 _ADDS_OR_KEEPS = frozenset(

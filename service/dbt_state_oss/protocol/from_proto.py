@@ -27,10 +27,10 @@ from query_cache_protobuf.query_cache.struct_pb2 import Struct, Value
 from dbt_state_oss.application.caller import ClientLine
 from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.record import Recorded
-from dbt_state_oss.domain.columns import folded
 from dbt_state_oss.domain.dialects import Dialect, dialect_named
 from dbt_state_oss.domain.history import DataTestResults
 from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.sql.columns import folded
 from dbt_state_oss.domain.submission import (
     MOST_RELATIONS,
     CloneTerms,

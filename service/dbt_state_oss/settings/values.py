@@ -8,8 +8,8 @@ from pathlib import Path
 from dbt_state_oss.application.policy import Policy
 from dbt_state_oss.domain.cloning import CloneTargets
 from dbt_state_oss.domain.decision import BuildOn, MissingEvidence
-from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.domain.node_patterns import NodePatterns
+from dbt_state_oss.domain.sql.kept_sql import StoreSql
 from dbt_state_oss.protocol.client_versions import ClientVersions
 from dbt_state_oss.settings.places import Place
 from dbt_state_oss.telemetry.logs import LogFormat

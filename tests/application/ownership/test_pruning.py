@@ -17,8 +17,8 @@ from dbt_state_oss.application.ownership.pruning import Pruned, Pruning
 from dbt_state_oss.application.ports import Document, Version
 from dbt_state_oss.domain.decision import Build
 from dbt_state_oss.domain.history import HISTORY_LENGTH
-from dbt_state_oss.domain.kept_sql import StoreSql
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.kept_sql import StoreSql
 from dbt_state_oss.domain.submission import Code, Submission, TargetKey
 from dbt_state_oss.errors import StoreUnavailable
 from dbt_state_oss.stores.memory import MemoryStore

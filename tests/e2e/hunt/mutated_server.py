@@ -15,9 +15,10 @@ from typing import Any
 
 from dbt_state_oss.application import gathering, recording, register_clone
 from dbt_state_oss.bootstrap import serve
-from dbt_state_oss.domain import clone, cloning, data_identity, decide, draft, fingerprint, rules, silent
+from dbt_state_oss.domain import clone, cloning, data_identity, decide, draft, rules, silent
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.history import History, Input
+from dbt_state_oss.domain.sql import fingerprint
 from dbt_state_oss.domain.submission import Code
 from dbt_state_oss.settings import read_settings
 from dbt_state_oss.telemetry.logs import configure_logs

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from tests.domain import coding
 
-from dbt_state_oss.domain import canonical
 from dbt_state_oss.domain.dialects import dialect_named
-from dbt_state_oss.domain.wording import Wording
+from dbt_state_oss.domain.sql import canonical
+from dbt_state_oss.domain.sql.wording import Wording
 
 
 def as_never_counts(patch: pytest.MonkeyPatch) -> None:

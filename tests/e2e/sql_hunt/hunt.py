@@ -13,7 +13,7 @@ from tests.e2e.sql_hunt.grammar import query
 from tests.e2e.sql_hunt.mutating import mutated
 from tests.e2e.sql_hunt.oracle import Oracle, Result
 
-from dbt_state_oss.domain.fingerprint import Volatility
+from dbt_state_oss.domain.sql.fingerprint import Volatility
 
 _FROM_THE_SEEDS, _FROM_THE_CASES = 0.4, 0.2
 _CHANGED_TWICE = 0.3

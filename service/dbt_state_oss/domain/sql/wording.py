@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sqlglot import Token, TokenType
 
 from dbt_state_oss.domain.dialects import Dialect
-from dbt_state_oss.domain.grammar_words import AWAIT_AN_EXPRESSION, GRAMMAR_WORDS, LONGEST_ABBREVIATION
+from dbt_state_oss.domain.sql.grammar_words import AWAIT_AN_EXPRESSION, GRAMMAR_WORDS, LONGEST_ABBREVIATION
 
 _WORD = re.compile(r"[^\W\d]\w*(?:[ \t\r\n\f\v]+\w+)*")
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")

@@ -13,7 +13,7 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as SqlglotDialect
 from sqlglot.errors import ErrorLevel
 
-from dbt_state_oss.domain.item_order import ORDER_PARTS
+from dbt_state_oss.domain.sql.item_order import ORDER_PARTS
 
 MASK = "…"
 LONGEST_SHOWN_NUMBER = 4

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from dbt_state_oss.domain.dialects import Dialect
-from dbt_state_oss.domain.source_words import SourceWords
+from dbt_state_oss.domain.sql.source_words import SourceWords
 
 _WORD = r"[\w.@]++(?:\$++[\w.@$]*+)?|\$\w++(?!\$)"
 _BLOCK = r"/\*(?:[^*/]|\*(?!/)|/(?!\*))*+\*/"

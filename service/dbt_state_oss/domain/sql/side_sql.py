@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from dbt_state_oss.domain.dialects import Dialect
-from dbt_state_oss.domain.fingerprint import Volatility
-from dbt_state_oss.domain.volatility import most_volatile, text_asks_session, volatility_of_text
+from dbt_state_oss.domain.sql.fingerprint import Volatility
+from dbt_state_oss.domain.sql.volatility import most_volatile, text_asks_session, volatility_of_text
 
 _HEADER = "sql_header"
 _CONDITIONS = ("incremental_predicates", "predicates", "immutable_where")

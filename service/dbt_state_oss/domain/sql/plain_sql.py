@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from sqlglot import Token, TokenType, exp
 
-from dbt_state_oss.domain.columns import LONGEST_NAME, folded
+from dbt_state_oss.domain.sql.columns import LONGEST_NAME, folded
 
 _ARGUMENTS: dict[type[exp.Expr], frozenset[str]] = {
     kind: frozenset(arguments.split())

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 
 from sqlglot import Token, TokenType, exp
 
-from dbt_state_oss.domain.columns import LONGEST_NAME, MOST_COLUMNS, folded
-from dbt_state_oss.domain.fingerprint import digest_of
-from dbt_state_oss.domain.grammar_words import GRAMMAR_WORDS, LONGEST_ABBREVIATION
-from dbt_state_oss.domain.plain_sql import is_repeatable, words_of
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.columns import LONGEST_NAME, MOST_COLUMNS, folded
+from dbt_state_oss.domain.sql.fingerprint import digest_of
+from dbt_state_oss.domain.sql.grammar_words import GRAMMAR_WORDS, LONGEST_ABBREVIATION
+from dbt_state_oss.domain.sql.plain_sql import is_repeatable, words_of
 
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})

@@ -9,16 +9,16 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
-from dbt_state_oss.domain.canonical import Reading, read_sql
-from dbt_state_oss.domain.column_views import ViewColumns
-from dbt_state_oss.domain.columns import all_reads
 from dbt_state_oss.domain.dialects.spelling import parts_of_name
-from dbt_state_oss.domain.emptiness import text_returns_no_rows
-from dbt_state_oss.domain.fingerprint import Fingerprint, FingerprintKind, Slot, Volatility, digest_of, raw_digest
-from dbt_state_oss.domain.plain_text import read_text
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.canonical import Reading, read_sql
+from dbt_state_oss.domain.sql.column_views import ViewColumns
+from dbt_state_oss.domain.sql.columns import all_reads
+from dbt_state_oss.domain.sql.emptiness import text_returns_no_rows
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind, Slot, Volatility, digest_of, raw_digest
+from dbt_state_oss.domain.sql.plain_text import read_text
+from dbt_state_oss.domain.sql.volatility import most_volatile, text_asks_session, volatility_of_text
 from dbt_state_oss.domain.submission import Code
-from dbt_state_oss.domain.volatility import most_volatile, text_asks_session, volatility_of_text
 
 LONGEST_PARSED = 1 << 20
 """Characters of SQL, views included, up to which a text is parsed; a longer one is compared as text (rule L8)."""

@@ -14,13 +14,13 @@ from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as SqlglotDialect
 from sqlglot.errors import ErrorLevel
 
-from dbt_state_oss.domain.canonical import DEEPEST_NESTING
-from dbt_state_oss.domain.clauses import masked
 from dbt_state_oss.domain.dialects import dialect_named
-from dbt_state_oss.domain.fingerprinting import LONGEST_PARSED
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.canonical import DEEPEST_NESTING
+from dbt_state_oss.domain.sql.clauses import masked
+from dbt_state_oss.domain.sql.fingerprinting import LONGEST_PARSED
+from dbt_state_oss.domain.sql.wording import nesting
 from dbt_state_oss.domain.submission import Code
-from dbt_state_oss.domain.wording import nesting
 
 MOST_DIFFERENCES = 8
 _SHORT = 80

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
-from dbt_state_oss.domain.canonical import Reading
-from dbt_state_oss.domain.columns import ColumnAccount
-from dbt_state_oss.domain.fingerprint import digest_of
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.canonical import Reading
+from dbt_state_oss.domain.sql.columns import ColumnAccount
+from dbt_state_oss.domain.sql.fingerprint import digest_of
 
 _DIGITS = 16
 """Of a column's digest: it tells a few hundred columns of one table apart, and is kept for each."""

@@ -8,8 +8,8 @@ from enum import Enum
 from hashlib import sha256
 from itertools import chain
 
-from dbt_state_oss.domain.columns import ColumnAccount, ColumnReads
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.columns import ColumnAccount, ColumnReads
 from dbt_state_oss.domain.submission import Code, SeedValues
 
 FINGERPRINT_VERSION = 6
@@ -88,7 +88,7 @@ class Fingerprint:
     """Parsing was tried and failed, or is never tried. A text that was only not parsed in time (the parser was busy, or died)
     lacks it."""
     parts: tuple[str, ...] = field(default=(), compare=False)
-    """Short digests of its clauses and of the views read, to name what changed (`domain/clauses.py`). Nothing is decided by
+    """Short digests of its clauses and of the views read, to name what changed (`domain/sql/clauses.py`). Nothing is decided by
     them."""
 
     @property

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from sqlglot import Token, exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from dbt_state_oss.domain.columns import ColumnReads, folded
-from dbt_state_oss.domain.plain_sql import reads_hidden_columns, stars_of, words_of
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.columns import ColumnReads, folded
+from dbt_state_oss.domain.sql.plain_sql import reads_hidden_columns, stars_of, words_of
 
 _HANDS_ON = frozenset({"with_", "expressions", "from_", "joins", "where"})
 """Clauses of a SELECT that may stand beside a `*`: none of them counts columns."""

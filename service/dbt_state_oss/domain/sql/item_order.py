@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from sqlglot import Token, TokenType
 
-from dbt_state_oss.domain.fingerprint import digest_of
+from dbt_state_oss.domain.sql.fingerprint import digest_of
 
 IN_ORDER = "all items in their order"
 IN_ANY_ORDER = "all items in any order"

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from dbt_state_oss.domain.literal_values import UnknownValue, literal_value
+from dbt_state_oss.domain.sql.literal_values import UnknownValue, literal_value
 
 _EMPTY_TEXT = re.compile(
     r"""\b(?:where\s+\(?\s*(?:false|null|0\s*=\s*1|1\s*(?:=|>)\s*[02]|1\s*(?:<>|!=)\s*1)\s*\)?

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from sqlglot import Token, TokenType, exp
 
 from dbt_state_oss.domain.dialects import Dialect
-from dbt_state_oss.domain.fingerprint import Volatility
+from dbt_state_oss.domain.sql.fingerprint import Volatility
 
 _WORD = re.compile(r"\w+")
 _LONG_WORD = re.compile(r"\w[\w$]*")

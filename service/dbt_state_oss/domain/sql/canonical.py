@@ -15,21 +15,21 @@ from sqlglot.dialects.dialect import Dialect as SqlglotDialect
 from sqlglot.errors import ErrorLevel, ParseError
 from sqlglot.optimizer.normalize_identifiers import normalize_identifiers
 
-from dbt_state_oss.domain.clauses import clause_digests
-from dbt_state_oss.domain.column_account import TextAccount, account_of
-from dbt_state_oss.domain.column_reads import reads_of
-from dbt_state_oss.domain.columns import ColumnReads
 from dbt_state_oss.domain.dialects import Dialect
-from dbt_state_oss.domain.emptiness import returns_no_rows
-from dbt_state_oss.domain.fingerprint import Volatility, digest_of
-from dbt_state_oss.domain.item_order import order_parts
-from dbt_state_oss.domain.plain_sql import is_plain
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.source_words import named_without_schema
-from dbt_state_oss.domain.sources import CommonTables, NamedSources, relations_under_stars, unseen_sources
-from dbt_state_oss.domain.view_ddl import defining_query
-from dbt_state_oss.domain.volatility import statement_asks_session, volatility_of_statement
-from dbt_state_oss.domain.wording import (
+from dbt_state_oss.domain.sql.clauses import clause_digests
+from dbt_state_oss.domain.sql.column_account import TextAccount, account_of
+from dbt_state_oss.domain.sql.column_reads import reads_of
+from dbt_state_oss.domain.sql.columns import ColumnReads
+from dbt_state_oss.domain.sql.emptiness import returns_no_rows
+from dbt_state_oss.domain.sql.fingerprint import Volatility, digest_of
+from dbt_state_oss.domain.sql.item_order import order_parts
+from dbt_state_oss.domain.sql.plain_sql import is_plain
+from dbt_state_oss.domain.sql.source_words import named_without_schema
+from dbt_state_oss.domain.sql.sources import CommonTables, NamedSources, relations_under_stars, unseen_sources
+from dbt_state_oss.domain.sql.view_ddl import defining_query
+from dbt_state_oss.domain.sql.volatility import statement_asks_session, volatility_of_statement
+from dbt_state_oss.domain.sql.wording import (
     Span,
     Wording,
     carries_a_comment_over,
