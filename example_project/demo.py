@@ -13,7 +13,7 @@ import sys
 import tempfile
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +104,13 @@ def main() -> int:
         default="local",
         help="keep the state there, under a prefix of its own, where the DBTSTATE_… variables of that store say (default: local)",
     )
+    parser.add_argument(
+        "--builds",
+        type=int,
+        choices=range(1, len(STORY) + 1),
+        default=len(STORY),
+        help=f"stop after so many builds (default: all {len(STORY)})",
+    )
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
@@ -114,7 +121,7 @@ def main() -> int:
             shop = cleaning_up.enter_context(Playground(folder, options.store))
             # Pushed last, so done first: from there on Ctrl-C may not interrupt the cleaning up.
             cleaning_up.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)
-            broken_promises = tell(shop)
+            broken_promises = tell(shop, STORY[: options.builds])
             if options.keep:
                 stay(shop)
     except KeyboardInterrupt:
@@ -126,14 +133,14 @@ def main() -> int:
     return 1 if broken_promises else 0
 
 
-def tell(shop: Playground) -> list[str]:
-    """Tell the whole story and sum it up; gives the promises that were not kept."""
+def tell(shop: Playground, story: Sequence[Chapter]) -> list[str]:
+    """Tell the story and sum it up; gives the promises that were not kept."""
     with progress("Starting PostgreSQL"):
         shop.start_database()
     with progress("Starting the decision server"):
         shop.start_server()
     summary, broken_promises = [], []
-    for number, chapter in enumerate(STORY, start=1):
+    for number, chapter in enumerate(story, start=1):
         print(f"\n{number}. {chapter.title}\n{textwrap.fill(chapter.text, WIDTH)}\n")
         if chapter.script:
             shop.load(chapter.script)

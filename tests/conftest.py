@@ -38,15 +38,37 @@ _NEEDS = {
 }
 """By folder: the marks of every test in it."""
 
+_NEEDS_LONG = ("example", "e2e", "installation", "restarts", "upgrade", "durability", "cli", "stores")
+"""Folders whose tests take long, the longest first."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by what it needs. A mark of a single test or file stands there as `pytestmark`."""
+    """Mark each test by what it needs, and begin with those that take long.
+
+    A mark of a single test or file stands there as `pytestmark`.
+    """
     for item in items:
         folder = item.path.relative_to(Path(__file__).parent).parts[0]
         for mark in _NEEDS.get(folder, ()):
             item.add_marker(mark)
         if "emulators" in getattr(item, "fixturenames", ()) and _store_of(item) not in ("memory", "local"):
             item.add_marker("emulator")
+    items[:] = _longest_first(items)
+
+
+def _longest_first(items: list[pytest.Item]) -> list[pytest.Item]:
+    """The tests of folders that take long before the others, in two halves of alike files: xdist begins with both at once."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    folders = list(_NEEDS_LONG)
+    order = sorted(files, key=lambda path: (_rank(path, folders), str(path)))
+    return [item for half in (order[0::2], order[1::2]) for path in half for item in files[path]]
+
+
+def _rank(path: Path, folders: list[str]) -> int:
+    folder = path.relative_to(Path(__file__).parent).parts[0]
+    return folders.index(folder) if folder in folders else len(folders)
 
 
 def _store_of(item: pytest.Item) -> str:

@@ -28,15 +28,8 @@ READERS_OF_ORDERS = READERS_OF_CUSTOMERS | {
 BUSY = "dbt build --target prod … "
 
 
-@pytest.mark.parametrize("store", ["local", *REMOTE_STORES])
-def test_the_demo_shows_what_is_built_and_what_is_reused(
-    store: str, demo: DemoRunner, request: pytest.FixtureRequest
-) -> None:
-    place: dict[str, str] = {}
-    if store != "local":
-        emulators: Emulators = request.getfixturevalue("emulators")
-        place = emulators.variables(store, "unused")
-    with demo.start("--store", store, environment=place) as process:
+def test_the_demo_shows_what_is_built_and_what_is_reused(demo: DemoRunner) -> None:
+    with demo.start() as process:
         output, complaints = process.communicate()
     assert (process.returncode, complaints) == (0, "")
     first, same, cosmetic, edited, new_rows = printed_builds(output)
@@ -55,6 +48,18 @@ def test_the_demo_shows_what_is_built_and_what_is_reused(
     assert demo.leftovers() == []
 
 
+@pytest.mark.parametrize("store", REMOTE_STORES)
+def test_the_demo_keeps_its_state_in_any_store(store: str, demo: DemoRunner, emulators: Emulators) -> None:
+    place = emulators.variables(store, "unused")
+    with demo.start("--store", store, "--builds", "2", environment=place) as process:
+        output, complaints = process.communicate()
+    assert (process.returncode, complaints) == (0, "")
+    first, same = printed_builds(output)
+    assert first.nodes("built") == set(first.verdicts) - VIEWS
+    assert same.nodes("NO-OP") == first.nodes("built")
+    assert demo.leftovers() == []
+
+
 def test_a_broken_promise_fails_the_demo(demo: DemoRunner, tmp_path: Path) -> None:
     """The incremental model's SQL differs between its first and its second build; without its setting it is built twice."""
     project = tmp_path / "example_project"
@@ -63,7 +68,7 @@ def test_a_broken_promise_fails_the_demo(demo: DemoRunner, tmp_path: Path) -> No
     setting = "    state={'compare_unrendered_code': true},\n"
     assert setting in model.read_text()
     model.write_text(model.read_text().replace(setting, ""))
-    with demo.start(root=tmp_path) as process:
+    with demo.start("--builds", "2", root=tmp_path) as process:
         output, complaints = process.communicate()
     assert process.returncode == 1
     assert "model fct_orders" in printed_builds(output)[1].nodes("built")
