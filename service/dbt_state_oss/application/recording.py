@@ -11,7 +11,7 @@ from dataclasses import replace
 from dbt_state_oss.application.codec import TargetDocument
 from dbt_state_oss.domain.history import Execution, History
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.silent import is_silent, moves_its_epoch, with_silent_build
+from dbt_state_oss.domain.silent import is_silent, with_silent_build
 from dbt_state_oss.domain.submission import TargetKey
 
 MOST_READERS = 4_096
@@ -91,12 +91,17 @@ class Recording:
             self.told.clear()
 
     def _with_list(self, document: TargetDocument, history: History) -> TargetDocument:
-        """The document with its list of readers. It begins with the first build in place after which no unlisted reader can be
-        up to date. Of a first build that nobody asked about it is not known whether its table was there before."""
+        """The document with its list of readers, which begins with the first build in place.
+
+        Readers from before stay up to date, or become so again: an epoch may fall to an older value. They are searched for at the
+        first silent build, unless this first build on record found no table.
+        """
         execution = self._execution
-        if not execution.is_in_place or (document.readers is not None and not document.has_unlisted_readers):
+        if not execution.is_in_place:
             return document
-        known = execution.decided_at is not None or execution.found_epoch is not None or bool(history.executions)
-        if self._found is not None or (known and moves_its_epoch(history, execution)):
+        if self._found is not None:
             return replace(document, readers=document.readers or (), has_unlisted_readers=False)
-        return document
+        if document.readers is not None:
+            return document
+        no_table_before = execution.decided_at is not None and execution.found_epoch is None and history == History()
+        return replace(document, readers=(), has_unlisted_readers=not no_table_before)

@@ -35,6 +35,7 @@ from dbt_state_oss.domain.rules import (
     query_is_deterministic,
     same_logic,
 )
+from dbt_state_oss.domain.silent import inherited_inputs
 from dbt_state_oss.domain.submission import ExecutionType
 
 _CLONEABLE = frozenset({ExecutionType.FULL, ExecutionType.VALUES})
@@ -192,7 +193,9 @@ def draft_copy(case: Case, clone: Clone, *, execution_id: str, decided_at: int) 
             past=clone.required_epoch is None,
         ),
     )
-    return replace(draft, inputs=source.inputs, lineage=source.lineage) if clone.behind else draft
+    if not clone.behind:
+        return draft
+    return replace(draft, inputs=inherited_inputs(clone.history, source.inputs), lineage=source.lineage)
 
 
 def _standings(case: Case, candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, bool]]:

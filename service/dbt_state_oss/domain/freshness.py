@@ -150,7 +150,7 @@ def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relatio
     seen = case.inputs_seen
     if seen is not None and seen.execution_id == latest.id and seen.at >= latest.confirmed_at:
         return True
-    if history.stood_until(recorded.epoch, latest.confirmed_at, case.clock, recorded.stamped_from):
+    if history.stood_while(latest, recorded.epoch, case.clock, recorded.stamped_from):
         return True
     source = history.written_at(recorded.epoch, case.clock)
     copy = case.upstream.get(now, History()).written_at(case.submission.inputs.get(now), case.clock)

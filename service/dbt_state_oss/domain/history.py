@@ -268,15 +268,39 @@ class History:
             self, executions=tuple(one for one in self.executions if one.epoch is not None and one.epoch <= epoch)
         )
 
-    def stood_until(
-        self, epoch: Epoch | None, moment: int, clock: EpochClock, stamped_from: Epoch | None = None
+    def stood_while(
+        self, reader: Execution, epoch: Epoch | None, clock: EpochClock, stamped_from: Epoch | None = None
     ) -> bool:
-        """Whether the table is known to have stood at `epoch` until `moment`: it was found so when a later build was decided."""
+        """Whether the table is known to have stood at `epoch` until `reader`, which read it, was over.
+
+        It was found so when a later build was decided, and no silent build had ended since the reader began: an epoch may fall
+        back to `epoch`.
+        """
         return any(
             clock.stands(epoch, one.found_epoch, stamped_from)
+            and not any(
+                other.silent and reader.began_at_the_earliest < other.confirmed_at <= one.decided_at
+                for other in self.executions
+            )
             for one in self.executions
-            if one.decided_at is not None and one.decided_at >= moment
+            if one.decided_at is not None and one.decided_at >= reader.confirmed_at
         )
+
+    def as_found_at(self, epoch: Epoch | None, clock: EpochClock) -> History:
+        """This history, with the execution first that is known to have left the table which is reported at `epoch`.
+
+        On an exact clock a build in place that deletes the newest rows confirms a lower epoch than the builds before it. If it was
+        confirmed last, and began when they were over, the table is its work.
+        """
+        if clock is not EpochClock.EXACT or epoch is None or not self.executions:
+            return self
+        newest = max(self.executions, key=lambda one: (one.confirmed_at, one.id))
+        others = tuple(one for one in self.executions if one.id != newest.id)
+        above = [one for one in others if one.epoch is not None and one.epoch > epoch]
+        fell = newest.epoch == epoch and newest.is_in_place and not newest.replaces and newest.stamped_from is None
+        if not fell or not above or not all(newest.followed(one) for one in above):
+            return self
+        return replace(self, executions=(newest, *others))
 
     def rival_of(self, execution: Execution, clock: EpochClock) -> Rival | None:
         """Whether another execution, which did something else, may have written what `execution` confirmed (rule T9).

@@ -351,7 +351,7 @@ def _has_the_same_columns(case: Case, latest: Execution, relation: Relation) -> 
         return False
     if now.epoch is not None and recorded.epoch == now.epoch and recorded.last_build_at == now.last_build_at:
         return True
-    stood = history.stood_until(recorded.epoch, latest.confirmed_at, case.clock, recorded.stamped_from)
+    stood = history.stood_while(latest, recorded.epoch, case.clock, recorded.stamped_from)
     return upstream.spells_out_its_columns and stood
 
 

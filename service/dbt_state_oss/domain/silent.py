@@ -7,6 +7,7 @@ changed the table. What reads the table is told when such a build is recorded, s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from dbt_state_oss.domain.extras import canonical_extras, without_defaults
 from dbt_state_oss.domain.fingerprint import FingerprintKind
@@ -42,6 +43,18 @@ def unseen_change(history: History, relation: Relation, last_build_at: int | Non
     """
     built_at = history.silent_builds.get(relation)
     return None if built_at is None or (last_build_at is not None and last_build_at >= built_at) else built_at
+
+
+def inherited_inputs(history: History, inputs: Mapping[Relation, Input]) -> dict[Relation, Input]:
+    """`inputs`, as a copy of a target has them from the target's `history`.
+
+    The notes of silent builds stay behind with the target. So an input with such a build that the content does not know has an
+    unknown epoch.
+    """
+    return {
+        relation: known if unseen_change(history, relation, known.last_build_at) is None else replace(known, epoch=None)
+        for relation, known in inputs.items()
+    }
 
 
 def silent_build_since(history: History, draft: Execution, known: Input) -> bool:
@@ -86,8 +99,9 @@ def _may_keep_its_epoch(history: History, execution: Execution) -> bool:
     if execution.epoch is None or moves_its_epoch(history, execution):
         return False
     if execution.replaces:
-        # Only a materialization of the project's own leaves the rows that it found.
-        return not execution.is_stamped and execution.epoch == execution.found_epoch
+        # Only a materialization of the project's own leaves the rows that it found, or some of them.
+        found = execution.found_epoch
+        return not execution.is_stamped and found is not None and execution.epoch <= found
     return not execution.is_stamped or history.is_forgotten or bool(_before(history, execution))
 
 
