@@ -22,8 +22,10 @@ from dbt_state_oss.application.record import Recorded
 from dbt_state_oss.application.recording import MOST_READERS
 from dbt_state_oss.application.submit import Answer
 from dbt_state_oss.domain.decision import Build, Clone, Skip
+from dbt_state_oss.domain.dialects import EpochClock
+from dbt_state_oss.domain.history import Input
 from dbt_state_oss.domain.node_patterns import NodePatterns
-from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.submission import CloneTerms, ExecutionType, NodeHashes, Submission, TargetKey
 from dbt_state_oss.stores.memory import MemoryStore
 
@@ -133,7 +135,8 @@ async def test_a_build_that_only_now_becomes_a_reader_is_told_though_it_is_not_r
     """It was listed, but its record is not written when the silent build is confirmed."""
     at = await runs.build(log(None))
     asked = await runs.ask(reader(at))
-    await runs.inside.ledger.read_by("default", asked_key(), [LOG])
+    known = Input(Epoch(at), "l1")
+    await runs.inside.ledger.read_by("default", asked_key(), {LOG: known}, EpochClock.EXACT)
     await silently(runs, log(at, hashes=HOOKED), at)
     own = await runs.confirm(asked)
 

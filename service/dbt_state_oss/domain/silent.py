@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.extras import canonical_extras, without_defaults
 from dbt_state_oss.domain.fingerprint import FingerprintKind
-from dbt_state_oss.domain.history import Execution, History, Input, believed
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input, believed
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import ExecutionType
 
@@ -57,16 +58,30 @@ def inherited_inputs(history: History, inputs: Mapping[Relation, Input]) -> dict
     }
 
 
-def silent_build_since(history: History, draft: Execution, known: Input) -> bool:
-    """Whether a silent build of an input is on record that `draft` may not have read.
+def unread_build_since(history: History, draft: Execution, known: Input) -> bool:
+    """Whether a build of an input is on record that `draft` may not have read, or not wholly, though the epoch is the same.
 
     `history` is the input's, `known` what the draft recorded of it. Where nobody asked before the build, it may have read what
-    stood a day ago, unless the epoch that it was told proves more.
+    stood a day ago, unless the epoch that it was told proves more. A build that confirmed the draft's epoch only afterwards may
+    have been under way: a hook may write after the table's commit.
     """
     came_after = known.last_build_at
     if came_after is None:
         came_after = draft.began_at_the_earliest
-    return any(one.silent and one.confirmed_at > came_after for one in history.executions)
+    was_early = known.lineage in (None, UNKNOWN_LINEAGE)
+    return any(
+        (one.silent or (was_early and one.epoch == known.epoch)) and one.confirmed_at > came_after
+        for one in history.executions
+    )
+
+
+def may_be_under_way(history: History, known: Input, clock: EpochClock) -> bool:
+    """Whether a build that is not confirmed yet may have left what was read of an input as `known`.
+
+    `history` is the input's. Warehouses whose epochs are stamped report each later write of that build, so there it does not matter.
+    """
+    early = clock is EpochClock.EXACT and known.lineage == UNKNOWN_LINEAGE and known.epoch is not None
+    return early and all(one.epoch != known.epoch for one in history.executions)
 
 
 def with_silent_build(known: Mapping[Relation, int], relation: Relation, built_at: int) -> dict[Relation, int]:
