@@ -136,7 +136,8 @@ class Ledger:
         """Add an execution to a target's history; durable on return (rule W1), idempotent by its id (rule W2).
 
         The readers of the target are told of a silent build before it is recorded (rule F1a), and early readers of any build. It
-        is recorded only while the lists of readers are those that were told. That goes on where the caller gives up: the client does not ask again.
+        is recorded only while the lists of readers are those that were told. That goes on where the caller gives up: the client
+        does not ask again.
         """
         recording = Recording(target, execution)
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from dbt_state_oss.application.codec import TargetDocument
 from dbt_state_oss.domain.dialects import EpochClock
-from dbt_state_oss.domain.history import Execution, History, Input
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input
+from dbt_state_oss.domain.lineage import upon_what_it_found
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.silent import is_silent, may_be_under_way, with_silent_build
 from dbt_state_oss.domain.submission import TargetKey
@@ -96,6 +97,10 @@ class Recording:
             execution = replace(execution, confirmed_at=self._built_at)
         if recorded is not None and silent:
             execution = replace(execution, confirmed_at=max(recorded.confirmed_at, execution.confirmed_at))
+        if recorded is None:
+            execution = upon_what_it_found(execution, history)
+        elif UNKNOWN_LINEAGE not in (recorded.lineage, execution.lineage):
+            execution = replace(execution, lineage=recorded.lineage, own_lineage=recorded.own_lineage)
         joined = history.merged([replace(execution, silent=silent)])
         rest = tuple(name for name in document.early_readers if name not in early)
         changed = self._with_list(replace(document, executions=joined.executions, early_readers=rest), history)

@@ -152,6 +152,8 @@ class Execution:
     """A hook wrote to this table after it was built or copied, or may have written to the copy that was there before."""
     silent: bool = False
     """It may have changed its table without moving the table's epoch (rule F1a)."""
+    own_lineage: str = ""
+    """Its lineage without that of the rows which it found (rule F5); empty where that is the same."""
 
     @property
     def is_stamped(self) -> bool:
@@ -176,9 +178,12 @@ class Execution:
     def spells_out_its_columns(self) -> bool:
         """Whether the columns that it left follow from its logic: no `*` handed them on, no earlier build's were kept."""
         fingerprint = self.logic.fingerprint
-        whole = self.logic.execution_type in (ExecutionType.FULL, ExecutionType.VIEW, ExecutionType.VALUES)
-        understood = fingerprint.kind in (FingerprintKind.PARSED, FingerprintKind.VALUES)
-        return whole and understood and not fingerprint.star_relations
+        if self.is_in_place:
+            return False
+        if self.logic.execution_type is ExecutionType.VALUES:
+            # A name of its content says that it was loaded into no table, or into one of the same file (rule I1).
+            return dialect_named(self.logic.dialect).seeds_replace_tables or self.data_identity is not None
+        return fingerprint.kind is FingerprintKind.PARSED and not fingerprint.star_relations
 
     @property
     def content_decided_at(self) -> int | None:
@@ -289,8 +294,8 @@ class History:
     def as_found_at(self, epoch: Epoch | None, clock: EpochClock) -> History:
         """This history, with the execution first that is known to have left the table which is reported at `epoch`.
 
-        On an exact clock a build in place that deletes the newest rows confirms a lower epoch than the builds before it. If it was
-        confirmed last, and began when they were over, the table is its work.
+        On an exact clock a build in place that deletes the newest rows confirms a lower epoch than the builds before it. If it
+        was confirmed last, and began when they were over, the table is its work.
         """
         if clock is not EpochClock.EXACT or epoch is None or not self.executions:
             return self
@@ -431,8 +436,13 @@ def _joined(one: Execution, other: Execution) -> Execution:
     What one of them cannot prove, neither does.
     """
     epochs = [epoch for epoch in (one.epoch, other.epoch) if epoch is not None]
+    first, second = sorted((one, other), key=lambda execution: (execution.confirmed_at, repr(execution)))
     return replace(
-        min(one, other, key=lambda execution: (execution.confirmed_at, repr(execution))),
+        first,
+        inputs={
+            name: known if _is_told_alike(known, second.inputs.get(name)) else replace(known, epoch=None)
+            for name, known in first.inputs.items()
+        },
         epoch=max(epochs, default=None),
         built_at=min(one.built_at, other.built_at),
         confirmed_at=min(one.confirmed_at, other.confirmed_at),
@@ -442,3 +452,7 @@ def _joined(one: Execution, other: Execution) -> Execution:
         hook_wrote=one.hook_wrote or other.hook_wrote,
         silent=one.silent or other.silent,
     )
+
+
+def _is_told_alike(known: Input, other: Input | None) -> bool:
+    return other is not None and known.epoch == other.epoch

@@ -67,7 +67,7 @@ def unread_build_since(history: History, draft: Execution, known: Input) -> bool
     """
     came_after = known.last_build_at
     if came_after is None:
-        came_after = draft.began_at_the_earliest
+        came_after = draft.began_at_the_earliest - 1
     was_early = known.lineage in (None, UNKNOWN_LINEAGE)
     return any(
         (one.silent or (was_early and one.epoch == known.epoch)) and one.confirmed_at > came_after
@@ -78,7 +78,8 @@ def unread_build_since(history: History, draft: Execution, known: Input) -> bool
 def may_be_under_way(history: History, known: Input, clock: EpochClock) -> bool:
     """Whether a build that is not confirmed yet may have left what was read of an input as `known`.
 
-    `history` is the input's. Warehouses whose epochs are stamped report each later write of that build, so there it does not matter.
+    `history` is the input's. Warehouses whose epochs are stamped report each later write of that build, so it does not matter
+    there.
     """
     early = clock is EpochClock.EXACT and known.lineage == UNKNOWN_LINEAGE and known.epoch is not None
     return early and all(one.epoch != known.epoch for one in history.executions)

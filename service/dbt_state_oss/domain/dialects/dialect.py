@@ -94,6 +94,8 @@ class Dialect:
     """The client of dbt v2 stamps the epochs that it confirms, though the clock is an exact one (rule T4a)."""
     empty_looks_missing: bool = False
     """A table without rows has no epoch, like one that is not there."""
+    seeds_replace_tables: bool = False
+    """dbt loads a seed into a new table. Elsewhere it empties the table that is there, and keeps its columns."""
     copying: Copying | None = field(default=None, compare=False)
     """How a table is copied (rule C6); None where no way is known."""
     date_functions: frozenset[str] = field(default=frozenset(), compare=False)
