@@ -310,6 +310,18 @@ async def test_rows_of_other_logic_do_not_wait_where_they_are_confirmed_late(run
     assert isinstance((await runs.ask(reader(at, own, lag_tolerance_seconds=86_400))).decision, Build)
 
 
+async def test_rows_of_a_build_that_was_never_confirmed_do_not_wait(runs: Runs) -> None:
+    """Its code may have been other code, and the next build keeps its rows."""
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at))
+    seen = await runs.ask(reader(at, own))
+    runs.inside.clock.time += MINUTE
+    at = await runs.build(log(runs.inside.clock.time, source=T0 + 1))
+
+    assert isinstance(seen.decision, Skip), "what it read stood until it was over"
+    assert isinstance((await runs.ask(reader(at, own, lag_tolerance_seconds=86_400))).decision, Build)
+
+
 async def test_a_repeated_confirmation_leaves_the_lineage_of_an_incremental(runs: Runs) -> None:
     at = await runs.build(log(None))
     answer = await runs.ask(log(at, hashes=HOOKED, source=T0 + 1))
