@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.application.conftest import Inside
-from tests.application.runs import Runs, table
+from tests.application.runs import Runs, copy_order, table
 from tests.application.test_found_by_review import OTHER_LOGIC, SOURCE
 from tests.domain.building import HOUR, MINUTE, SUBMISSION, T0
 
@@ -155,6 +155,41 @@ async def test_a_test_of_a_source_in_another_target_is_rendered_otherwise(inside
     await inside.confirm(runs.caller(), in_dev.ticket, Outcome(None, results=passed, runtime_ms=5))
 
     assert isinstance((await runs.ask(run(whole, "prod"))).decision, Build)
+
+
+@pytest.mark.parametrize(("in_dev", "is_built"), [("dev", True), ("prod", False)], ids=["other text", "the same text"])
+async def test_a_pre_clone_stands_for_its_own_text_alone(runs: Runs, in_dev: str, *, is_built: bool) -> None:
+    """`select '{{ target.name }}' as env`: the copy holds production's."""
+    comparing: dict[str, Any] = {
+        "execution_type": ExecutionType.MERGE,
+        "unique_id": "model.shop.mart",
+        "compare_unrendered_code": True,
+    }
+    sql = "select id, '{}' as env from raw.orders"
+    at = await runs.build(table(MART, sql.format("prod"), {SOURCE: T0}, **comparing))
+    built = table(DEV_MART, sql.format(in_dev), {SOURCE: T0}, target_name="dev", **comparing)
+    copy = await runs.pre_clone(copy_order(MART, DEV_MART, built, at))
+
+    decided = await runs.ask(replace(built, own_epoch=copy))
+    assert isinstance(decided.decision, Build if is_built else Skip)
+
+
+async def test_a_build_upon_a_pre_clone_is_other_logic_for_its_readers(runs: Runs) -> None:
+    """Their lag tolerance hides no rows that another dbt target has made of the same template."""
+    comparing: dict[str, Any] = {
+        "execution_type": ExecutionType.MERGE,
+        "unique_id": "model.shop.mart",
+        "compare_unrendered_code": True,
+    }
+    reader, sql = Relation('"shop"."dev"."reader"'), "select id, '{}' as env from raw.orders"
+    at = await runs.build(table(MART, sql.format("prod"), {SOURCE: T0}, **comparing))
+    built = table(DEV_MART, sql.format("dev"), {SOURCE: T0}, target_name="dev", **comparing)
+    copy = await runs.pre_clone(copy_order(MART, DEV_MART, built, at))
+    own = await runs.build(table(reader, f"select env from {DEV_MART}", {DEV_MART: copy}))
+    again = await runs.build(replace(built, own_epoch=copy))
+
+    patient = table(reader, f"select env from {DEV_MART}", {DEV_MART: again}, own, lag_tolerance_seconds=86_400)
+    assert isinstance((await runs.ask(patient)).decision, Build)
 
 
 async def test_a_full_refresh_of_an_incremental_with_a_strategy_of_its_own_is_honoured(runs: Runs) -> None:

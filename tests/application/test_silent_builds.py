@@ -20,11 +20,21 @@ from dbt_state_oss.application.keys import target_key
 from dbt_state_oss.application.ports import Document
 from dbt_state_oss.application.record import Recorded
 from dbt_state_oss.application.recording import MOST_READERS
+from dbt_state_oss.application.register_clone import CloneGrant
 from dbt_state_oss.application.submit import Answer
 from dbt_state_oss.domain.decision import Build, Clone, Skip
+from dbt_state_oss.domain.dialects import EpochClock
+from dbt_state_oss.domain.history import Input
 from dbt_state_oss.domain.node_patterns import NodePatterns
-from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.submission import CloneTerms, ExecutionType, NodeHashes, Submission, TargetKey
+from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.submission import (
+    CloneTerms,
+    ExecutionType,
+    NodeHashes,
+    StaleUpstreamPolicy,
+    Submission,
+    TargetKey,
+)
 from dbt_state_oss.stores.memory import MemoryStore
 
 SOURCE = Relation('"shop"."raw"."orders"')
@@ -133,7 +143,8 @@ async def test_a_build_that_only_now_becomes_a_reader_is_told_though_it_is_not_r
     """It was listed, but its record is not written when the silent build is confirmed."""
     at = await runs.build(log(None))
     asked = await runs.ask(reader(at))
-    await runs.inside.ledger.read_by("default", asked_key(), [LOG])
+    known = Input(Epoch(at), "l1")
+    await runs.inside.ledger.read_by("default", asked_key(), {LOG: known}, EpochClock.EXACT)
     await silently(runs, log(at, hashes=HOOKED), at)
     own = await runs.confirm(asked)
 
@@ -193,6 +204,134 @@ async def test_a_pre_cloned_incremental_inherits_what_its_source_has_not_seen(ru
     copy = await runs.pre_clone(copy_order(READER, DEV_READER, reader(at, **append), own))
 
     assert isinstance((await runs.ask(reader(at, copy, relation=DEV_READER, **append))).decision, Build)
+
+
+@pytest.mark.parametrize(
+    "then", ["nothing", "it is invalidated", "it is pruned", "it is pruned before the copy is confirmed"]
+)
+async def test_a_copy_of_a_stale_reader_is_built_whatever_became_of_the_silent_build(runs: Runs, then: str) -> None:
+    """The note stays behind with the reader that was told."""
+    append: dict[str, Any] = {"execution_type": ExecutionType.APPEND}
+    log_key = target_key("default", TargetKey("ns", LOG))
+
+    async def pruned() -> None:
+        await runs.inside.ledger._documents.delete(log_key)
+
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at, **append))
+    copy_of = copy_order(READER, DEV_READER, reader(at, **append), own)
+    granted = await runs.inside.register_clone(runs.caller(), copy_of)
+    await silently(runs, log(at, hashes=HOOKED), at)
+    if then == "it is invalidated":
+        accounts = [one async for one in runs.inside.ledger.accounts("default") if one.target.name == LOG]
+        await runs.inside.ledger.forget(accounts[0], at=runs.inside.clock.time)
+    if then == "it is pruned":
+        await pruned()
+    runs.inside.clock.time += MINUTE
+    if then == "it is pruned before the copy is confirmed":
+        await pruned()
+        assert isinstance(granted, CloneGrant)
+        copy = runs.inside.clock.time
+        await runs.inside.confirm(runs.caller(), granted.ticket, Outcome(copy))
+    else:
+        copy = await runs.pre_clone(copy_of)
+
+    decided = await runs.ask(reader(at, copy, relation=DEV_READER, unique_id="model.shop.reader", **append))
+    assert isinstance(decided.decision, Build)
+
+
+async def test_a_copy_that_is_behind_a_silent_build_within_the_tolerance_is_built_after_it(runs: Runs) -> None:
+    dev: dict[str, Any] = {"relation": DEV_READER, "clone_terms": CloneTerms(into_defer_target=False)}
+    at = await runs.build(log(None))
+    await runs.build(reader(at))
+    await silently(runs, log(at, source=T0 + 1), at)
+    copied = await runs.ask(reader(at, lag_tolerance_seconds=86_400, **dev))
+    assert isinstance(copied.decision, Clone)
+    await runs.inside.ledger._documents.delete(target_key("default", TargetKey("ns", LOG)))
+    runs.inside.clock.time += MINUTE
+    copy = runs.inside.clock.time
+    await runs.inside.confirm(runs.caller(), copied.ticket, Outcome(copy))
+
+    assert isinstance((await runs.ask(reader(at, copy, **dev))).decision, Build)
+
+
+@pytest.mark.parametrize("policy", list(StaleUpstreamPolicy))
+@pytest.mark.parametrize("nights", [1, 20])
+async def test_rows_of_other_logic_do_not_wait_though_the_logic_came_back(
+    runs: Runs, nights: int, policy: StaleUpstreamPolicy
+) -> None:
+    """Code A, B, A: the incremental keeps the rows of B (rule F5)."""
+    other = Relation('"shop"."raw"."other"')
+    plain: dict[str, Any] = {"lag_tolerance_seconds": 86_400, "stale_upstream_policy": policy}
+    sql = f"select count(*) as n from {LOG} cross join {other}"
+
+    def asked_for(log_at: int, own: int | None) -> Submission:
+        return table(READER, sql, {LOG: log_at, other: T0}, own, **plain)
+
+    at = await runs.build(log(None))
+    own = await runs.build(asked_for(at, None))
+    at = await runs.build(log(at, source=T0 + 1))
+    patient = isinstance((await runs.ask(asked_for(at, own))).decision, Skip)
+    at = await runs.build(log(at, hashes=HOOKED, source=T0 + 1))
+    for night in range(nights):
+        at = await runs.build(log(at, source=T0 + 2 + night))
+
+    decided = await runs.ask(asked_for(at, own))
+    assert patient, "data alone may wait"
+    assert isinstance(decided.decision, Build)
+    assert "rebuilt with changed logic" in decided.decision.description
+
+
+async def test_rows_of_other_logic_do_not_wait_further_downstream(runs: Runs) -> None:
+    top = Relation('"shop"."prod"."top"')
+
+    def on_top(own_reader: int, own: int | None) -> Submission:
+        return table(top, f"select n from {READER}", {READER: own_reader}, own, lag_tolerance_seconds=86_400)
+
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at))
+    top_own = await runs.build(on_top(own, None))
+    at = await runs.build(log(at, hashes=HOOKED))
+    at = await runs.build(log(at, source=T0 + 1))
+    own = await runs.build(reader(at, own))
+
+    assert isinstance((await runs.ask(on_top(own, top_own))).decision, Build)
+
+
+async def test_rows_of_other_logic_do_not_wait_where_they_are_confirmed_late(runs: Runs) -> None:
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at))
+    late = await runs.ask(log(at, hashes=HOOKED))
+    runs.inside.clock.time += MINUTE
+    written = runs.inside.clock.time
+    at = await runs.build(log(written, source=T0 + 1))
+    await runs.inside.confirm(runs.caller(), late.ticket, Outcome(written))
+
+    assert isinstance((await runs.ask(reader(at, own, lag_tolerance_seconds=86_400))).decision, Build)
+
+
+async def test_rows_of_a_build_that_was_never_confirmed_do_not_wait(runs: Runs) -> None:
+    """Its code may have been other code, and the next build keeps its rows."""
+    at = await runs.build(log(None))
+    own = await runs.build(reader(at))
+    seen = await runs.ask(reader(at, own))
+    runs.inside.clock.time += MINUTE
+    at = await runs.build(log(runs.inside.clock.time, source=T0 + 1))
+
+    assert isinstance(seen.decision, Skip), "what it read stood until it was over"
+    assert isinstance((await runs.ask(reader(at, own, lag_tolerance_seconds=86_400))).decision, Build)
+
+
+async def test_a_repeated_confirmation_leaves_the_lineage_of_an_incremental(runs: Runs) -> None:
+    at = await runs.build(log(None))
+    answer = await runs.ask(log(at, hashes=HOOKED, source=T0 + 1))
+    at = await runs.confirm(answer)
+    own = await runs.build(reader(at))
+    await runs.inside.confirm(runs.caller(), answer.ticket, Outcome(at))
+    at = await runs.build(log(at, hashes=HOOKED, source=T0 + 2))
+
+    waits = await runs.ask(reader(at, own, lag_tolerance_seconds=86_400))
+    assert isinstance(waits.decision, Skip)
 
 
 async def test_a_table_that_becomes_an_incremental_builds_those_who_read_it_before(runs: Runs) -> None:

@@ -13,8 +13,8 @@ from tests.domain.varying import CHANGED, as_view, on
 from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.decision import Build, Skip
-from dbt_state_oss.domain.history import History
-from dbt_state_oss.domain.sql.fingerprint import Volatility
+from dbt_state_oss.domain.history import History, Logic
+from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind, Volatility
 from dbt_state_oss.domain.submission import ExecutionType
 
 DIFFERENT: dict[str, tuple[list[str], str, str]] = {
@@ -230,6 +230,26 @@ def test_a_star_on_an_incremental_is_not_trusted_once_it_ran_again() -> None:
     logic = replace(CASE.logic, execution_type=ExecutionType.APPEND)
 
     assert isinstance(decide(on_upstream(stars=False, run_again=True, logic=logic)), Build)
+
+
+def test_a_star_on_a_snapshot_that_is_sent_as_full_is_not_trusted_once_it_ran_again() -> None:
+    """dbt adds the columns of an edit to its table, and keeps them."""
+    assert isinstance(decide(on_upstream(stars=False, run_again=True, resource_type="snapshot")), Build)
+
+
+@pytest.mark.parametrize(
+    ("house", "identity", "is_built"),
+    [("snowflake", None, True), ("snowflake", "d1", False), ("bigquery", None, False)],
+    ids=["emptied and filled", "of the first load's columns", "a new table"],
+)
+def test_a_star_on_a_seed_is_trusted_where_its_load_decides_the_columns(
+    house: str, identity: str | None, *, is_built: bool
+) -> None:
+    """Everywhere but on BigQuery dbt empties the table of a seed that is loaded again, and keeps its columns."""
+    logic = Logic(house, ExecutionType.VALUES, Fingerprint(FingerprintKind.VALUES, "s1"), {})
+    case = on_upstream(stars=False, run_again=True, logic=logic, resource_type="seed", data_identity=identity)
+
+    assert isinstance(decide(case), Build if is_built else Skip)
 
 
 @pytest.mark.parametrize(("stars", "run_again"), [(True, False), (False, True)])

@@ -46,6 +46,9 @@ class TargetDocument:
     where they are not on record."""
     has_unlisted_readers: bool = False
     """There may be readers from before the list was begun, which have to be searched for."""
+    early_readers: tuple[str, ...] = ()
+    """Names of the targets that read this one at an epoch which no build on record had confirmed, to be told of the next build
+    (rule F1a): that build may have been under way."""
     format: Literal["target/1"] = "target/1"
 
 

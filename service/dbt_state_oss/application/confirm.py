@@ -11,8 +11,9 @@ from dbt_state_oss.application.ledger import Ledger
 from dbt_state_oss.application.ports import Clock
 from dbt_state_oss.application.reading import read_by
 from dbt_state_oss.application.tickets import Tickets
-from dbt_state_oss.domain.clone import disowned
+from dbt_state_oss.domain.clone import disowned, stood_while_copied
 from dbt_state_oss.domain.history import DataTestResults, Execution
+from dbt_state_oss.domain.silent import inherited_inputs
 from dbt_state_oss.domain.submission import TargetKey
 
 
@@ -58,15 +59,14 @@ class Confirm:
         return execution.id
 
     async def _held_against_its_source(self, caller: Caller, target: TargetKey, draft: Execution) -> Execution:
-        """The draft; that of a clone proves nothing if its source has been built while it was copied (rule C5)."""
-        origin = draft.origin
-        if origin is None or origin.past or draft.unproven is not None:
+        """The draft; that of a clone proves nothing if its source may have been written while it was copied (rule C5)."""
+        if draft.origin is None or draft.origin.past or draft.unproven is not None:
             return draft
-        key = TargetKey(target.namespace, origin.relation)
-        source = (await self._ledger.history(caller.organization, key)).latest
-        if source is not None and (source.id, source.epoch) == (origin.execution_id, origin.epoch):
-            return draft
-        return disowned(draft, "its source was being written")
+        key = TargetKey(target.namespace, draft.origin.relation)
+        source = await self._ledger.history(caller.organization, key)
+        if not stood_while_copied(draft, source):
+            return disowned(draft, "its source was being written")
+        return replace(draft, inputs=inherited_inputs(source, draft.inputs))
 
 
 def completed(draft: Execution, outcome: Outcome, *, at: int) -> Execution:

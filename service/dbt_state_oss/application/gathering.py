@@ -75,7 +75,7 @@ class Gathering:
         fingerprint = await self._fingerprint(submission, history, digest)
         return Case(
             submission=as_read(submission, fingerprint),
-            history=history,
+            history=history.as_found_at(submission.own_epoch, submission.code.dialect.clock),
             fingerprint=fingerprint,
             raw_digest=digest,
             extras=await by_size(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -22,7 +22,8 @@ from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.application.reader_search import ReaderSearch
 from dbt_state_oss.application.recording import Recording, history_of, with_reader
 from dbt_state_oss.application.side_by_side import side_by_side
-from dbt_state_oss.domain.history import Execution, History
+from dbt_state_oss.domain.dialects import EpochClock
+from dbt_state_oss.domain.history import Execution, History, Input
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import ExecutionType, TargetKey
 
@@ -102,38 +103,41 @@ class Ledger:
         return history_of(document)
 
     async def read_by(
-        self, organization: str, reader: TargetKey, relations: Collection[Relation]
-    ) -> dict[Relation, History]:
-        """The histories of what `reader` was built from; each lists it as a reader, to be told of silent builds (rule F1a).
+        self, organization: str, reader: TargetKey, inputs: Mapping[Relation, Input], clock: EpochClock
+    ) -> dict[Relation, TargetDocument | None]:
+        """The documents of what `reader` was built from; each lists it as a reader, to be told of silent builds (rule F1a).
 
-        A silent build that is recorded after this call tells the reader. One that was recorded before is in the history.
+        A silent build that is recorded after this call tells the reader. One that was recorded before is in the document.
+        `clock` is that of the warehouse.
         """
 
-        async def one(relation: Relation) -> History:
+        async def one(relation: Relation) -> TargetDocument | None:
             target = TargetKey(reader.namespace, relation)
             key = target_key(organization, target)
             document = await self._documents.read(key)
             if document is None or document.target != target:
-                return History()
-            if with_reader(document, reader.name) is None:
-                return history_of(document)
+                return None
+            if with_reader(document, reader.name, inputs[relation], clock) is None:
+                return document
             listed_in: TargetDocument | None = None
 
             def entered(found: TargetDocument | None) -> TargetDocument | None:
                 nonlocal listed_in
-                listed_in = found
-                return None if found is None else with_reader(found, reader.name)
+                listed = None if found is None else with_reader(found, reader.name, inputs[relation], clock)
+                listed_in = listed or found
+                return listed
 
             await self._documents.update(key, entered)
-            return History() if listed_in is None else history_of(listed_in)
+            return listed_in
 
-        return await self._of_each(relations, one)
+        return await self._of_each(inputs, one)
 
     async def add(self, organization: str, target: TargetKey, execution: Execution) -> None:
         """Add an execution to a target's history; durable on return (rule W1), idempotent by its id (rule W2).
 
-        The readers of the target are told of a silent build before it is recorded (rule F1a), and it is recorded only while
-        the list of readers is the one that was told. That goes on where the caller gives up: the client does not ask again.
+        The readers of the target are told of a silent build before it is recorded (rule F1a), and early readers of any build. It
+        is recorded only while the lists of readers are those that were told. That goes on where the caller gives up: the client
+        does not ask again.
         """
         recording = Recording(target, execution)
 

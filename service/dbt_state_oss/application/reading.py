@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from dbt_state_oss.application.ledger import Ledger
+from dbt_state_oss.application.recording import history_of, may_be_told_nothing
+from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input
-from dbt_state_oss.domain.silent import silent_build_since
+from dbt_state_oss.domain.silent import unread_build_since
 from dbt_state_oss.domain.submission import TargetKey
 
 
@@ -14,16 +16,19 @@ async def read_by(ledger: Ledger, organization: str, target: TargetKey, draft: E
     """The draft, once its target is listed as a reader of the tables of ours that it read. Raises `StoreError`.
 
     If one of them has been built meanwhile, what the draft read of it is not known, so neither is its content or lineage. If
-    that build was silent, the epoch that was reported does not tell what was read.
+    that build was silent, or its hooks may still have run, the epoch that was reported does not tell what was read.
     """
     if not draft.inputs:
         return draft
     # One that was on no record when the build was decided may have come on record since.
-    histories = await ledger.read_by(organization, target, draft.inputs)
+    clock = dialect_named(draft.logic.dialect).clock
+    documents = await ledger.read_by(organization, target, draft.inputs, clock)
+    histories = {relation: History() if found is None else history_of(found) for relation, found in documents.items()}
     unseen = {
         relation: replace(known, epoch=None)
         for relation, known in draft.inputs.items()
-        if silent_build_since(histories[relation], draft, known)
+        if unread_build_since(histories[relation], draft, known)
+        or may_be_told_nothing(documents[relation], target.name, known, clock)
     }
     draft = replace(draft, inputs={**draft.inputs, **unseen}) if unseen else draft
     if draft.origin is None and any(

@@ -9,13 +9,16 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from dbt_state_oss.application.codec import TargetDocument
-from dbt_state_oss.domain.history import Execution, History
+from dbt_state_oss.domain.dialects import EpochClock
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input
+from dbt_state_oss.domain.lineage import upon_what_it_found
 from dbt_state_oss.domain.relation import Relation
-from dbt_state_oss.domain.silent import is_silent, moves_its_epoch, with_silent_build
+from dbt_state_oss.domain.silent import is_silent, may_be_under_way, with_silent_build
 from dbt_state_oss.domain.submission import TargetKey
 
 MOST_READERS = 4_096
-"""Readers that a document lists; with one more it lists none, and they are searched for."""
+"""Readers that a document lists; with one more it lists none, and they are searched for. An early reader more is not listed, and
+its record proves nothing of this input."""
 
 
 def history_of(document: TargetDocument) -> History:
@@ -23,12 +26,28 @@ def history_of(document: TargetDocument) -> History:
     return History(document.executions, document.forgotten_at, document.silent_builds)
 
 
-def with_reader(document: TargetDocument, name: str) -> TargetDocument | None:
-    """The document with one more reader; None where that changes nothing: it is listed, or readers are not kept there."""
-    if document.readers is None or name in document.readers:
-        return None
-    readers = (*document.readers, name) if len(document.readers) < MOST_READERS else None
-    return replace(document, readers=readers)
+def with_reader(document: TargetDocument, name: str, known: Input, clock: EpochClock) -> TargetDocument | None:
+    """The document with one more reader, of what it recorded as `known`; None where that changes nothing.
+
+    It is listed already, or readers are not kept there, and no build may be under way that left what it read.
+    """
+    readers, early = document.readers, document.early_readers
+    if readers is not None and name not in readers:
+        readers = (*readers, name) if len(readers) < MOST_READERS else None
+    if name not in early and len(early) < MOST_READERS and may_be_under_way(history_of(document), known, clock):
+        early = (*early, name)
+    listed = replace(document, readers=readers, early_readers=early)
+    return None if listed == document else listed
+
+
+def may_be_told_nothing(document: TargetDocument | None, name: str, known: Input, clock: EpochClock) -> bool:
+    """Whether a build may be under way that left what a reader recorded as `known`, and the document does not list that reader.
+
+    The document is the one that `with_reader` was asked of.
+    """
+    history = History() if document is None else history_of(document)
+    listed = document is not None and name in document.early_readers
+    return not listed and may_be_under_way(history, known, clock)
 
 
 class Recording:
@@ -63,21 +82,32 @@ class Recording:
         self.needs_search, self.to_be_told = False, set()
         recorded = next((one for one in history.executions if one.id == execution.id), None)
         silent = is_silent(history, execution) if recorded is None else recorded.silent
-        if silent and recorded is None:
+        early = document.early_readers if recorded is None else ()
+        if recorded is None and (silent or early):
             self._built_at_least(1 + (history.last_build_at or 0))
-            self.needs_search = document.readers is None or (document.has_unlisted_readers and self._found is None)
-            self.to_be_told = {*(document.readers or ()), *(self._found or ())} - self.told
-            if document.readers is None:
+            self.to_be_told = {*early, *self._all_readers(document, silent=silent)} - self.told
+            self.needs_search = silent and (
+                document.readers is None or (document.has_unlisted_readers and self._found is None)
+            )
+            if self.needs_search and document.readers is None:
                 # Readers that are confirmed during the search enter themselves.
                 return replace(document, readers=(), has_unlisted_readers=True)
             if not self.is_done:
                 return None
-        if silent:
-            confirmed_at = self._built_at if recorded is None else max(recorded.confirmed_at, execution.confirmed_at)
-            execution = replace(execution, confirmed_at=confirmed_at)
+            execution = replace(execution, confirmed_at=self._built_at)
+        if recorded is not None and silent:
+            execution = replace(execution, confirmed_at=max(recorded.confirmed_at, execution.confirmed_at))
+        if recorded is None:
+            execution = upon_what_it_found(execution, history)
+        elif UNKNOWN_LINEAGE not in (recorded.lineage, execution.lineage):
+            execution = replace(execution, lineage=recorded.lineage, own_lineage=recorded.own_lineage)
         joined = history.merged([replace(execution, silent=silent)])
-        changed = self._with_list(replace(document, executions=joined.executions), history)
+        rest = tuple(name for name in document.early_readers if name not in early)
+        changed = self._with_list(replace(document, executions=joined.executions, early_readers=rest), history)
         return None if changed == document else changed
+
+    def _all_readers(self, document: TargetDocument, *, silent: bool) -> set[str]:
+        return {*(document.readers or ()), *(self._found or ())} if silent else set()
 
     def noted_by(self, reader: TargetDocument) -> TargetDocument | None:
         """A reader's document with the note that this build may have changed what it was built from; None where it has it."""
@@ -91,12 +121,17 @@ class Recording:
             self.told.clear()
 
     def _with_list(self, document: TargetDocument, history: History) -> TargetDocument:
-        """The document with its list of readers. It begins with the first build in place after which no unlisted reader can be
-        up to date. Of a first build that nobody asked about it is not known whether its table was there before."""
+        """The document with its list of readers, which begins with the first build in place.
+
+        Readers from before stay up to date, or become so again: an epoch may fall to an older value. They are searched for at the
+        first silent build, unless this first build on record found no table.
+        """
         execution = self._execution
-        if not execution.is_in_place or (document.readers is not None and not document.has_unlisted_readers):
+        if not execution.is_in_place:
             return document
-        known = execution.decided_at is not None or execution.found_epoch is not None or bool(history.executions)
-        if self._found is not None or (known and moves_its_epoch(history, execution)):
+        if self._found is not None:
             return replace(document, readers=document.readers or (), has_unlisted_readers=False)
-        return document
+        if document.readers is not None:
+            return document
+        no_table_before = execution.decided_at is not None and execution.found_epoch is None and history == History()
+        return replace(document, readers=(), has_unlisted_readers=not no_table_before)

@@ -165,11 +165,13 @@ class Case:
 
     @property
     def template(self) -> tuple[str, ...]:
-        """What stands for the node's SQL before rendering, views included; empty where it is not asked about (rule L7)."""
-        hashes = self.submission.node.hashes
+        """What stands for the node's SQL before rendering, views and dbt target included; empty where it is not asked about (rule
+        L7)."""
+        node = self.submission.node
+        hashes = node.hashes
         if not self.submission.compare_unrendered_code or hashes.body is None or self.reads_part_of_inputs:
             return ()
-        return hashes.body, hashes.configs or "", hashes.macros or "", self.fingerprint.views_digest
+        return hashes.body, hashes.configs or "", hashes.macros or "", self.fingerprint.views_digest, node.target_name
 
     def unreported(self, recorded: Execution | None = None) -> str | None:
         """What the client fails to report of the node, now or in `recorded`; None where that is to be ignored (rule L13)."""

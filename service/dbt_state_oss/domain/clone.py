@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from dbt_state_oss.domain.data_identity import identity_at
 from dbt_state_oss.domain.decision import RejectionReason
-from dbt_state_oss.domain.dialects import Dialect
+from dbt_state_oss.domain.dialects import Dialect, dialect_named
 from dbt_state_oss.domain.extras import canonical_extras
 from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, CloneOrigin, Execution, History, Logic
 from dbt_state_oss.domain.relation import Epoch, Relation
+from dbt_state_oss.domain.silent import inherited_inputs
 from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.stamps import stamped_from
 from dbt_state_oss.domain.submission import CloneTerms, ExecutionType, Node, TargetKey
@@ -85,6 +86,7 @@ def draft_clone(order: CloneOrder, source: History, *, execution_id: str, decide
     clone = replace(
         latest,
         id=execution_id,
+        inputs=inherited_inputs(source, latest.inputs),
         epoch=None,
         confirmed_at=0,
         decided_at=decided_at,
@@ -102,6 +104,22 @@ def draft_clone(order: CloneOrder, source: History, *, execution_id: str, decide
     if source.rival_of(latest, order.dialect.clock) is not None:
         return disowned(clone, "it was not known whose work its source held")
     return clone
+
+
+def stood_while_copied(clone: Execution, source: History) -> bool:
+    """Whether the source still holds what was to be copied, and no build of it was confirmed since the copy was decided.
+
+    An epoch may fall, so such a build need not have come to be the latest.
+    """
+    origin, latest = clone.origin, source.latest
+    assert origin is not None, "only a clone has a source"
+    assert clone.decided_at is not None, "every clone was asked for"
+    return (
+        latest is not None
+        and (latest.id, latest.epoch) == (origin.execution_id, origin.epoch)
+        and source.rival_of(latest, dialect_named(clone.logic.dialect).clock) is None
+        and all(one.confirmed_at < clone.decided_at for one in source.executions if one.id != latest.id)
+    )
 
 
 def disowned(clone: Execution, cause: str) -> Execution:

@@ -38,6 +38,7 @@ from dbt_state_oss.domain.rules import (
     stored_failures_can_be_skipped,
     view_reads_what_it_read,
 )
+from dbt_state_oss.domain.silent import inherited_inputs
 from dbt_state_oss.domain.submission import ExecutionType
 
 _CLONEABLE = frozenset({ExecutionType.FULL, ExecutionType.VALUES})
@@ -195,7 +196,9 @@ def draft_copy(case: Case, clone: Clone, *, execution_id: str, decided_at: int) 
             past=clone.required_epoch is None,
         ),
     )
-    return replace(draft, inputs=source.inputs, lineage=source.lineage) if clone.behind else draft
+    if not clone.behind:
+        return draft
+    return replace(draft, inputs=inherited_inputs(clone.history, source.inputs), lineage=source.lineage)
 
 
 def _standings(case: Case, candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, bool]]:

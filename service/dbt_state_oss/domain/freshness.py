@@ -150,7 +150,7 @@ def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relatio
     seen = case.inputs_seen
     if seen is not None and seen.execution_id == latest.id and seen.at >= latest.confirmed_at:
         return True
-    if history.stood_until(recorded.epoch, latest.confirmed_at, case.clock, recorded.stamped_from):
+    if history.stood_while(latest, recorded.epoch, case.clock, recorded.stamped_from):
         return True
     source = history.written_at(recorded.epoch, case.clock)
     copy = case.upstream.get(now, History()).written_at(case.submission.inputs.get(now), case.clock)
@@ -217,6 +217,9 @@ def _moved(case: Case, relation: Relation, recorded: Input, reported: Input, *, 
         )
     if recorded.lineage is not None and not stood:
         return _unsure(relation)
+    if _other_logic_since(case, relation, recorded):
+        cause = f"upstream {relation} may hold rows of other logic, which was built {when} or before"
+        return Change(ChangeKind.LOGIC, relation, cause)
     if built_at is not None and reported.epoch == recorded.epoch:
         cause = f"upstream {relation} was built {when} and may have changed, though no row was written"
         return Change(ChangeKind.DATA, relation, cause)
@@ -225,6 +228,17 @@ def _moved(case: Case, relation: Relation, recorded: Input, reported: Input, *, 
             ChangeKind.DATA, relation, f"upstream {relation} lost its newest rows; what is left is from {when}"
         )
     return Change(ChangeKind.DATA, relation, f"upstream {relation} was updated {when}")
+
+
+def _other_logic_since(case: Case, relation: Relation, recorded: Input) -> bool:
+    """Whether a build in place with other logic was confirmed since what was recorded, the order of the builds being unknown."""
+    builds = case.upstream.get(relation, History()).executions
+    return any(
+        one.is_in_place
+        and not same_lineage(one.lineage, recorded.lineage)
+        and (recorded.last_build_at is None or one.confirmed_at > recorded.last_build_at)
+        for one in builds
+    )
 
 
 def _rebuilt(case: Case, relation: Relation, recorded: Input) -> str:

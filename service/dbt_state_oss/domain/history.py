@@ -152,6 +152,8 @@ class Execution:
     """A hook wrote to this table after it was built or copied, or may have written to the copy that was there before."""
     silent: bool = False
     """It may have changed its table without moving the table's epoch (rule F1a)."""
+    own_lineage: str = ""
+    """Its lineage without that of the rows which it found (rule F5); empty where that is the same."""
 
     @property
     def is_stamped(self) -> bool:
@@ -176,9 +178,12 @@ class Execution:
     def spells_out_its_columns(self) -> bool:
         """Whether the columns that it left follow from its logic: no `*` handed them on, no earlier build's were kept."""
         fingerprint = self.logic.fingerprint
-        whole = self.logic.execution_type in (ExecutionType.FULL, ExecutionType.VIEW, ExecutionType.VALUES)
-        understood = fingerprint.kind in (FingerprintKind.PARSED, FingerprintKind.VALUES)
-        return whole and understood and not fingerprint.star_relations
+        if self.is_in_place:
+            return False
+        if self.logic.execution_type is ExecutionType.VALUES:
+            # A name of its content says that it was loaded into no table, or into one of the same file (rule I1).
+            return dialect_named(self.logic.dialect).seeds_replace_tables or self.data_identity is not None
+        return fingerprint.kind is FingerprintKind.PARSED and not fingerprint.star_relations
 
     @property
     def content_decided_at(self) -> int | None:
@@ -268,15 +273,39 @@ class History:
             self, executions=tuple(one for one in self.executions if one.epoch is not None and one.epoch <= epoch)
         )
 
-    def stood_until(
-        self, epoch: Epoch | None, moment: int, clock: EpochClock, stamped_from: Epoch | None = None
+    def stood_while(
+        self, reader: Execution, epoch: Epoch | None, clock: EpochClock, stamped_from: Epoch | None = None
     ) -> bool:
-        """Whether the table is known to have stood at `epoch` until `moment`: it was found so when a later build was decided."""
+        """Whether the table is known to have stood at `epoch` until `reader`, which read it, was over.
+
+        It was found so when a later build was decided, and no silent build had ended since the reader began: an epoch may fall
+        back to `epoch`.
+        """
         return any(
             clock.stands(epoch, one.found_epoch, stamped_from)
+            and not any(
+                other.silent and reader.began_at_the_earliest < other.confirmed_at <= one.decided_at
+                for other in self.executions
+            )
             for one in self.executions
-            if one.decided_at is not None and one.decided_at >= moment
+            if one.decided_at is not None and one.decided_at >= reader.confirmed_at
         )
+
+    def as_found_at(self, epoch: Epoch | None, clock: EpochClock) -> History:
+        """This history, with the execution first that is known to have left the table which is reported at `epoch`.
+
+        On an exact clock a build in place that deletes the newest rows confirms a lower epoch than the builds before it. If it
+        was confirmed last, and began when they were over, the table is its work.
+        """
+        if clock is not EpochClock.EXACT or epoch is None or not self.executions:
+            return self
+        newest = max(self.executions, key=lambda one: (one.confirmed_at, one.id))
+        others = tuple(one for one in self.executions if one.id != newest.id)
+        above = [one for one in others if one.epoch is not None and one.epoch > epoch]
+        fell = newest.epoch == epoch and newest.is_in_place and not newest.replaces and newest.stamped_from is None
+        if not fell or not above or not all(newest.followed(one) for one in above):
+            return self
+        return replace(self, executions=(newest, *others))
 
     def rival_of(self, execution: Execution, clock: EpochClock) -> Rival | None:
         """Whether another execution, which did something else, may have written what `execution` confirmed (rule T9).
@@ -407,8 +436,13 @@ def _joined(one: Execution, other: Execution) -> Execution:
     What one of them cannot prove, neither does.
     """
     epochs = [epoch for epoch in (one.epoch, other.epoch) if epoch is not None]
+    first, second = sorted((one, other), key=lambda execution: (execution.confirmed_at, repr(execution)))
     return replace(
-        min(one, other, key=lambda execution: (execution.confirmed_at, repr(execution))),
+        first,
+        inputs={
+            name: known if _is_told_alike(known, second.inputs.get(name)) else replace(known, epoch=None)
+            for name, known in first.inputs.items()
+        },
         epoch=max(epochs, default=None),
         built_at=min(one.built_at, other.built_at),
         confirmed_at=min(one.confirmed_at, other.confirmed_at),
@@ -418,3 +452,7 @@ def _joined(one: Execution, other: Execution) -> Execution:
         hook_wrote=one.hook_wrote or other.hook_wrote,
         silent=one.silent or other.silent,
     )
+
+
+def _is_told_alike(known: Input, other: Input | None) -> bool:
+    return other is not None and known.epoch == other.epoch

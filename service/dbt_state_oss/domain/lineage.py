@@ -7,9 +7,10 @@ view's `*` may be trusted only while it stands still (rule T5). Tables that are 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from dbt_state_oss.domain.dialects import EpochClock
-from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, History, Input, Logic
+from dbt_state_oss.domain.dialects import EpochClock, dialect_named
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input, Logic
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.sql.fingerprint import digest_of
 from dbt_state_oss.domain.submission import NodeHashes
@@ -49,6 +50,30 @@ def logic_name(logic: Logic) -> str:
 def rest_of_logic(hashes: NodeHashes) -> list[str]:
     """What a build does beside its query, as far as dbt's hashes tell."""
     return [hashes.configs or "", hashes.contract or "", hashes.macros or ""]
+
+
+def upon_what_it_found(execution: Execution, history: History) -> Execution:
+    """The execution, whose lineage tells what rows it found; `history` is its target's, without it (rule F5).
+
+    A build in place keeps rows of earlier builds. So after other logic, or a write that is on no record, its table never has the
+    lineage again that it had before.
+    """
+    if execution.replaces or not history.executions or execution.lineage == UNKNOWN_LINEAGE:
+        return execution
+    before = max(history.executions, key=lambda one: (one.confirmed_at, one.id))
+    own, upon = execution.lineage, before.lineage
+    if upon == UNKNOWN_LINEAGE or not _was_found(before, execution):
+        upon = execution.id
+    elif own == (before.own_lineage or upon):
+        return replace(execution, lineage=upon, own_lineage=own)
+    return replace(execution, lineage=digest_of("upon", own, upon)[:32], own_lineage=own)
+
+
+def _was_found(before: Execution, execution: Execution) -> bool:
+    """Whether the table stood as `before` had left it, as far as is known."""
+    clock = dialect_named(execution.logic.dialect).clock
+    found = execution.found_epoch
+    return found is None or clock.stands(before.epoch, found, before.stamped_from)
 
 
 def latest_lineage(history: History) -> str | None:

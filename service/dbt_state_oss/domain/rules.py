@@ -196,14 +196,15 @@ def same_selection(case: Case, execution: Execution) -> bool:
 
 def same_template(case: Case, execution: Execution) -> bool:
     """Rule L7. The template says nothing of the views that are read, nor of the extras that the client computes (`__…`); and
-    another node, or the same one in another dbt target, may make something else of it (`model.name`, `target.name`)."""
+    another node, or the same one in another dbt target, may make something else of it (`model.name`, `target.name`). A pre-clone
+    is of its source's target."""
     node = case.submission.node
     now, then = node.hashes, execution.hashes
     return (
         case.submission.compare_unrendered_code
         and now.body is not None
         and node.unique_id == execution.node_id
-        and (node.target_name == execution.target_name or execution.origin is not None)
+        and node.target_name == execution.target_name
         and not (case.reads_part_of_inputs or execution.part_of_inputs)
         and (now.body, now.configs, now.macros) == (then.body, then.configs, then.macros)
         and execution.logic.dialect == case.dialect.name
@@ -352,7 +353,7 @@ def _has_the_same_columns(case: Case, latest: Execution, relation: Relation) -> 
         return False
     if now.epoch is not None and recorded.epoch == now.epoch and recorded.last_build_at == now.last_build_at:
         return True
-    stood = history.stood_until(recorded.epoch, latest.confirmed_at, case.clock, recorded.stamped_from)
+    stood = history.stood_while(latest, recorded.epoch, case.clock, recorded.stamped_from)
     return upstream.spells_out_its_columns and stood
 
 

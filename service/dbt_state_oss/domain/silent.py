@@ -7,9 +7,11 @@ changed the table. What reads the table is told when such a build is recorded, s
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.extras import canonical_extras, without_defaults
-from dbt_state_oss.domain.history import Execution, History, Input, believed
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input, believed
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.sql.fingerprint import FingerprintKind
 from dbt_state_oss.domain.submission import ExecutionType
@@ -44,16 +46,43 @@ def unseen_change(history: History, relation: Relation, last_build_at: int | Non
     return None if built_at is None or (last_build_at is not None and last_build_at >= built_at) else built_at
 
 
-def silent_build_since(history: History, draft: Execution, known: Input) -> bool:
-    """Whether a silent build of an input is on record that `draft` may not have read.
+def inherited_inputs(history: History, inputs: Mapping[Relation, Input]) -> dict[Relation, Input]:
+    """`inputs`, as a copy of a target has them from the target's `history`.
+
+    The notes of silent builds stay behind with the target. So an input with such a build that the content does not know has an
+    unknown epoch.
+    """
+    return {
+        relation: known if unseen_change(history, relation, known.last_build_at) is None else replace(known, epoch=None)
+        for relation, known in inputs.items()
+    }
+
+
+def unread_build_since(history: History, draft: Execution, known: Input) -> bool:
+    """Whether a build of an input is on record that `draft` may not have read, or not wholly, though the epoch is the same.
 
     `history` is the input's, `known` what the draft recorded of it. Where nobody asked before the build, it may have read what
-    stood a day ago, unless the epoch that it was told proves more.
+    stood a day ago, unless the epoch that it was told proves more. A build that confirmed the draft's epoch only afterwards may
+    have been under way: a hook may write after the table's commit.
     """
     came_after = known.last_build_at
     if came_after is None:
-        came_after = draft.began_at_the_earliest
-    return any(one.silent and one.confirmed_at > came_after for one in history.executions)
+        came_after = draft.began_at_the_earliest - 1
+    was_early = known.lineage in (None, UNKNOWN_LINEAGE)
+    return any(
+        (one.silent or (was_early and one.epoch == known.epoch)) and one.confirmed_at > came_after
+        for one in history.executions
+    )
+
+
+def may_be_under_way(history: History, known: Input, clock: EpochClock) -> bool:
+    """Whether a build that is not confirmed yet may have left what was read of an input as `known`.
+
+    `history` is the input's. Warehouses whose epochs are stamped report each later write of that build, so it does not matter
+    there.
+    """
+    early = clock is EpochClock.EXACT and known.lineage == UNKNOWN_LINEAGE and known.epoch is not None
+    return early and all(one.epoch != known.epoch for one in history.executions)
 
 
 def with_silent_build(known: Mapping[Relation, int], relation: Relation, built_at: int) -> dict[Relation, int]:
@@ -86,8 +115,9 @@ def _may_keep_its_epoch(history: History, execution: Execution) -> bool:
     if execution.epoch is None or moves_its_epoch(history, execution):
         return False
     if execution.replaces:
-        # Only a materialization of the project's own leaves the rows that it found.
-        return not execution.is_stamped and execution.epoch == execution.found_epoch
+        # Only a materialization of the project's own leaves the rows that it found, or some of them.
+        found = execution.found_epoch
+        return not execution.is_stamped and found is not None and execution.epoch <= found
     return not execution.is_stamped or history.is_forgotten or bool(_before(history, execution))
 
 

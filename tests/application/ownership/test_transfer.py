@@ -13,7 +13,7 @@ from dbt_state_oss.application.keys import TICKET_KEYS, target_key
 from dbt_state_oss.application.ownership.archive import ArchivedDocument
 from dbt_state_oss.application.ownership.transfer import EXAMPLES, Documents, Fate, Tally, compare, documents_of, write
 from dbt_state_oss.application.ports import Document, ObjectStore, Version
-from dbt_state_oss.domain.history import Input
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Input
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.errors import InvalidRequest
@@ -202,3 +202,45 @@ async def test_what_comes_into_a_store_in_use_does_not_vouch_for_tables_that_are
         "made anew": T0,
         "a source": T0,
     }
+
+
+async def test_what_comes_into_a_store_in_use_does_not_vouch_for_tables_that_came_on_record_there() -> None:
+    """One that was on no record looks like a source. Its first build may have been silent (rule F1a)."""
+    inputs = {Relation("recorded now"): Input(T0, None, "one at 1"), Relation("a source"): Input(T0, None, "two at 1")}
+    recorded = TargetKey("ns", Relation("recorded now"))
+    there = {target_key("default", recorded): encode(TargetDocument("default", recorded, (BUILD,)))}
+    store = await filled(**there)
+    await write(given(**{KEY: target(replace(BUILD, inputs=inputs))}), store, told, overwrite=False, into_use=True)
+    kept = decode_target((await content(store))[KEY]).executions[0].inputs
+    assert {relation: known.epoch for relation, known in kept.items()} == {"recorded now": None, "a source": T0}
+
+
+async def test_what_came_in_as_unknown_stays_so_when_the_same_archive_comes_in_again() -> None:
+    inputs = {Relation("in place"): Input(T0, "l1", "in place at 1")}
+    record = given(**{KEY: target(replace(BUILD, inputs=inputs))})
+    store = MemoryStore()
+    for _ in range(2):
+        await write(record, store, told, overwrite=True, into_use=True)
+    (kept,) = decode_target((await content(store))[KEY]).executions
+    assert kept.inputs[Relation("in place")].epoch is None
+
+
+async def test_what_was_read_at_an_epoch_of_no_build_on_record_comes_in_as_unknown() -> None:
+    """That build may be confirmed before its table is exported, and after its reader was (rule F1a)."""
+    inputs = {
+        Relation("early"): Input(T0, UNKNOWN_LINEAGE, "early at 1"),
+        Relation("known"): Input(T0, "l1", "a digest"),
+    }
+    store = MemoryStore()
+    await write(given(**{KEY: target(replace(BUILD, inputs=inputs))}), store, told, overwrite=False)
+    (kept,) = decode_target((await content(store))[KEY]).executions
+    assert {relation: known.epoch for relation, known in kept.inputs.items()} == {"early": None, "known": T0}
+
+
+async def test_of_two_accounts_of_a_target_all_early_readers_stay() -> None:
+    def noted(*early: str) -> bytes:
+        return encode(TargetDocument("default", TARGET, (BUILD,), early_readers=early))
+
+    store = await filled(**{KEY: noted("a", "b")})
+    await write(given(**{KEY: noted("b", "c")}), store, told, overwrite=True)
+    assert decode_target((await content(store))[KEY]).early_readers == ("a", "b", "c")

@@ -6,7 +6,7 @@ fails, `InvalidRequest` for a key that is none.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -21,13 +21,14 @@ from dbt_state_oss.application.codec import (
     decode_target,
     encode,
 )
-from dbt_state_oss.application.keys import SERVER_PREFIX, TICKET_KEYS, is_project_key, is_target_key
+from dbt_state_oss.application.keys import SERVER_PREFIX, TICKET_KEYS, is_project_key, is_target_key, target_key
 from dbt_state_oss.application.ownership.archive import ArchivedDocument
 from dbt_state_oss.application.ports import Document, ObjectStore, Unchanged
 from dbt_state_oss.application.recording import history_of
 from dbt_state_oss.application.side_by_side import documents_under, side_by_side
 from dbt_state_oss.domain.data_identity import is_named_by_epoch
-from dbt_state_oss.domain.history import Execution, Input
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, Input
+from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.silent import with_silent_build
 from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.errors import Conflict
@@ -105,7 +106,7 @@ async def write(
 
     What somebody writes at the same time is theirs and is left, to be told of as `Fate.OVERTAKEN`. `into_use`: older
     records come into a store that has been in use. An execution that comes in may have missed silent builds of what it read
-    (rule F1a), so its inputs of that kind count as unknown.
+    (rule F1a), so its inputs of that kind count as unknown. So do those which were on no record and now are on the store's.
 
     A state may be exported while servers run. So a reader may come in as it was before a silent build that comes in too, and a
     list of readers without a reader that comes in.
@@ -122,7 +123,9 @@ async def write(
             return record.key, Fate.OVERTAKEN
         try:
             informed = _informed(record, silent)
-            data = _merged(_doubted(informed, there) if into_use else informed, there)
+            if into_use:
+                informed = _doubted(informed, there, await _come_on_record(informed, store))
+            data = _merged(informed, there)
             await store.put(record.key, data, expected=None if there is None else there.version)
         except Conflict:
             return record.key, Fate.OVERTAKEN
@@ -182,7 +185,10 @@ async def _silent_builds(records: Documents) -> dict[TargetKey, int]:
 
 
 def _informed(record: ArchivedDocument, silent: Mapping[TargetKey, int]) -> ArchivedDocument:
-    """The record with the silent builds that it does not know, and with a list of readers that may lack some."""
+    """The record with the silent builds that it does not know, and with a list of readers that may lack some.
+
+    What an execution read at an epoch that no build had confirmed is unknown: the build may have been confirmed since.
+    """
     if not is_target_key(record.key):
         return record
     try:
@@ -196,11 +202,29 @@ def _informed(record: ArchivedDocument, silent: Mapping[TargetKey, int]) -> Arch
             if built_at is not None and (known.last_build_at is None or known.last_build_at < built_at):
                 notes = with_silent_build(notes, relation, built_at)
     unlisted = document.has_unlisted_readers or document.readers is not None
-    return replace(record, data=encode(replace(document, silent_builds=notes, has_unlisted_readers=unlisted)))
+    executions = tuple(_with_unknown(one, _may_be_early) for one in document.executions)
+    informed = replace(document, executions=executions, silent_builds=notes, has_unlisted_readers=unlisted)
+    return replace(record, data=encode(informed))
 
 
-def _doubted(record: ArchivedDocument, there: Document | None) -> ArchivedDocument:
-    """The record; what its executions read of tables that are built in place is unknown, where the store does not have them."""
+async def _come_on_record(record: ArchivedDocument, store: ObjectStore) -> set[Relation]:
+    """What a target's executions read as a table on no record, and the store has a document of."""
+    if not is_target_key(record.key):
+        return set()
+    try:
+        document = decode_target(record.data)
+    except BrokenDocument:
+        return set()
+    read = {name for one in document.executions for name, known in one.inputs.items() if known.lineage is None}
+    keys = {name: target_key(document.organization, TargetKey(document.target.namespace, name)) for name in read}
+    return {name for name, key in keys.items() if await store.get(key) is not None}
+
+
+def _doubted(record: ArchivedDocument, there: Document | None, on_record: Collection[Relation]) -> ArchivedDocument:
+    """The record; what its executions read of tables that are built in place is unknown, where the store does not have them.
+
+    Of those which were on no record, the ones `on_record` now may be built in place.
+    """
     if not is_target_key(record.key):
         return record
     try:
@@ -208,16 +232,24 @@ def _doubted(record: ArchivedDocument, there: Document | None) -> ArchivedDocume
         known = set() if there is None else {one.id for one in decode_target(there.data).executions}
     except BrokenDocument:
         return record
-    executions = tuple(one if one.id in known else _with_doubtful_inputs(one) for one in target.executions)
+
+    def is_doubtful(relation: Relation, read: Input) -> bool:
+        return relation in on_record or _may_be_built_in_place(read)
+
+    executions = tuple(one if one.id in known else _with_unknown(one, is_doubtful) for one in target.executions)
     return replace(record, data=encode(replace(target, executions=executions)))
 
 
-def _with_doubtful_inputs(execution: Execution) -> Execution:
+def _with_unknown(execution: Execution, is_doubtful: Callable[[Relation, Input], bool]) -> Execution:
     inputs = {
-        relation: replace(known, epoch=None) if _may_be_built_in_place(known) else known
+        relation: replace(known, epoch=None) if is_doubtful(relation, known) else known
         for relation, known in execution.inputs.items()
     }
     return replace(execution, inputs=inputs)
+
+
+def _may_be_early(_: Relation, known: Input) -> bool:
+    return known.lineage == UNKNOWN_LINEAGE
 
 
 def _may_be_built_in_place(known: Input) -> bool:
@@ -239,6 +271,7 @@ def _joined_targets(mine: TargetDocument, theirs: TargetDocument) -> TargetDocum
         silent_builds=silent_builds,
         readers=_all_readers(mine, theirs),
         has_unlisted_readers=mine.has_unlisted_readers or theirs.has_unlisted_readers,
+        early_readers=tuple(dict.fromkeys((*theirs.early_readers, *mine.early_readers))),
     )
     return None if joined == mine else joined
 

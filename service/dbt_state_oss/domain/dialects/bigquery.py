@@ -13,6 +13,7 @@ BIGQUERY = Dialect(
     clock=EpochClock.EXACT,
     stamped_by_dbt_v2=True,
     materialized_views_are_refreshed=False,
+    seeds_replace_tables=True,
     default_schema=None,
     identifier_quotes="`",
     dotted_quoted_names=True,

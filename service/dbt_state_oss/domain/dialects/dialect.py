@@ -96,6 +96,8 @@ class Dialect:
     """The client can take a skip of a data test that stores its failures (rule T7)."""
     empty_looks_missing: bool = False
     """A table without rows has no epoch, like one that is not there."""
+    seeds_replace_tables: bool = False
+    """dbt loads a seed into a new table. Elsewhere it empties the table that is there, and keeps its columns."""
     copying: Copying | None = field(default=None, compare=False)
     """How a table is copied (rule C6); None where no way is known."""
     row_functions: frozenset[str] = field(default=frozenset({"json_table", "unnest", "xmltable"}), compare=False)
