@@ -1,4 +1,4 @@
-"""Reads `docs/conformance.md`: every row of its tables, with the heading that the row stands under."""
+"""Reads `docs/conformance.md`: every entry, with the heading that it stands under."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from pathlib import Path
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
 
-_CELL_EDGE = re.compile(r"(?<!\\)\|")
 _IN_TICKS = re.compile(r"`([^`]+)`")
+_ITEM = re.compile(r"- (Ours|Hosted service|Proof):\s*(.*)")
+"""The items under the heading of an entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One name of one row; a row whose first cell holds several names is as many of these."""
+    """One name of one entry; an entry whose heading holds several names is as many of these."""
 
     section: str
     name: str
@@ -39,10 +40,17 @@ def rows() -> list[Row]:
 
 def _rows(text: str) -> Iterator[Row]:
     section = ""
-    for line in text.splitlines():
-        if line.startswith("#"):
-            section = line.lstrip("# ").strip()
-        elif line.startswith("| `"):
-            names, ours, hosted, proof = (cell.strip() for cell in _CELL_EDGE.split(line.strip("|\n")))
-            for name in _IN_TICKS.findall(names):
-                yield Row(section, name, ours, hosted, proof)
+    for block in re.split(r"^(?=#)", text, flags=re.MULTILINE):
+        heading, _, body = block.partition("\n")
+        if not heading.startswith("#### "):
+            section = heading.lstrip("# ").strip()
+            continue
+        items = {
+            match[1]: match[2] for each in re.split(r"^(?=- )", body, flags=re.MULTILINE) if (match := _match(each))
+        }
+        for name in _IN_TICKS.findall(heading):
+            yield Row(section, name, items["Ours"], items["Hosted service"], items["Proof"])
+
+
+def _match(item: str) -> re.Match[str] | None:
+    return _ITEM.match(" ".join(item.split()))

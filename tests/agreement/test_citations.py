@@ -21,6 +21,8 @@ PAGES = sorted(
     [*DOCS.rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "tests").rglob("*.md"), *(ROOT / "example_project").glob("*.md")]
 )
 
+LONGEST_LINE = 300
+
 _RULE = re.compile(r"\brules?\s+((?:[LTFICWSEX]\d+[a-z]?(?:,\s+|\s+and\s+|\s+or\s+|\s+to\s+)?)+)")
 _RULE_ID = re.compile(r"[LTFICWSEX]\d+[a-z]?")
 _RULE_ROW = re.compile(r"^(?:\| |#+ )([LTFICWSEX]\d+[a-z]?)\b", re.MULTILINE)
@@ -85,3 +87,9 @@ def _classes(path: Path) -> Iterator[str]:
     text = path.read_text()
     yield from re.findall(r"^class (\w+)", text, re.MULTILINE)
     yield from re.findall(r"^([A-Z]\w*[a-z]\w*) = (?:Callable|Mapping|tuple|dict|list)\[", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_line_of_a_document_is_too_long_to_be_read(page: Path) -> None:
+    long = [number for number, line in enumerate(page.read_text().splitlines(), 1) if len(line) > LONGEST_LINE]
+    assert not long, f"lines of more than {LONGEST_LINE} characters: {long}"
