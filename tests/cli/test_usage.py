@@ -16,7 +16,7 @@ from dbt_state_oss.settings import SETTINGS
 def test_help_tells_a_newcomer_what_it_is_and_how_to_begin() -> None:
     result = run("--help")
     assert result.returncode == 0
-    assert "A decision server for dbt's dbt-state client" in result.stdout
+    assert "A self-hosted decision server for dbt's dbt-state client" in result.stdout
     for words in (
         "RUN_CACHE_API_URL=localhost:50051",
         "RUN_CACHE_API_SECURE=false",

@@ -22,19 +22,19 @@ from dbt_state_oss.domain.explanation import time_text
 from dbt_state_oss.settings import Settings, StoreSettings
 
 _EXPORT = """\
-Write the whole state into one compressed file, which any store of any kind can be filled from. The file is there
-under its name once it is whole; only its owner can read it. Servers may run meanwhile.
+Write the whole state into one compressed file, from which any store can be filled. The file appears under its name
+when it is complete. Only its owner can read it. Servers can run meanwhile.
 
-The ticket keys, the secrets that seal the promise of a build until it is confirmed, are left out unless
---with-ticket-keys. Servers on a state that is restored without them make new ones; builds that were running then
-are not recorded, so they run once more."""
+The ticket keys are left out unless --with-ticket-keys. They sign the tickets of builds that are not confirmed yet.
+Servers on a state that is restored without them create new keys. Builds that were running then are not recorded and
+run once more."""
 
 _IMPORT = """\
-Bring an exported state into the store. The whole file is checked before anything is written. What is there already
-and equal is left, what is not there is created; if anything differs, nothing is written unless --overwrite.
+Fill a store from an exported state. The whole file is checked before anything is written. Equal documents are left
+alone and missing ones are created. If any document differs, nothing is written unless --overwrite.
 
-An older state skips nothing wrongly: tables that were written since are built. What was invalidated after the export
-was made has to be invalidated again (what is known here to have been invalidated later stays so)."""
+An older state causes no wrong skip: tables that were written since are built. Targets that were invalidated after the
+export have to be invalidated again, unless the store knows of it."""
 
 
 def add_parsers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -43,11 +43,11 @@ def add_parsers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     exporting = actions.add_parser(
         "export", help="write the whole state into a file", description=_EXPORT, formatter_class=raw, allow_abbrev=False
     )
-    exporting.add_argument("file", metavar="FILE", help="the file to write; - is standard output")
+    exporting.add_argument("file", metavar="FILE", help="file to write; - is standard output")
     exporting.add_argument(
         "--with-ticket-keys",
         action="store_true",
-        help="the servers' secrets too: keep such a file as you keep passwords",
+        help="include the servers' secrets; protect the file like a password",
     )
     exporting.set_defaults(act=export_state)
 
@@ -56,7 +56,7 @@ def add_parsers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     importing.add_argument("file", metavar="FILE", help="the file that `state export` wrote; - is standard input")
     importing.add_argument(
-        "--overwrite", action="store_true", help="bring in what differs, too; nothing recorded of a target is lost"
+        "--overwrite", action="store_true", help="also write documents that differ; no recorded execution is lost"
     )
     importing.set_defaults(act=import_state)
     for parser in (exporting, importing):

@@ -19,9 +19,9 @@ EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 _DESCRIPTION = """\
-A decision server for dbt's dbt-state client: before dbt builds a node, the client asks here whether
-the table that is there already is provably the same, and skips the build if so. State is kept in your
-own storage; nothing leaves your machines."""
+A self-hosted decision server for dbt's dbt-state client. Before dbt builds a node, the client asks this
+server whether the existing table is provably what the build would make. If so, dbt skips the build. All
+state stays in your own storage."""
 
 _EPILOG = f"""\
 quick start:
@@ -29,17 +29,17 @@ quick start:
   2. in the shell that runs dbt (with the package dbt-state installed):
        export RUN_CACHE_API_URL=localhost:50051
        export RUN_CACHE_API_SECURE=false
-     in CI, and wherever there is no terminal, also any two words (they are never sent):
+     without a terminal, as in CI, also any two values (they are never sent):
        export RUN_CACHE_OAUTH_CLIENT_ID=none RUN_CACHE_OAUTH_CLIENT_SECRET=none
-  3. dbt build; dbt build      the second one reuses what has not changed
+  3. run dbt build twice: the second run reuses what has not changed
 
-Without a command the server is started: "{NAME} --port 6000" is "{NAME} serve --port 6000".
-Every setting is a flag and a variable: see "{NAME} serve --help".
+The default command is serve: "{NAME} --port 6000" is "{NAME} serve --port 6000".
+Every setting is a flag and an environment variable, see "{NAME} serve --help".
 
 exit codes:
-  0    done; for serve: ended by a signal, after running calls were answered
-  1    failure at run time: the store cannot be opened, the port is taken, nothing matched
-  2    wrong usage or faults in the settings
+  0    success; for serve: stopped by a signal after running calls were answered
+  1    failure: the store cannot be opened, the port is in use, nothing matched
+  2    wrong usage or invalid settings
   130  interrupted with Ctrl-C"""
 
 _COMMANDS = ("serve", "state", "explain", "settings")

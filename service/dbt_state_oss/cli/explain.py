@@ -30,10 +30,10 @@ from dbt_state_oss.settings import Settings
 EXIT_NOTHING_FOUND = 1
 
 _DESCRIPTION = """\
-Tell why the last dbt run built, skipped or cloned what it did, or what was decided about one target.
+Explain why the last dbt run built, skipped or cloned its nodes, or what was decided about one target.
 
-Without a NAME the nodes of a decision log are told, which dbt leaves in logs/state of the project:
-run this where dbt ran. With a NAME the newest decisions about it are, and what is recorded of it."""
+Without NAME, the nodes of a decision log are explained. dbt writes it to logs/state of the project, so run this
+command there. With NAME, the newest decisions about that target and its record are shown."""
 
 _EPILOG = """\
 examples:
@@ -50,7 +50,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add `explain`."""
     parser = commands.add_parser(
         "explain",
-        help="tell why nodes were built, skipped or cloned",
+        help="explain why nodes were built, skipped or cloned",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -60,17 +60,21 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "name",
         nargs="?",
         metavar="NAME",
-        help="a target's name, its last part or the node's id, or a pattern for them, as for `state show`",
+        help="a target's name, its last part, the node's ID, or a pattern, as for `state show`",
     )
-    parser.add_argument("-s", "--select", metavar="GLOB", default="*", help="only nodes of the log with such names")
+    parser.add_argument("-s", "--select", metavar="GLOB", default="*", help="only nodes of the log whose name matches")
     parser.add_argument(
         "-l", "--log", type=Path, metavar="FILE", help=f"a decision log (default: the newest one in {DIRECTORY})"
     )
     parser.add_argument(
-        "-v", "--verbose", action="count", default=0, help="tell how it was decided; -vv: and what changed upstream"
+        "-v",
+        "--verbose",
+        action="count",
+        default=0,
+        help="show every rule and its answer; -vv: also what changed upstream",
     )
     parser.add_argument(
-        "--json", action="store_true", help="one JSON object a line with everything, times in Unix milliseconds"
+        "--json", action="store_true", help="print JSON lines with everything, times in Unix milliseconds"
     )
     add_settings(parser, STORE_SETTINGS)
 

@@ -16,9 +16,9 @@ from dbt_state_oss.cli.progress import Progress
 from dbt_state_oss.settings import Settings, StoreSettings
 
 _DESCRIPTION = """\
-Forget the history of matching targets, so that the next run builds them. No table is touched. What reads a target that
-is built again is rebuilt after it, in the runs that select it; with --downstream it is forgotten at once, too. A view
-holds nothing that could be built again, so what reads it is forgotten with it in any case."""
+Forget the history of matching targets, so that the next run builds them. No table is changed. Targets that read them
+are rebuilt after them, in the runs that select them. With --downstream they are forgotten at once, too. A view holds
+no rows, so the targets that read it are always forgotten with it."""
 
 
 def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -27,11 +27,9 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         "invalidate", help="forget targets, so that the next run builds them", description=_DESCRIPTION
     )
     parser.add_argument("pattern", metavar="GLOB", help=PATTERN_HELP)
-    parser.add_argument(
-        "--downstream", action="store_true", help="also all that was built from them, directly or through others"
-    )
-    parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--dry-run", action="store_true", help="only tell what would be forgotten")
+    parser.add_argument("--downstream", action="store_true", help="also forget everything that was built from them")
+    parser.add_argument("--yes", action="store_true", help="skip the confirmation")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be forgotten, change nothing")
     add_settings(parser, STORE_SETTINGS)
     parser.set_defaults(act=invalidate)
 

@@ -23,12 +23,12 @@ from dbt_state_oss.domain.standing import Standing, standing_of
 from dbt_state_oss.settings import Settings, StoreSettings
 
 _LIST = """\
-A line for each target. "if unchanged" says what its own record is worth: whether dbt, asking about the same code,
-configuration and data as at its last build, would be told to skip it."""
+List the recorded targets. The column "if unchanged" tells whether dbt would skip the target if its code,
+configuration and data are as at its last build."""
 
 _SHOW = """\
-All that is recorded of a target: whether it would be built though its code is unchanged, and why; the newest decision
-about it and what had changed upstream before; its executions with their inputs."""
+Show everything that is recorded of a target: whether it would be skipped or built if its code is unchanged, and why;
+the newest decision about it; what had changed upstream; its executions with their inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +43,14 @@ class _Shown:
 
 def add_parsers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `list` and `show`."""
-    listing = actions.add_parser("list", help="a line for each target", description=_LIST)
+    listing = actions.add_parser("list", help="list the recorded targets", description=_LIST)
     listing.add_argument("pattern", nargs="?", default="*", metavar="GLOB", help=PATTERN_HELP)
     listing.set_defaults(act=list_targets)
-    showing = actions.add_parser("show", help="all that is known of a target", description=_SHOW)
+    showing = actions.add_parser("show", help="show everything that is recorded of a target", description=_SHOW)
     showing.add_argument("pattern", metavar="NAME", help=PATTERN_HELP)
     showing.set_defaults(act=show_targets)
     for parser in (listing, showing):
-        parser.add_argument("--json", action="store_true", help="one JSON object a line, times in Unix milliseconds")
+        parser.add_argument("--json", action="store_true", help="print JSON lines, times in Unix milliseconds")
         add_settings(parser, STORE_SETTINGS)
 
 

@@ -20,14 +20,14 @@ from dbt_state_oss.settings import Settings
 from dbt_state_oss.settings.places import LocalPlace, Place
 
 _DESCRIPTION = f"""\
-Copy the whole state of one store into another, with the ticket keys, so that a build that is running when the servers
-move is recorded afterwards. At the end every document is read again and compared.
+Copy the whole state of one store into another, including the ticket keys, so that builds which run during the move are
+recorded. At the end every document is read again and compared.
 
-Stop the servers first. Where they must go on, copy once while they run, move them to the new store, and copy
-once more with --overwrite before they are used there: the second pass brings only what was written since.
+Stop the servers first. If they have to keep running: copy once, move the servers to the new store, and copy again with
+--overwrite before they are used there. The second pass copies only what was written since.
 
-What a store needs beside its address (an endpoint, a region) is read from its variables, as is a prefix that is not
-named. Between two stores that need different values of one variable: state export, then state import.
+Endpoints, regions and prefixes that are not in the URL come from the store's variables. If two stores need different
+values of one variable, use state export and state import.
 
 stores: {FORMS}"""
 
@@ -59,13 +59,13 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         dest="source",
         required=True,
         metavar="STORE",
-        help="the store to read, such as local:DIR or s3://BUCKET/PREFIX",
+        help="store to read, such as local:DIR or s3://BUCKET/PREFIX",
     )
-    parser.add_argument("--to", dest="destination", required=True, metavar="STORE", help="the store to fill")
+    parser.add_argument("--to", dest="destination", required=True, metavar="STORE", help="store to fill")
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="bring in what differs, as in a second pass; else nothing is written",
+        help="also write documents that differ, as in a second pass; without it nothing is written if any differs",
     )
     parser.set_defaults(act=migrate)
 

@@ -19,13 +19,12 @@ from dbt_state_oss.domain.explanation import time_text
 from dbt_state_oss.settings import Settings, StoreSettings
 
 _DESCRIPTION = """\
-Delete the targets that were neither built nor asked about for so long, with all that is kept for them, and the
-decisions from before. No table is touched; a target that is deleted here and comes back is built once.
+Delete the targets that were neither built nor asked about for a number of days, with everything that is kept for them,
+and the decisions of that time. No table is changed. A deleted target that is used again is built once.
 
-A table that is skipped at every run is asked about, so it stays, and so does what it was built from. It is told by the journal,
-which reaches back DBTSTATE_JOURNAL_DAYS: where that is less, what was only skipped before that counts as unused.
-What cannot be read stays, what is written meanwhile stays, and how the nodes looked (for `state:` selection and
-deferral) is left alone. Of a target that was once invalidated, the time of that stays."""
+A target that every run skips is asked about, so it stays, and so do the targets that it was built from. Skips are
+known from the journal, which keeps DBTSTATE_JOURNAL_DAYS days. Documents that cannot be read, or are written meanwhile,
+stay. So do node states (for `state:` selection and deferral) and the times of invalidations."""
 
 _DAY_MS = 86_400_000
 _SHOWN = 20
@@ -35,14 +34,14 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     """Add `prune`."""
     parser = actions.add_parser(
         "prune",
-        help="delete what has not been used for long",
+        help="delete targets that are no longer used",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--older-than", required=True, type=_days, metavar="DAYS", help="such as 90d")
-    parser.add_argument("--dry-run", action="store_true", help="only tell what would be deleted")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--older-than", required=True, type=_days, metavar="DAYS", help="for example 90d")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be deleted, change nothing")
+    parser.add_argument("--yes", action="store_true", help="skip the confirmation")
     add_settings(parser, STORE_SETTINGS)
     parser.set_defaults(act=prune)
 

@@ -17,8 +17,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     """Add `state` and what stands under it."""
     state = commands.add_parser(
         "state",
-        help="list, show, invalidate, back up, move or prune what is recorded",
-        description="Look at the recorded state, undo it, back it up, move it or prune it.",
+        help="show, invalidate, back up, move or prune the recorded state",
+        description="Show, invalidate, back up, move or prune the recorded state.",
     )
     actions = state.add_subparsers(dest="action", metavar="ACTION", title="actions", required=True)
     listing.add_parsers(actions)

@@ -21,12 +21,12 @@ from dbt_state_oss.settings import Settings
 _SHOWN = 20
 
 _DESCRIPTION = """\
-Record what a run of plain dbt has built, so that the first run with the client already skips it. Nothing is built and
-nothing is written in the warehouse: the client's own code is asked, by way of `dbt compile`, what it would have sent.
+Record the builds of a run of plain dbt, so that the first run with the client can skip them. Nothing is built and
+nothing is written to the warehouse: `dbt compile` lets the client make its records, which are then checked.
 
-A build is recorded only if it is proven: by the run's manifest.json and run_results.json, by the project as it is now,
-and by when the warehouse says that tables were last modified. Everything else is left out, with the reason, and is
-built by the next run. Import right after the run, on the machine that ran it (its clock is part of the proof)."""
+A build is recorded only if it is proven by manifest.json and run_results.json of the run, by the project as it is now,
+and by the times at which the warehouse last modified the tables. Everything else is listed with the reason, and the
+next run builds it. Import right after the run, on the machine that ran it, since its clock is part of the proof."""
 
 _EPILOG = """\
 example, on the machine that runs dbt (with the package dbt-state installed beside it):
@@ -35,8 +35,8 @@ example, on the machine that runs dbt (with the package dbt-state installed besi
   dbt build                     reuses what was recorded"""
 
 _VOUCH_HELP = (
-    "vouch that since the run no rows were deleted from the sources: on Postgres a deletion leaves no trace, "
-    "so that without this only what reads nothing but tables of the same run is recorded there"
+    "confirm that no rows were deleted from the sources since the run; a deletion leaves no trace on Postgres, "
+    "so without this flag only nodes that read nothing but tables of the same run are recorded there"
 )
 
 
@@ -44,30 +44,30 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     """Add `import-manifest`."""
     parser = actions.add_parser(
         "import-manifest",
-        help="record what a run of plain dbt has built",
+        help="record the builds of a run of plain dbt",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument(
-        "--project-dir", type=Path, default=Path(), metavar="DIR", help="the dbt project (default: here)"
+        "--project-dir", type=Path, default=Path(), metavar="DIR", help="dbt project (default: the current directory)"
     )
     parser.add_argument(
         "--artifacts",
         type=Path,
         metavar="DIR",
-        help="where the run's manifest.json and run_results.json are (default: target)",
+        help="directory of the run's manifest.json and run_results.json (default: target)",
     )
     parser.add_argument("--profiles-dir", type=Path, metavar="DIR", help="as for dbt")
     parser.add_argument(
         "--dbt-python",
         type=Path,
         metavar="FILE",
-        help="the interpreter that dbt runs in (default: that of the dbt on the path)",
+        help="Python interpreter of dbt (default: that of the dbt on the PATH)",
     )
     parser.add_argument("--nothing-was-deleted", action="store_true", help=_VOUCH_HELP)
-    parser.add_argument("--dry-run", action="store_true", help="only tell what would be recorded")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be recorded, change nothing")
     add_settings(parser, STORE_SETTINGS)
     parser.set_defaults(act=import_manifest)
 
