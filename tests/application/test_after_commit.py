@@ -121,3 +121,23 @@ async def test_nothing_more_is_written_where_the_parent_was_over(clock: HandCloc
     assert isinstance(after, Document)
     assert decode_target(after.data) == decode_target(found.data)
     await inside.close()
+
+
+@pytest.mark.parametrize("kind", [ExecutionType.FULL, ExecutionType.MERGE])
+async def test_who_read_between_two_hooks_of_a_skip_is_told_with_the_raised_epoch(
+    runs: Runs, kind: ExecutionType
+) -> None:
+    """`execute_hooks_on_any_reuse`: the first hook inserts rows, and the second deletes some and leaves the epoch."""
+    at = await runs.build(parent(None, execution_type=kind))
+    own = await runs.build(reader(at))
+    skipped = await runs.ask(parent(at, execution_type=kind))
+    assert isinstance(skipped.decision, Skip)
+    runs.inside.clock.time += MINUTE
+    inserted = runs.inside.clock.time
+    own = await runs.build(reader(inserted, own))
+    await runs.inside.update_metadata(runs.caller(), skipped.decision.execution.id, inserted)
+
+    again = await runs.ask(reader(inserted, own))
+    assert isinstance(again.decision, Build)
+    own = await runs.confirm(again)
+    assert isinstance((await runs.ask(reader(inserted, own))).decision, Skip)

@@ -174,3 +174,24 @@ async def test_a_copy_proves_nothing_where_its_source_fell_while_it_was_made(run
 
     decided = await runs.ask(log(copy, relation=DEV_LOG, target_name="dev", source=T0 + 1))
     assert isinstance(decided.decision, Build)
+
+
+async def test_a_table_that_was_dropped_has_no_rows_of_other_logic_any_more(inside: Inside) -> None:
+    """Rule F5: what a reader with a lag tolerance has read of them does not wait."""
+    runs = Runs(inside)
+    counts, reader = Relation('"shop"."prod"."counts"'), Relation('"shop"."prod"."reader"')
+    source = Relation('"shop"."raw"."orders"')
+
+    def code(number: int, own: int | None) -> Submission:
+        return table(
+            counts, f"select {number} as v from {source}", {source: T0}, own, execution_type=ExecutionType.MERGE
+        )
+
+    def read(at: int, own: int | None) -> Submission:
+        return table(reader, f"select v from {counts}", {counts: at}, own, lag_tolerance_seconds=86_400)
+
+    at = await runs.build(code(2, await runs.build(code(1, None))))
+    own = await runs.build(read(at, None))
+    assert isinstance((await runs.ask(read(at, own))).decision, Skip)
+    anew = await runs.build(code(2, None))
+    assert isinstance((await runs.ask(read(anew, own))).decision, Build)

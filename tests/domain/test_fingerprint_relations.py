@@ -121,6 +121,16 @@ STARS = {
     "a star on a subquery": ("select * from (select a from s.t) as x", []),
     "a count of rows": ("select count(*) from s.t", []),
     "a star within a count's subquery": ("select count(*) from (select * from s.t) as x", ['"db"."s"."t"']),
+    "a star on a lateral query": (
+        "select x.* from s.t as o cross join lateral (select o.*) as x",
+        ['"db"."s"."t"'],
+    ),
+    "a star on a join in parentheses": (
+        "select j.* from (s.t as a cross join s.u as b) as j",
+        ['"db"."s"."t"', '"db"."s"."u"'],
+    ),
+    "a qualified star on a common table expression": ("with c as (select a from s.t) select c.*, 1 from c", []),
+    "a qualified star on a subquery": ("select x.* from (select a from s.t) as x", []),
     "no star": ("select a from s.t", []),
 }
 
@@ -135,6 +145,12 @@ WHOLE = {
     ("bigquery", "select to_json(T) as x from d.t as t"): ["db.d.t"],
     ("bigquery", "select a.x.* from d.t as a"): ["db.d.t"],
     ("bigquery", "select * from unnest((select array_agg(t) from d.t as t))"): ["db.d.t"],
+    ("bigquery", "select Orders.* from `db.d.Orders`"): ["db.d.Orders"],
+    ("bigquery", "select o.id, i.* from d.t as o, unnest(o.items) as i"): ["db.d.t"],
+    ("bigquery", "select payload.* from d.t"): ["db.d.t"],
+    ("bigquery", "select (select as struct o.* except (id)) as rest from d.t as o"): ["db.d.t"],
+    ("snowflake", "select p.* from s.t pivot(sum(a) for b in ('x')) as p"): ["DB.S.T"],
+    ("snowflake", "select x.* from (s.t) as x"): ["DB.S.T"],
     ("bigquery", "select t.a, u.b from d.t as t, d.u as u"): [],
     ("snowflake", "select $1 as x from s.t"): ["DB.S.T"],
     ("snowflake", "select t.$2 as x from s.t as t"): ["DB.S.T"],

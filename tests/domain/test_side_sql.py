@@ -30,6 +30,12 @@ READS = {
     "rows of a dynamic table": ("immutable_where", "id in (select id from s.t)"),
     "a key": ("unique_key", ["(select 1 from s.t)"]),
     "a value in an object": ("partition_by", {"field": "(select 1 from s.t)"}),
+    "another database": ("sql_header", "use database other;"),
+    "a comment in the way": ("incremental_predicates", ["id in (/* all */ table raw.rates)"]),
+    "a quoted function that reads what a text names": (
+        "incremental_predicates",
+        ["x = \"query_to_xml\" (q, true, true, '')"],
+    ),
     "what is too long to be looked at": ("incremental_predicates", ["a" * 200_000]),
 }
 READS_NOTHING = {
@@ -37,6 +43,7 @@ READS_NOTHING = {
     "a function of its arguments": ("sql_header", "create temp function f(x int64) as (x * 2);"),
     "a condition": ("incremental_predicates", ["DBT_INTERNAL_DEST.day > '2024-01-01'", "extract(day from d) = 1"]),
     "a name with the word": ("unique_key", "selected_from"),
+    "a column named like a function that reads": ("unique_key", ["dblink_id", "crosstab_id"]),
     "another extra": ("grants", {"select": ["reporter"]}),
     "nothing": ("sql_header", ""),
     "null": ("sql_header", None),

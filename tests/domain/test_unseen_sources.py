@@ -35,6 +35,8 @@ UNSEEN = [
         for name in ("flatten", "sequence", "week", "range", "explode", "upper")
     ],
     ("postgres", 'select * from "week"(1)'),
+    ("postgres", 'select * from "Generate_Series"(1, 2)'),
+    ("snowflake", 'select * from table("flatten"(1))'),
     ("postgres", "select u.a from s.u cross join lateral week(u.a) w"),
     ("redshift", "select * from jsonb_each('{}')"),
     ("snowflake", "select * from table(week(1))"),

@@ -20,7 +20,7 @@ from dbt_state_oss.application.keys import (
 )
 from dbt_state_oss.application.ports import ObjectStore
 from dbt_state_oss.application.reader_search import ReaderSearch
-from dbt_state_oss.application.recording import Recording, history_of, with_reader
+from dbt_state_oss.application.recording import Recording, history_of, noted, with_reader
 from dbt_state_oss.application.side_by_side import side_by_side
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.history import Execution, History, Input
@@ -194,32 +194,54 @@ class Ledger:
 
         `at` is the server's time, Unix milliseconds: a stamp that is far ahead of it counts as it (rule T10).
 
+        Readers that have read the table before its hooks were over are told first (rule F1a).
+
         What moved it was a hook that wrote, so the content is no longer what its data identity named; and that of a copy is no
         longer what a build makes, which runs the hook once.
         """
         key = target_key_of(organization, execution_id)
         if key is None:
             return False
-        raised = False
+        raised, moment, target = False, at, TargetKey("", "")
+        early: set[str] = set()
+        told: set[str] = set()
 
         def change(document: TargetDocument | None) -> TargetDocument | None:
-            nonlocal raised
-            raised = False
+            nonlocal raised, moment, early, target
+            raised, early = False, set()
             if document is None or not document.executions or document.executions[0].id != execution_id:
                 return None
-            latest = document.executions[0]
+            target, latest, history = document.target, document.executions[0], history_of(document)
             moved_to = latest.believed(epoch, at=at)
             if latest.epoch is None or moved_to <= latest.epoch:
+                return None
+            early = set(document.early_readers) - told
+            if early:
+                moment = max(moment, 1 + (history.last_build_at or 0))
                 return None
             raised = True
             moved = replace(latest, epoch=moved_to, data_identity=None, hook_wrote=True)
             if latest.origin is not None:
                 moved = replace(moved, unproven="it was cloned, and a hook wrote to the copy once more")
-            history = history_of(document).merged([moved])
-            return replace(document, executions=history.executions)
+            return replace(document, executions=history.merged([moved]).executions, early_readers=())
 
         await self._documents.update(key, change)
+        while early:
+            await self._of_each(
+                early, lambda name: self._note(organization, TargetKey(target.namespace, name), target, moment)
+            )
+            told |= early
+            await self._documents.update(key, change)
         return raised
+
+    async def _note(self, organization: str, reader: TargetKey, target: TargetKey, at: int) -> None:
+        """Note with a reader that `target` may have changed at that time."""
+
+        def told(document: TargetDocument | None) -> TargetDocument | None:
+            known = document if document is not None and document.target == reader else None
+            return noted(known or TargetDocument(organization, reader, ()), Relation(target.name), at)
+
+        await self._documents.update(target_key(organization, reader), told)
 
     async def accounts(self, organization: str) -> AsyncGenerator[TargetAccount, None]:
         """Every readable target of an organization, also those of which nothing is recorded since they were forgotten."""

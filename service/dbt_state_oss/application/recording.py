@@ -50,6 +50,12 @@ def may_be_told_nothing(document: TargetDocument | None, name: str, known: Input
     return not listed and may_be_under_way(history, known, clock)
 
 
+def noted(reader: TargetDocument, relation: Relation, at: int) -> TargetDocument | None:
+    """A reader's document with the note that `relation` may have changed at that time; None where it has the note."""
+    told = replace(reader, silent_builds=with_silent_build(reader.silent_builds, relation, at))
+    return None if told == reader else told
+
+
 class Recording:
     """One execution on its way into its target's document."""
 
@@ -111,8 +117,7 @@ class Recording:
 
     def noted_by(self, reader: TargetDocument) -> TargetDocument | None:
         """A reader's document with the note that this build may have changed what it was built from; None where it has it."""
-        noted = replace(reader, silent_builds=with_silent_build(reader.silent_builds, self._relation, self._built_at))
-        return None if noted == reader else noted
+        return noted(reader, self._relation, self._built_at)
 
     def _built_at_least(self, moment: int) -> None:
         """Record the build as later than all that is on record, so that no reader takes an older one for it."""

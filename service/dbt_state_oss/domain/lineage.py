@@ -60,6 +60,8 @@ def upon_what_it_found(execution: Execution, history: History) -> Execution:
     """
     if execution.replaces or not history.executions or execution.lineage == UNKNOWN_LINEAGE:
         return execution
+    if execution.decided_at is not None and execution.found_epoch is None:
+        return execution  # there was no table, or one without rows
     before = max(history.executions, key=lambda one: (one.confirmed_at, one.id))
     own, upon = execution.lineage, before.lineage
     if upon == UNKNOWN_LINEAGE or not _was_found(before, execution):

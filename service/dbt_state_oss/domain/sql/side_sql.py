@@ -22,8 +22,12 @@ _LONGEST_SCANNED = 128 * 1024
 """Characters of one extra up to which its words are looked at; a longer one may read anything."""
 
 _WORD = re.compile(r"\w+")
-_READS = frozenset("call copy do exec execute from into join load merge perform select table".split())
-"""Words without which no statement of a header reads a table or writes one."""
+_READS = frozenset(
+    "call copy dataset_id dataset_project_id do exec execute from into join load merge perform select table use".split()
+)
+"""Words without which no statement of a header reads a table, or moves the names in the query to another place."""
+_CALLED = re.compile(r"""(\w+)["`\]]?\s*\(""")
+_COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
 _SUBQUERY = re.compile(r"\bselect\b|\(\s*(?:from|table|with)\b")
 
 
@@ -55,10 +59,11 @@ def _may_read(text: str, key: str, dialect: Dialect) -> bool:
     if len(text) > _LONGEST_SCANNED:
         return True
     folded = text.lower()
-    words = _WORD.findall(folded)
-    if any(map(dialect.reads_by_text, words)):
+    if any(map(dialect.reads_by_text, _CALLED.findall(folded))):
         return True
-    return not _READS.isdisjoint(words) if key == _HEADER else _SUBQUERY.search(folded) is not None
+    if key == _HEADER:
+        return not _READS.isdisjoint(_WORD.findall(folded))
+    return any(_SUBQUERY.search(each) for each in (folded, _COMMENT.sub(" ", folded)))
 
 
 def _texts(value: str) -> Iterable[str]:

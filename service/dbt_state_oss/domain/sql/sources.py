@@ -168,10 +168,10 @@ def unseen_sources(tree: exp.Expr, sql: str, dialect: Dialect) -> Iterator[str]:
 
 
 def _called(function: exp.Func, sql: str) -> str:
-    """The function's name as it was written, in lower case and without quotes."""
+    """The function's name as it was written, in lower case. In quotes it is none of the warehouse's own."""
     if "start" not in function.meta:
         return _OF_ITS_OWN_GRAMMAR.get(type(function), "") or function.sql_name().lower()
-    return sql[function.meta["start"] : function.meta["end"] + 1].strip('"`').lower()
+    return sql[function.meta["start"] : function.meta["end"] + 1].lower()
 
 
 def _rewrites_by_arguments(call: exp.Anonymous) -> bool:
@@ -192,7 +192,11 @@ def _relations_as_types(tree: exp.Expr) -> Iterator[str]:
 
 
 def relations_under_stars(tree: exp.Expr, tables: Iterable[Source[exp.Table]]) -> list[Relation]:
-    """Relations whose columns a `*` stands for, in no order: those of its SELECT that it does not rule out by name."""
+    """Relations whose columns a `*` stands for, in no order: those of its SELECT that it does not rule out by name.
+
+    A name that is no table, common table or derived table of its SELECT may stand for any relation of the statement: that of a
+    lateral query, of a join in parentheses, of a pivot, of a column with fields.
+    """
     read_by: dict[int, list[tuple[str, Relation]]] = {}
     for table in tables:
         read_by.setdefault(id(table.node.find_ancestor(exp.Select)), []).append(
@@ -203,10 +207,27 @@ def relations_under_stars(tree: exp.Expr, tables: Iterable[Source[exp.Table]]) -
         if isinstance(star.parent, exp.Count):
             continue
         reader = star.find_ancestor(exp.Select)
-        qualifiers = [part.name for part in star.parent.parts[:-1]] if isinstance(star.parent, exp.Column) else []
-        found += (relation for name, relation in read_by.get(id(reader), ()) if not qualifiers or name in qualifiers)
+        qualifiers = (
+            {part.name.lower() for part in star.parent.parts[:-1]} if isinstance(star.parent, exp.Column) else set()
+        )
+        meant = [each for each in read_by.get(id(reader), ()) if not qualifiers or each[0].lower() in qualifiers]
+        if qualifiers and not meant and qualifiers.isdisjoint(_spelled_out(reader)):
+            meant = [each for reads in read_by.values() for each in reads]
+        found += (relation for _, relation in meant)
     found += _read_whole(tree, read_by)
     return found
+
+
+def _spelled_out(reader: exp.Select | None) -> set[str]:
+    """Names in a SELECT, in lower case, of queries whose own select lists tell their columns: common and derived tables."""
+    sources = () if reader is None else reader.find_all(exp.Table, exp.Subquery)
+    return {
+        source.alias_or_name.lower()
+        for source in sources
+        if source.find_ancestor(exp.Select) is reader
+        and not source.args.get("pivots")
+        and (isinstance(source, exp.Table) or isinstance(source.this, exp.Query))
+    }
 
 
 def _read_whole(tree: exp.Expr, read_by: Mapping[int, list[tuple[str, Relation]]]) -> Iterator[Relation]:
