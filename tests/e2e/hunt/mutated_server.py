@@ -70,7 +70,11 @@ def inherit_unseen() -> None:
 
 def clone_from_other_inputs() -> None:
     """Any table of the same logic is copied, whatever it was built from (rule C1)."""
-    _break(cloning, "_RULES", tuple(rule for rule in cloning.RULES_OF_CANDIDATES if rule is not rules.inputs_are_fresh))
+    _break(
+        cloning,
+        "RULES_OF_CANDIDATES",
+        tuple(rule for rule in cloning.RULES_OF_CANDIDATES if rule is not rules.inputs_are_fresh),
+    )
 
 
 def copies_lack_nothing() -> None:
