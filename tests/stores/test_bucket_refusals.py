@@ -142,7 +142,7 @@ def test_a_bucket_that_is_not_there_is_told(
     call: Callable[[Bucket, str], object], cloud: Cloud, bucket: Bucket, proxy: Proxy, version: str
 ) -> None:
     says = cloud.says(404, "ContainerNotFound", "The specified bucket does not exist.")
-    with proxy.fault(says), pytest.raises(StoreMisconfigured, match="there is no such") as caught:
+    with proxy.fault(says), pytest.raises(StoreMisconfigured, match="does not exist") as caught:
         call(bucket, version)
     assert not isinstance(caught.value, NoAnswer)
 
