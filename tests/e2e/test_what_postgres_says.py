@@ -42,7 +42,7 @@ OF_SETTINGS = frozenset(
 dbt's profile gives."""
 OF_DEFINITIONS = frozenset(
     """
-    enum_first enum_last enum_range get_current_ts_config json_to_tsvector jsonb_to_tsvector oidvectortypes phraseto_tsquery
+    enum_first enum_last enum_range json_to_tsvector jsonb_to_tsvector oidvectortypes phraseto_tsquery
     plainto_tsquery to_tsquery to_tsvector ts_debug ts_headline ts_match_tq ts_match_tt ts_parse ts_token_type
     websearch_to_tsquery aclexplode textanycat anytextcat
     """.split()
