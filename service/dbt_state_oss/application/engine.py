@@ -163,7 +163,7 @@ class Engine:
         return await self._confirm(caller, ticket, outcome)
 
     async def record(self, caller: Caller, records: Sequence[Recorded], *, at: int | None = None) -> int:
-        """See `ArchivedDocument.__call__`."""
+        """See `Record.__call__`."""
         return await self._record(caller, records, at=at)
 
     async def update_metadata(self, caller: Caller, execution_id: str, epoch: int | None) -> None:
@@ -241,7 +241,7 @@ class Engine:
     async def import_builds(
         self, organization: str, builds: Iterable[ProvenBuild], tell: Callable[[int], None]
     ) -> None:
-        """ArchivedDocument builds of plain dbt, each after what it reads, as of when they were made (rule W9).
+        """Record builds of plain dbt, each after what it reads, as of when they were made (rule W9).
 
         `tell` is called with how many are recorded. What was recorded before an error stays.
         """
