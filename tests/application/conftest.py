@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import ParamSpec, TypeVar
 
 import pytest
@@ -24,6 +25,9 @@ from dbt_state_oss.stores.memory import MemoryStore
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+_fingerprint = lru_cache(maxsize=4096)(fingerprint)
+"""Random histories ask for the same few texts thousands of times."""
 
 RING = KeyRing("k1", {"k1": b"1" * 32})
 LIFETIME_MS = 3_600_000
@@ -51,7 +55,7 @@ class WorkersInPlace:
         if self.busy:
             return fallback_fingerprint(code)
         self.parsed.append(code)
-        return fingerprint(code)
+        return _fingerprint(code)
 
     async def apart(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
         return work(*arguments, **named)
