@@ -242,7 +242,7 @@ async def test_a_hook_that_writes_to_a_copy_ends_what_it_proves(runs: Runs) -> N
     assert await runs.inside.ledger.raise_epoch("default", copy, COPIED + 1, at=COPIED + 1)
     decision = (await runs.ask(table(DEV, COPIED + 1))).decision
     assert isinstance(decision, Build)
-    assert "a hook wrote to the copy once more" in decision.description
+    assert "a hook wrote to it afterwards" in decision.description
 
 
 async def test_what_a_hook_wrote_to_once_is_not_cloned_again_however_often_it_is_built(

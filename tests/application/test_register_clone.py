@@ -168,10 +168,16 @@ async def test_a_daily_function_saw_the_date_of_the_source_and_not_that_of_the_c
 
 
 DOUBTS = {
-    "somebody else wrote to the source": ({"source_epoch": BUILT + 1}, "somebody else had written to its source"),
-    "the source's epoch is unknown": ({"source_epoch": None}, "somebody else had written to its source"),
-    "the source is on no record": ({"source": CUSTOMERS}, "no build of its source was on record"),
-    "the source is in another namespace": ({"key": TargetKey("other", DEV)}, "no build of its source was on record"),
+    "somebody else wrote to the source": (
+        {"source_epoch": BUILT + 1},
+        "its source had been modified outside of recorded builds",
+    ),
+    "the source's epoch is unknown": (
+        {"source_epoch": None},
+        "its source had been modified outside of recorded builds",
+    ),
+    "the source is on no record": ({"source": CUSTOMERS}, "no build of its source was recorded"),
+    "the source is in another namespace": ({"key": TargetKey("other", DEV)}, "no build of its source was recorded"),
 }
 
 
@@ -212,7 +218,7 @@ async def test_a_copy_of_a_doubtful_source_is_doubtful(warehouse: Warehouse, clo
 
     clone = await warehouse.clone(source_epoch=BUILT + 1)
 
-    assert clone.unproven == "it was cloned when it was not known whose work its source held"
+    assert clone.unproven == "it was cloned when it was unknown which build had written its source"
 
 
 async def test_what_reads_a_doubtful_copy_does_not_take_it_for_its_source(warehouse: Warehouse) -> None:
@@ -242,7 +248,10 @@ async def test_what_a_copy_does_not_bring_along_is_applied_by_a_build(
 
 
 REFUSALS = {
-    "no clones are wanted": ({"terms": CloneTerms(chain_depth_limit=0)}, RejectionReason.CLONE_CHAIN_LIMIT_EXCEEDED),
+    "the client allows no clones": (
+        {"terms": CloneTerms(chain_depth_limit=0)},
+        RejectionReason.CLONE_CHAIN_LIMIT_EXCEEDED,
+    ),
     "a view": ({"execution_type": ExecutionType.VIEW}, RejectionReason.FORCED_NOT_ELIGIBLE),
     "no way to copy": ({"dialect": dialect_named("trino")}, RejectionReason.FORCED_NOT_ELIGIBLE),
     "a copy of itself": ({"target": MART}, RejectionReason.FORCED_NOT_ELIGIBLE),
@@ -312,4 +321,4 @@ async def test_what_the_owner_has_set_to_be_always_built_is_not_copied(inside: I
     careful = Inside(inside.store, inside.clock, never_reuse=never)
     refused = await careful.register_clone(Caller("default", "b" * 32), order())
     assert isinstance(refused, CloneRefusal)
-    assert refused.because == "this server is set to never reuse it"
+    assert refused.because == "the server is configured to never reuse it"

@@ -125,7 +125,7 @@ async def test_data_that_may_have_changed_waits_for_a_lag_tolerance(runs: Runs) 
     assert isinstance(waits.decision, Skip)
     assert waits.decision.stale
     assert isinstance(built.decision, Build)
-    assert "may have changed, though no row was written" in built.decision.description
+    assert "may have changed, although it wrote no row" in built.decision.description
 
 
 async def test_a_build_that_was_asked_about_before_and_is_over_after_a_silent_one_is_not_trusted(runs: Runs) -> None:

@@ -49,7 +49,7 @@ async def test_the_difference_is_told_as_far_as_texts_are_kept(
 ) -> None:
     inside = Inside(store, clock, store_sql=keep)
     lines = await told(inside, await built_and_changed(inside))
-    assert "part that differs: WHERE" in lines
+    assert "changed part: WHERE" in lines
     assert (lines[0] == line) if line else not any(line.startswith("added") for line in lines)
     await inside.close()
     kept = await stored(store)

@@ -52,7 +52,7 @@ async def test_it_is_neither_above_the_stamp_nor_from_before_the_question(runs: 
     for epoch in (stamp + 1, stamp - MINUTE - 1):
         decision = await asked_at(runs, parent(), epoch)
         assert isinstance(decision, Build)
-        assert "somebody else has written to its table" in decision.description
+        assert "was modified outside of recorded builds" in decision.description
 
 
 async def test_what_was_there_before_the_build_is_not_its_work(runs: Runs, clock: HandClock) -> None:

@@ -62,12 +62,12 @@ def flat(lines: tuple[ExplainLine, ...], depth: int = 0) -> list[str]:
     told = []
     for line in lines:
         told += ["  " * depth + line.text, *flat(line.children, depth + 1)]
-    return [line for line in told if "was from" not in line]
+    return [line for line in told if "was updated 20" not in line]
 
 
 async def test_the_first_build_has_nothing_to_be_compared_with(inside: Inside, clock: HandClock) -> None:
     *_, top = await Chain(inside, clock).build_all()
-    assert await Chain(inside, clock).told(top) == ["no earlier build of it is on record to compare with"]
+    assert await Chain(inside, clock).told(top) == ["no earlier build of it is recorded to compare with"]
 
 
 async def test_changed_logic_is_followed_down_to_where_it_began(inside: Inside, clock: HandClock) -> None:
@@ -75,7 +75,7 @@ async def test_changed_logic_is_followed_down_to_where_it_began(inside: Inside, 
     await chain.build_all()
     *_, top = await chain.build_all(base="select a + 1 as a from {}")
     assert await chain.told(top) == [
-        f"{MIDDLE} was rebuilt by model.shop.middle; its own logic is the same, logic upstream of it has changed",
+        f"{MIDDLE} was rebuilt by model.shop.middle; its own logic is unchanged, but logic further upstream has changed",
         f"  {BASE} was rebuilt by model.shop.base with changed logic",
     ]
 
@@ -91,7 +91,7 @@ async def test_new_data_is_followed_down_to_the_source(inside: Inside, clock: Ha
         f"    {RAW} was updated",
     ]
     lines = (await chain.changes(CALLER, [top]))[top]
-    assert lines[0].children[0].text.startswith("was from 2026-")
+    assert lines[0].children[0].text.startswith("was updated 2026-")
     assert lines[0].children[0].text.endswith("(1 minute ago)")
 
 
@@ -100,21 +100,21 @@ async def test_a_write_by_somebody_else_is_told(inside: Inside, clock: HandClock
     await chain.build_all()
     chain.epochs[MIDDLE] += 5
     top = await chain.build(TOP, MIDDLE)
-    assert await chain.told(top) == [f"{MIDDLE} was written by something that is on no record"]
+    assert await chain.told(top) == [f"{MIDDLE} was written outside of recorded builds"]
 
 
 async def test_inputs_that_come_and_go_are_told(inside: Inside, clock: HandClock) -> None:
     chain = Chain(inside, clock)
     await chain.build_all()
     top = await chain.build(TOP, BASE)
-    assert await chain.told(top) == [f"{BASE} was not read by the build before", f"{MIDDLE} is not read any more"]
+    assert await chain.told(top) == [f"{BASE} was not read by the previous build", f"{MIDDLE} is no longer read"]
 
 
 async def test_nothing_that_changed_is_told_as_such(inside: Inside, clock: HandClock) -> None:
     chain = Chain(inside, clock)
     await chain.build_all()
     top = await chain.build(TOP, MIDDLE, sql="select a, a as b from {}")
-    assert await chain.told(top) == ["none: the tables that it reads are what they were"]
+    assert await chain.told(top) == ["none: the tables that it reads have not changed"]
 
 
 async def test_what_is_on_no_record_is_left_out(inside: Inside, clock: HandClock) -> None:

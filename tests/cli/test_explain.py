@@ -75,7 +75,7 @@ def test_a_line_for_each_node_says_why(project: Path) -> None:
         f"mart\n  [Execute] model was executed because {BECAUSE}",
         "twin\n  [No-op] model was skipped because neither its logic nor its inputs have changed",
         "lost\n  explanation unavailable",
-        "stg_orders\n  [Execute] a view: the client builds it at each run without asking\n",
+        "stg_orders\n  [Execute] a view: dbt builds it at every run, and the client does not submit it\n",
     ]
     assert told.stderr.startswith("1 of 4 decisions are not in ")
 
@@ -86,7 +86,7 @@ def test_more_is_told_when_asked_for(project: Path) -> None:
     assert "  ✗ [outdated] data freshness analysis\n" in verbose
     assert "all upstream" not in verbose
     very = explain(project, "-vv", "-s", "mart").stdout
-    assert f"  all upstream dependency changes\n    - {ORDERS} was updated\n      - was from " in very
+    assert f"  all upstream dependency changes\n    - {ORDERS} was updated\n      - was updated " in very
 
 
 def test_json_holds_everything(project: Path) -> None:

@@ -56,15 +56,15 @@ SAMPLED = 'select * from (select * from "shop"."raw"."orders" where at >= \'x\')
 CONSTANTS = Relation('"shop"."prod"."constants"')
 
 BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
-    "nothing is known": (CASE, "no build of it is on record", UNKNOWN_LOGIC),
+    "nothing is known": (CASE, "no build of it is recorded", UNKNOWN_LOGIC),
     "it is made of what it held before": (
         built_before(replace(CASE, fingerprint=replace(FINGERPRINT, reads_itself=True))),
-        "made of what it held before",
+        "reads its own previous content",
         NOTHING,
     ),
     "its query returns no rows": (
         built_before(replace(CASE, fingerprint=replace(FINGERPRINT, returns_no_rows=True))),
-        "its query returns no rows, so a hook may fill its table",
+        "its query returns no rows, so it is always built: a hook may fill its table",
         NOTHING,
     ),
     "the query of an incremental returns no rows": (
@@ -74,7 +74,7 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     ),
     "its header reads a table": (
         asked(SAME, extras={"sql_header": '"set x = (\\nselect max(a) from raw.rates);"'}),
-        "its sql_header may read tables, of which no change is reported",
+        "its sql_header may read tables whose changes are not reported",
         NOTHING,
     ),
     "its predicates read a table, within the tolerance": (
@@ -91,7 +91,7 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     ),
     "the owner has set it to be always built": (
         replace(SAME, never_reuse=NodePatterns(("model.shop.*",))),
-        "this server is set to never reuse it",
+        "the server is configured to never reuse it",
         NOTHING,
     ),
     "a hook may have written to a copy, whatever is to be ignored": (
@@ -100,7 +100,7 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
             own_epoch=BUILT + 1,
             ignore_external_modifications=True,
         ),
-        "somebody else has written to its table",
+        "was modified outside of recorded builds",
         NOTHING,
     ),
     "the table is gone": (asked(SAME, own_epoch=None), "its table did not exist", NOTHING),
@@ -117,7 +117,7 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     ),
     "the query is that of an older build (A, B, A)": (
         built_before(CASE, execution(id="ns.t.x0", epoch=BUILT - 1), logic=replace(CASE, fingerprint=CHANGED).logic),
-        "it is that of an earlier one",
+        "equals that of an earlier build",
         OLD_LOGIC,
     ),
     "an extra changed": (
@@ -133,7 +133,7 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     "an extra went with an older client": (replace(SAME, extras={"grants": "g1"}), "unique_key", UNKNOWN_LOGIC),
     "it is built another way": (
         typed(ExecutionType.MERGE, built_before(typed(ExecutionType.APPEND))),
-        "it is built as MERGE, the last time as APPEND",
+        "its execution type is MERGE; at its last build it was APPEND",
         UNKNOWN_LOGIC,
     ),
     "the warehouse is another one": (
@@ -143,7 +143,7 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     ),
     "it could be parsed before, but not now": (
         replace(SAME, fingerprint=replace(FINGERPRINT, kind=FingerprintKind.TEXT)),
-        "it could be parsed at one time only",
+        "only one of the two versions of its SQL could be parsed",
         UNKNOWN_LOGIC,
     ),
     "a view that it reads was redefined": (
@@ -153,7 +153,7 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     ),
     "a newer client's way of being built": (
         built_before(typed(ExecutionType.UNKNOWN)),
-        "does not know its way",
+        "does not support its execution type",
         UNKNOWN_LOGIC,
     ),
     "a column of its contract changed, whatever the setting": (
@@ -211,7 +211,7 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
             asked(SAME, compare_unrendered_code=True, inputs={**SUBMISSION.inputs, PRODUCTS: T0}),
             fingerprint=replace(CHANGED, slots=(*FINGERPRINT.slots, Slot(PRODUCTS, (PRODUCTS,)))),
         ),
-        "was not read at the last build",
+        "was not at the last build",
         NOTHING,
     ),
     "the query is volatile and volatile SQL is evaluated": (
@@ -241,35 +241,43 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
         "depends on the date",
         NOTHING,
     ),
-    "others wrote to the target": (asked(SAME, own_epoch=BUILT + 1), "somebody else has written", NOTHING),
-    "the target lost its newest rows": (asked(SAME, own_epoch=BUILT - 1), "somebody else has written", NOTHING),
+    "others wrote to the target": (
+        asked(SAME, own_epoch=BUILT + 1),
+        "was modified outside of recorded builds",
+        NOTHING,
+    ),
+    "the target lost its newest rows": (
+        asked(SAME, own_epoch=BUILT - 1),
+        "was modified outside of recorded builds",
+        NOTHING,
+    ),
     "others wrote to an incremental target": (
         asked(built_before(typed(ExecutionType.APPEND)), own_epoch=BUILT + 1),
-        "somebody else has written",
+        "was modified outside of recorded builds",
         NOTHING,
     ),
     "the own epoch is above the stamp on snowflake": (
         asked(on("snowflake", CASE), own_epoch=BUILT + 1),
-        "somebody else has written",
+        "was modified outside of recorded builds",
         NOTHING,
     ),
     "the own epoch went back on an unknown warehouse": (
         asked(on("exasol", CASE), own_epoch=BUILT - 1),
-        "somebody else has written",
+        "was modified outside of recorded builds",
         NOTHING,
     ),
     "the last build proves nothing": (built_before(unproven="of a reason"), "of a reason", NOTHING),
     "a full refresh of an incremental": (
         typed(ExecutionType.FULL, built_before(typed(ExecutionType.MERGE))),
-        "a full refresh was asked for",
+        "a full refresh was requested",
         NOTHING,
     ),
     "a second full refresh of an incremental": (
         built_before(full_refresh=True),
-        "a full refresh was asked for",
+        "a full refresh was requested",
         NOTHING,
     ),
-    "stored failures on postgres": (built_before(resource("test", CASE)), "stored failures", NOTHING),
+    "stored failures on postgres": (built_before(resource("test", CASE)), "store failures", NOTHING),
     "a test whose results are not on record": (as_test(None), "results of its last run", NOTHING),
     "a test whose data moved": (asked(as_test(), inputs=ORDERS_FRESH), "upstream", NOTHING),
     "an input moved on": (asked(SAME, inputs=ORDERS_FRESH), "was updated 1 hour ago", NOTHING),
@@ -288,20 +296,20 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
         "was updated",
         NOTHING,
     ),
-    "an input's epoch is unknown now": (asked(SAME, inputs={ORDERS: None, CUSTOMERS: T0}), "is not known", NOTHING),
+    "an input's epoch is unknown now": (asked(SAME, inputs={ORDERS: None, CUSTOMERS: T0}), "is unknown", NOTHING),
     "an input's epoch was unknown at the build": (
         asked(built_before(asked(CASE, inputs={ORDERS: None, CUSTOMERS: T0})), inputs=SUBMISSION.inputs),
-        "was not known at the last build",
+        "was unknown at the last build",
         NOTHING,
     ),
     "an input's epoch was unknown then and is now": (
         built_before(asked(CASE, inputs={ORDERS: None, CUSTOMERS: T0})),
-        "is not known",
+        "is unknown",
         NOTHING,
     ),
     "an input that the query reads is missing from the request": (
         asked(SAME, inputs={CUSTOMERS: T0}),
-        "is not known",
+        "is unknown",
         NOTHING,
     ),
     "all inputs moved on and all must": (
@@ -320,7 +328,7 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     ),
     "the same tables are read in each other's place": (
         replace(SAME, fingerprint=SWAPPED),
-        "where the last build read",
+        "is read instead of",
         NOTHING,
     ),
     "another table of equal epoch is read": (
@@ -329,7 +337,7 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
             inputs={PRODUCTS: T0, CUSTOMERS: T0},
             lag_tolerance_seconds=DAY,
         ),
-        "is read where the last build read",
+        "is read instead of",
         NOTHING,
     ),
     "an upstream of ours was rebuilt with other logic within the tolerance": (
@@ -346,14 +354,14 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     ),
     "an input emptied within the tolerance": (
         asked(SAME, inputs={**ALL_FRESH, ORDERS: None}, lag_tolerance_seconds=DAY),
-        "is not known",
+        "is unknown",
         NOTHING,
     ),
     "an upstream of ours emptied within the tolerance": (
         with_upstream(
             asked(SAME, inputs={**ALL_FRESH, ORDERS: None}, lag_tolerance_seconds=DAY), recorded="l1", now="l1"
         ),
-        "is not known",
+        "is unknown",
         NOTHING,
     ),
     "an upstream of ours was written by others within the tolerance": (
@@ -362,7 +370,7 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
             recorded="l1",
             now="l1",
         ),
-        "what is on no record",
+        "outside of recorded builds",
         NOTHING,
     ),
     "a different build overlapped, and both read the same epoch back": (
@@ -395,12 +403,12 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
             as_view(lineage="l1", star=False),
             fingerprint=Fingerprint(FingerprintKind.PARSED, "v1", (Slot(CUSTOMERS, (CUSTOMERS,)),)),
         ),
-        "it reads other relations",
+        "it reads different relations",
         NOTHING,
     ),
     "a view that can't be parsed": (
         built_before(typed(ExecutionType.VIEW, replace(CASE, fingerprint=Fingerprint(FingerprintKind.TEXT, "t1")))),
-        "can't be parsed",
+        "cannot be parsed",
         NOTHING,
     ),
     "it reads from what no request tells of": (
@@ -453,7 +461,7 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     ),
     "an upstream of the same content was written by others since": (
         with_content(asked(SAME, inputs={ORDERS: BUILT + HOUR + 1, CUSTOMERS: T0}), recorded="d1", now="d1"),
-        "what is on no record",
+        "outside of recorded builds",
         NOTHING,
     ),
     "an upstream's content has no name, then and now": (
@@ -463,7 +471,7 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     ),
     "an upstream of the same content had another build overlapping its own": (
         with_content(asked(SAME, inputs=ORDERS_FRESH), recorded="d1", now="d1", rival=True),
-        "what is on no record",
+        "outside of recorded builds",
         NOTHING,
     ),
 }

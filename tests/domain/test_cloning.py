@@ -133,7 +133,7 @@ REFUSALS: dict[str, tuple[Case, Candidate, str, RejectionReason]] = {
     "the source was built with other logic since": (
         IN_DEV,
         source(replace(IN_DEV, fingerprint=CHANGED)),
-        "its last build was of another query",
+        "its last build had different logic",
         _NONE,
     ),
     "the build of the source reports no configuration": (
@@ -148,14 +148,14 @@ REFUSALS: dict[str, tuple[Case, Candidate, str, RejectionReason]] = {
         "its sql_header may read tables",
         _NONE,
     ),
-    "no build of the source is on record": (IN_DEV, Candidate(MART, History()), "another query", _NONE),
-    "its epoch is not known": (IN_DEV, source(epoch=None), "another query", _NONE),
-    "it proves nothing": (IN_DEV, source(unproven="why not"), "its last build proves nothing: why not", _NONE),
+    "no build of the source is on record": (IN_DEV, Candidate(MART, History()), "different logic", _NONE),
+    "its epoch is not known": (IN_DEV, source(epoch=None), "different logic", _NONE),
+    "it proves nothing": (IN_DEV, source(unproven="why not"), "its last build cannot justify a skip: why not", _NONE),
     "another build may have written it": (IN_DEV, source(older=(OTHER_BUILD,)), "two different builds of it", _NONE),
     "it was built incrementally, so this is a full refresh": (
         IN_DEV,
         source(older=(INCREMENTAL_BEFORE,)),
-        "a full refresh was asked for",
+        "a full refresh was requested",
         _NONE,
     ),
     "its contract was another": (
@@ -177,12 +177,12 @@ REFUSALS: dict[str, tuple[Case, Candidate, str, RejectionReason]] = {
         "depends on the date",
         _NONE,
     ),
-    "it reads what nobody reports": (UNSEEN, source(UNSEEN), "no change is ever reported", _NONE),
+    "it reads what nobody reports": (UNSEEN, source(UNSEEN), "changes are never reported", _NONE),
     "an input has moved on": (asked(IN_DEV, inputs=ORDERS_FRESH), source(), "was updated 1 hour ago", _NONE),
     "an input's epoch is not known": (
         asked(IN_DEV, inputs={ORDERS: None, CUSTOMERS: T0}),
         source(),
-        "not known",
+        "is unknown",
         _NONE,
     ),
     "the inputs have moved on for longer than tolerated": (
@@ -194,26 +194,26 @@ REFUSALS: dict[str, tuple[Case, Candidate, str, RejectionReason]] = {
     "another table is read": (
         replace(IN_DEV, fingerprint=replace(FINGERPRINT, slots=FINGERPRINT.slots[:1])),
         source(replace(IN_DEV, fingerprint=replace(FINGERPRINT, slots=FINGERPRINT.slots[1:]))),
-        "is read where the last build read",
+        "is read instead of",
         _NONE,
     ),
     "the chain of clones is too long": (
         asked(IN_DEV, clone_terms=replace(TERMS, chain_depth_limit=3)),
         source(origin=copied_before(3)),
-        "it is a chain of 3 clones, and 3 is the most",
+        "its chain of clones has a length of 3, and the client allows 3",
         _CHAIN,
     ),
     "a copy lacks the grants": (
         replace(IN_DEV, extras=GRANTS),
         source(replace(IN_DEV, extras=GRANTS)),
-        "would not bring along grants",
+        "would lack grants",
         _NONE,
     ),
-    "the warehouse cannot copy across databases": (IN_DEV, source(relation=ELSEWHERE), "known no way to copy", _NONE),
+    "the warehouse cannot copy across databases": (IN_DEV, source(relation=ELSEWHERE), "cannot be copied", _NONE),
     "the table is dynamic": (
         SNOWFLAKE,
         source(SNOWFLAKE, table_type="DYNAMIC TABLE"),
-        "known no way to copy",
+        "cannot be copied",
         _NONE,
     ),
 }
@@ -260,7 +260,7 @@ def test_a_copy_that_is_behind_tells_so() -> None:
     clone = asked_for(TOLERANT, source())
     assert isinstance(clone, Clone)
     assert clone.stale
-    assert "within the lag tolerance" in clone.description
+    assert "within its lag tolerance" in clone.description
     waiting = asked_for(asked(IN_DEV, inputs=ORDERS_FRESH, stale_upstream_policy=StaleUpstreamPolicy.ALL), source())
     assert isinstance(waiting, Clone)
     assert (waiting.behind, waiting.stale) == (True, False)
@@ -369,7 +369,7 @@ def test_a_seed_that_was_loaded_into_a_table_of_before_is_not_cloned() -> None:
     filled = source(seed, data_identity=None)
     answer = asked_for(seed, filled)
     assert isinstance(answer, Build)
-    assert "loaded into a table that was there before" in answer.explanation[-1].children[0].text
+    assert "loaded into an existing table" in answer.explanation[-1].children[0].text
     assert not is_source_of_clones(filled.history.executions[0])
 
 
@@ -453,13 +453,17 @@ def test_never_cloned_are(case: Case) -> None:
     ("targets", "terms", "because"),
     [
         (CloneTargets.DEVELOPMENT, TERMS, None),
-        (CloneTargets.DEVELOPMENT, replace(TERMS, into_defer_target=True), "production is not made from other tables"),
-        (CloneTargets.DEVELOPMENT, replace(TERMS, into_defer_target=None), "does not tell whether this is production"),
+        (
+            CloneTargets.DEVELOPMENT,
+            replace(TERMS, into_defer_target=True),
+            "its target is production, into which nothing is cloned (DBTSTATE_CLONES)",
+        ),
+        (CloneTargets.DEVELOPMENT, replace(TERMS, into_defer_target=None), "does not report whether its target is production"),
         (CloneTargets.EVERYWHERE, replace(TERMS, into_defer_target=True), None),
         (CloneTargets.EVERYWHERE, replace(TERMS, into_defer_target=None), None),
-        (CloneTargets.NOWHERE, TERMS, "this server is set to offer no clones"),
-        (CloneTargets.EVERYWHERE, replace(TERMS, allowed=False), "no clones are wanted"),
-        (CloneTargets.EVERYWHERE, replace(TERMS, chain_depth_limit=0), "no clones are wanted"),
+        (CloneTargets.NOWHERE, TERMS, "this server offers no clones (DBTSTATE_CLONES)"),
+        (CloneTargets.EVERYWHERE, replace(TERMS, allowed=False), "the client allows no clones"),
+        (CloneTargets.EVERYWHERE, replace(TERMS, chain_depth_limit=0), "the client allows no clones"),
     ],
 )
 def test_where_clones_are_made(targets: CloneTargets, terms: CloneTerms, because: str | None) -> None:
@@ -469,7 +473,7 @@ def test_where_clones_are_made(targets: CloneTargets, terms: CloneTerms, because
 
 def test_no_clone_on_a_warehouse_that_is_known_no_way_to_copy() -> None:
     code = Code(dialect_named("oracle"), "select 1", "shop", "", DEV)
-    assert "known no way to copy a table" in (why_not_here(asked(IN_DEV, code=code), CloneTargets.EVERYWHERE) or "")
+    assert "tables cannot be copied" in (why_not_here(asked(IN_DEV, code=code), CloneTargets.EVERYWHERE) or "")
 
 
 def test_a_copy_inherits_what_its_source_proves_and_reads_what_the_target_reads() -> None:
@@ -527,7 +531,7 @@ def test_on_a_warehouse_where_an_empty_table_has_an_epoch_a_copy_that_is_gone_is
     ("case", "candidate", "because"),
     [
         (IN_DEV, source(hook_wrote=True), "a hook has written to it"),
-        (replace(IN_DEV, never_reuse=NodePatterns(("shop.prod.*",))), source(), "set to never reuse it"),
+        (replace(IN_DEV, never_reuse=NodePatterns(("shop.prod.*",))), source(), "configured to never reuse it"),
     ],
     ids=["a hook was seen to write", "the owner says so of its relation"],
 )
@@ -557,7 +561,7 @@ def test_what_another_node_of_this_dbt_target_left_is_no_source_since_the_same_r
     neighbour = source(node_id="model.shop.other")
     answer = asked_for(IN_DEV, neighbour)
     assert isinstance(answer, Build)
-    assert "another node in this dbt target" in answer.explanation[-1].children[0].text
+    assert "another node of this dbt target" in answer.explanation[-1].children[0].text
     assert isinstance(asked_for(IN_DEV, replace_latest(neighbour, target_name="elsewhere")), Clone)
     assert isinstance(asked_for(IN_DEV, source(relation=Relation('"shop"."colleague"."mart"'))), Clone)
 

@@ -76,8 +76,11 @@ IS_BUILT: dict[str, tuple[Case, str]] = {
         "changed logic",
     ),
     "it reads a sample": (child_of(BUILT, edited(), sql=SAMPLED), "changed logic"),
-    "when the parent was written is not known": (child_of(BUILT, edited(), reports=None), "is not known"),
-    "somebody else wrote to the parent since": (child_of(BUILT, edited(), reports=EPOCH + 2), "on no record"),
+    "when the parent was written is not known": (child_of(BUILT, edited(), reports=None), "is unknown"),
+    "somebody else wrote to the parent since": (
+        child_of(BUILT, edited(), reports=EPOCH + 2),
+        "outside of recorded builds",
+    ),
     "a hook wrote to the parent as it was": (child_of(parent(BEFORE, data_identity=None), edited()), "changed logic"),
     "a hook wrote to the parent as it is": (child_of(BUILT, edited(data_identity=None)), "changed logic"),
     "the parent's content is that of a table which is not ours": (
@@ -142,7 +145,7 @@ IS_BUILT: dict[str, tuple[Case, str]] = {
     ),
     "the parent's own epoch was read by two builds": (
         child_of(BUILT, edited(epoch=EPOCH), reports=EPOCH - 1),
-        "on no record",
+        "outside of recorded builds",
     ),
 }
 

@@ -39,7 +39,7 @@ def test_it_is_skipped_within_tolerance_when(case: Case) -> None:
 
     assert isinstance(decision, Skip), decision.description
     assert decision.stale
-    assert "within the lag tolerance" in decision.description
+    assert "within its lag tolerance" in decision.description
 
 
 @pytest.mark.parametrize(("case", "because", "reasons"), BUILDS.values(), ids=BUILDS)
@@ -59,14 +59,14 @@ def test_the_account_holds_every_question_that_was_asked() -> None:
     questions = [child.text for line in decision.explanation for child in line.children]
     assert sections == ["table analysis", "query analysis", "data freshness analysis"]
     assert "its table exists" in questions
-    assert "nobody else has written to it since its last build" in questions
+    assert "its table has not been modified since its last build" in questions
     assert "its query has not changed" in questions
     assert decision.explanation[-1].marker is Marker.FAIL
     (cause,) = decision.explanation[-1].children[0].children
     assert (cause.text, cause.marker) == (f"upstream {ORDERS} was updated 1 hour ago", Marker.INFO)
     assert cause.children == (
         ExplainLine(
-            f"recorded was {time_text(T0)} (3 hours ago), reported is {time_text(BUILT + HOUR)} (1 hour ago)",
+            f"recorded: {time_text(T0)} (3 hours ago), reported: {time_text(BUILT + HOUR)} (1 hour ago)",
             Marker.INFO,
         ),
     )

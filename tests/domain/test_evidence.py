@@ -50,17 +50,17 @@ def facts(case: Case) -> list[str]:
 @pytest.mark.parametrize(
     ("case", "fact"),
     [
-        (written_as("1 columns", *PARTS[1:]), "part that differs: columns"),
+        (written_as("1 columns", *PARTS[1:]), "changed part: columns"),
         (written_as(*PARTS[:2], "4 the view v"), "the definition of the view v differs"),
-        (written_as(*PARTS[:1], *PARTS[2:]), "part that differs: WHERE"),
-        (written_as(*PARTS, "5 LIMIT"), "part that differs: LIMIT"),
-        (replace(SAME, extras={**SAME.extras, "grants": "g2"}), "configuration that differs: grants"),
+        (written_as(*PARTS[:1], *PARTS[2:]), "changed part: WHERE"),
+        (written_as(*PARTS, "5 LIMIT"), "changed part: LIMIT"),
+        (replace(SAME, extras={**SAME.extras, "grants": "g2"}), "changed configuration: grants"),
         (hashed(written_as("1 columns"), body="b2"), "changed in the project: its file"),
         (
             hashed(written_as("1 columns"), macros="m2", configs="c2"),
             "changed in the project: a macro that it calls, its ",
         ),
-        (written_as("1 columns"), "its file, macros and configuration are the same"),
+        (written_as("1 columns"), "its file, macros and configuration are unchanged"),
         (written_as("1 columns"), "compared with the build of 2026-"),
         (
             replace(SAME, fingerprint=replace(CHANGED, slots=(FINGERPRINT.slots[0], Slot(PRODUCTS, (PRODUCTS,))))),
@@ -77,10 +77,10 @@ def test_a_changed_query_tells_what_differs(case: Case, fact: str) -> None:
     [
         (
             written_as("1 columns", "2 WHERE", PARTS[2]),
-            "its SQL means something else than at its last build (columns, WHERE)",
+            "its SQL differs in columns, WHERE",
         ),
-        (written_as(*PARTS), "its SQL differs from that of its last build by literals or the spelling of names"),
-        (replace(SAME, fingerprint=CHANGED), "its SQL means something else than at its last build"),
+        (written_as(*PARTS), "its SQL differs only in literals or in the spelling of names"),
+        (replace(SAME, fingerprint=CHANGED), "its SQL differs in meaning"),
         (
             replace(SAME, fingerprint=Fingerprint(FingerprintKind.VALUES, "v2")),
             "model was executed because its file has changed",
@@ -98,8 +98,8 @@ def test_the_sentence_ends_with_what_differs(case: Case, because: str) -> None:
 
 
 REORDERED = {
-    "the same columns in another order": ("select a, b from s.t", "select b, a from s.t"),
-    "it holds the same columns, branches of unions and common table expressions in another order": (
+    "the same columns in a different order": ("select a, b from s.t", "select b, a from s.t"),
+    "it has the same columns, union branches and common table expressions in a different order": (
         "select 'x' as a union all select 'y' as a",
         "select 'y' as a union all select 'x' as a",
     ),
@@ -113,20 +113,20 @@ def test_items_in_another_order_are_named_with_the_remedy(because: str, sql: tup
     history = History((replace(latest, logic=replace(latest.logic, fingerprint=then)),))
     case = replace(SAME, history=history, fingerprint=now)
     assert decide(case).description.endswith(f"its query has changed: {because}")
-    assert any("sort what it loops over" in fact for fact in facts(case))
+    assert any("sort it, as in" in fact for fact in facts(case))
     assert not any("all items" in fact for fact in facts(case))
 
 
 def test_a_record_without_digests_of_clauses_names_none() -> None:
     assert not any(
-        text.startswith("part that") for text in facts(replace(SAME, fingerprint=replace(CHANGED, parts=PARTS)))
+        text.startswith("changed part") for text in facts(replace(SAME, fingerprint=replace(CHANGED, parts=PARTS)))
     )
 
 
 def test_another_text_of_the_same_meaning_is_told_as_such() -> None:
     decision = decide(replace(SAME, raw_digest="r2"))
     texts = [line.text for section in decision.explanation for line in section.children]
-    assert "its query means what it did, though its text has changed" in texts
+    assert "the text of its query has changed, but not its meaning" in texts
 
 
 def test_logic_that_changed_further_upstream_is_told_from_the_upstreams_own() -> None:
@@ -156,17 +156,17 @@ LATER = {"id": "ns.t.x2", "epoch": BUILT + HOUR, "decided_at": BUILT + HOUR, "co
         (
             SEED,
             execution(TYPED_SEED, **LATER),
-            "the configuration column_types differs from that of its last build (it is that of an earlier build, ",
+            "the configuration column_types differs from that of its last build (it equals that of an earlier build, ",
         ),
         (
             hashed(SEED, body="b0"),
             execution(hashed(replace(SEED, fingerprint=replace(FILE, digest="v2")), body="b2"), **LATER),
-            "its file has changed since its last build (it is that of an earlier one, ",
+            "its file has changed since its last build and equals that of an earlier build, ",
         ),
         (
             CASE,
             execution(replace(CASE, extras={**CASE.extras, "grants": "g2"}), **LATER),
-            "the configuration grants differs from that of its last build (it is that of an earlier build, ",
+            "the configuration grants differs from that of its last build (it equals that of an earlier build, ",
         ),
     ],
     ids=["a seed's configuration", "a seed's file", "a model's configuration"],
@@ -185,7 +185,7 @@ def test_logic_of_an_earlier_build_names_what_differs_from_the_latest(
         (replace(SEED, fingerprint=replace(FILE, digest="v2")), "recorded by another version of the server"),
         (
             asked(SEED, code=SeedValues(dialect_named("redshift"), "h1")),
-            "the warehouse is redshift, that of its last build was postgres",
+            "its warehouse is redshift; at its last build it was postgres",
         ),
     ],
     ids=["another version of the server", "another warehouse"],

@@ -201,7 +201,7 @@ def test_a_build_that_began_when_another_was_over_has_the_last_word(case: Case) 
     decision = decide(case)
 
     assert isinstance(decision, Build), decision.description
-    assert "confirmed an older state" in decision.description
+    assert "confirmed an older epoch" in decision.description
 
 
 def on_upstream(*, stars: bool, run_again: bool, **changes: Any) -> Case:

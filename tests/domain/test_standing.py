@@ -44,9 +44,9 @@ def test_inputs_that_nothing_on_record_builds_are_told() -> None:
 @pytest.mark.parametrize(
     ("changes", "because"),
     [
-        ({"unproven": "it is a test"}, "its last build proves nothing: it is a test"),
-        ({"epoch": None}, "what its last build left was not known when it was recorded"),
-        ({"full_refresh": True}, "its last build was a full refresh, and an ordinary run does something else"),
+        ({"unproven": "it is a test"}, "its last build cannot justify a skip: it is a test"),
+        ({"epoch": None}, "the epoch that its last build left is unknown"),
+        ({"full_refresh": True}, "its last build was a full refresh, and an incremental run is a different build"),
     ],
 )
 def test_a_record_that_proves_nothing_says_why(changes: dict[str, object], because: str) -> None:
@@ -71,7 +71,7 @@ def test_an_input_that_was_rebuilt_since_builds(epoch: int, reusable: bool) -> N
 def test_an_invalidated_input_is_told() -> None:
     told = standing(LATEST, upstream={ORDERS: History(forgotten_at=NOW)})
     assert [line.text for line in told.evidence] == [
-        f"upstream {ORDERS} was invalidated, so it is built next, and this after it"
+        f"upstream {ORDERS} was invalidated; it is built next, and this target after it"
     ]
 
 

@@ -60,29 +60,29 @@ def rich(shop: Shop) -> Shop:
 
 
 CAUSES = {
-    "order_totals": ["✗ its query has changed", "part that differs: columns", "changed in the project: its file"],
-    "customer_names": ["✓ its query means what it did, though its text has changed", "[No-op]"],
+    "order_totals": ["✗ its query has changed", "changed part: columns", "changed in the project: its file"],
+    "customer_names": ["✓ the text of its query has changed, but not its meaning", "[No-op]"],
     "regions": ["✗ its file has changed"],
     "region_names": ['"regions" was rebuilt with changed logic', "rebuilt by seed.shop.regions with changed logic"],
-    "gross_amounts": ["part that differs: columns", "changed in the project: a macro that it calls"],
-    "configured": ["the configuration on_schema_change differs", "configuration that differs: on_schema_change"],
-    "hooked": ["✗ its configuration has changed (a hook, perhaps) though its query has not"],
+    "gross_amounts": ["changed part: columns", "changed in the project: a macro that it calls"],
+    "configured": ["the configuration on_schema_change differs", "changed configuration: on_schema_change"],
+    "hooked": ["✗ its configuration has changed (possibly a hook), but its query has not"],
     "contracted": ["✗ the columns or constraints of its contract have changed"],
     "of_a_view": ['the definition of the view "DATABASE"."prod"."order_amounts" differs'],
     "swapped": [
         'now it reads "DATABASE"."prod"."dropped"; it no longer reads "DATABASE"."prod"."configured"',
-        '"DATABASE"."prod"."dropped" was not read by the build before',
+        '"DATABASE"."prod"."dropped" was not read by the previous build',
     ],
-    "dropped": ["✗ its table did not exist", "none: the tables that it reads are what they were"],
+    "dropped": ["✗ its table did not exist", "none: the tables that it reads have not changed"],
     "written_to": [
-        "✗ somebody else has written to its table since its last build",
-        "recorded was 20",
+        "✗ its table was modified outside of recorded builds",
+        "recorded: 20",
         "reported is 20",
     ],
     "customer_totals": ["rebuilt by model.shop.order_totals with changed logic"],
     "best_customers": [
         '"customer_totals" was rebuilt with changed logic further upstream',
-        "rebuilt by model.shop.customer_totals; its own logic is the same, logic upstream of it has changed",
+        "rebuilt by model.shop.customer_totals; its own logic is unchanged, but logic further upstream has changed",
         "rebuilt by model.shop.order_totals with changed logic",
     ],
     "stg_orders": ["views are always executed without checking the cache"],
@@ -128,8 +128,7 @@ def test_without_more_verbosity_a_line_says_it_all(shop: Shop) -> None:
     shop.build()
     told = explained(shop)
     assert told["order_totals"].splitlines()[1] == (
-        "└── [Execute] model was executed because its query has changed: "
-        "its SQL means something else than at its last build (columns)"
+        "└── [Execute] model was executed because its query has changed: its SQL differs in columns"
     )
     assert told["customer_names"].splitlines()[1] == (
         "└── [No-op] model was skipped because neither its logic nor its inputs have changed"
@@ -153,19 +152,19 @@ def test_runs_one_after_the_other_are_told_apart(shop: Shop) -> None:
     assert_told(
         explained(shop, "-vv"),
         {
-            "order_totals": ["it is that of an earlier one"],
-            "order_log": ["is_incremental=True", "part that differs: WHERE"],
+            "order_totals": ["equals that of an earlier build"],
+            "order_log": ["is_incremental=True", "changed part: WHERE"],
             "order_history": ["[No-op] snapshot was skipped"],
-            "passed": ["✓ its last run is on record; failures: 0", "[No-op] test was skipped"],
-            "warned": ["✓ its last run is on record; failures: 1", "[No-op] test was skipped"],
+            "passed": ["✓ its last run is recorded; failures: 0", "[No-op] test was skipped"],
+            "warned": ["✓ its last run is recorded; failures: 1", "[No-op] test was skipped"],
             "kept": [
-                "stored failures table was executed because stored failures are always written anew on this warehouse"
+                "stored failures table was executed because tests that store failures always run on this warehouse"
             ],
         },
         shop,
     )
     shop.build("-s", "order_log", "--full-refresh")
-    assert_told(explained(shop, "-v"), {"order_log": ["✗ a full refresh was asked for"]}, shop)
+    assert_told(explained(shop, "-v"), {"order_log": ["✗ a full refresh was requested"]}, shop)
 
     shop.sql("insert into raw.orders values (10, 3, 5, now())")
     shop.use_default_lag_tolerance()
@@ -184,7 +183,7 @@ def test_runs_one_after_the_other_are_told_apart(shop: Shop) -> None:
     shop.dbt("build", "-s", "order_history", target=DEVELOPMENT)
     assert_told(
         explained(shop, "-vv", target=DEVELOPMENT),
-        {"order_history": ["we cloned from", 'none: it is a copy of "DATABASE"."prod"."order_history"']},
+        {"order_history": ["we cloned from", 'none: it is a clone of "DATABASE"."prod"."order_history"']},
         shop,
     )
 
@@ -209,7 +208,11 @@ def test_each_table_that_might_have_been_copied_is_told(shop: Shop) -> None:
         shop,
     )
     shop.build()
-    assert_told(explained(shop, "-vv"), {"order_totals": ["- production is not made from other tables"]}, shop)
+    assert_told(
+        explained(shop, "-vv"),
+        {"order_totals": ["- its target is production, into which nothing is cloned (DBTSTATE_CLONES)"]},
+        shop,
+    )
 
 
 @pytest.mark.parametrize(

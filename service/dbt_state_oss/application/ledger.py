@@ -222,7 +222,7 @@ class Ledger:
             raised = True
             moved = replace(latest, epoch=moved_to, data_identity=None, hook_wrote=True)
             if latest.origin is not None:
-                moved = replace(moved, unproven="it was cloned, and a hook wrote to the copy once more")
+                moved = replace(moved, unproven="it is a clone, and a hook wrote to it afterwards")
             return replace(document, executions=history.merged([moved]).executions, early_readers=())
 
         await self._documents.update(key, change)

@@ -21,7 +21,9 @@ from dbt_state_oss.domain.draft import draft_execution
 from dbt_state_oss.domain.history import Execution, Input
 from dbt_state_oss.domain.submission import ExecutionType, Submission
 
-_MICROBATCH_UNPROVEN = "it was recorded without a question, which a microbatch is even if some of its batches failed"
+_MICROBATCH_UNPROVEN = (
+    "it was recorded without a submission, which happens for a microbatch even if some of its batches failed"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class RegisterClone:
         """The answer. State that cannot be read in time means a clone that proves nothing, never an error (rule X1)."""
         now = self._clock.now()
         if self._never_reuse.match(order.node.unique_id, order.source, order.target):
-            return CloneRefusal(RejectionReason.FORCED_NOT_ELIGIBLE, "this server is set to never reuse it")
+            return CloneRefusal(RejectionReason.FORCED_NOT_ELIGIBLE, "the server is configured to never reuse it")
         source = await self._source(caller, order)
         refusal = refusal_of(order, source)
         if refusal is not None:
@@ -57,7 +57,7 @@ class RegisterClone:
             partition_expiration_days=order.terms.partition_expiration_days,
         )
         if statements is None:
-            because = f"{order.dialect.name} is known no way to copy {order.source} to {order.target}"
+            because = f"{order.source} cannot be copied to {order.target} on {order.dialect.name}"
             return CloneRefusal(RejectionReason.FORCED_NOT_ELIGIBLE, because)
         identity = execution_id(order.key, caller.request_id, CLONE)
         draft = draft_clone(order, source, execution_id=identity, decided_at=now)

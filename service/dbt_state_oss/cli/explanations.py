@@ -13,7 +13,7 @@ _LABELS = {Verdict.SKIP: "No-op", Verdict.CLONE: "Clone", Verdict.BUILD: "Execut
 _SIGNS = {Marker.SUCCESS: "✓ ", Marker.FAIL: "✗ ", Marker.INFO: "- ", Marker.UNSPECIFIED: ""}
 _TAGS = {Badge.FRESH: "[fresh] ", Badge.WITHIN_TOLERANCE: "[within tolerance] ", Badge.OUTDATED: "[outdated] "}
 _NOT_FOUND = "explanation unavailable"
-_VIEW = "a view: the client builds it at each run without asking"
+_VIEW = "a view: dbt builds it at every run, and the client does not submit it"
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ def refusal_of(order: CloneOrder, source: History) -> CloneRefusal | None:
         return CloneRefusal(RejectionReason.FORCED_NOT_ELIGIBLE, "views are not cloned")
     limit = order.terms.chain_depth_limit
     if limit is not None and chain_depth(source) >= limit:
-        because = f"no chain of more than {limit} clones is wanted" if limit else "no clones are wanted"
+        because = f"the client allows no chain of more than {limit} clones" if limit else "the client allows no clones"
         return CloneRefusal(RejectionReason.CLONE_CHAIN_LIMIT_EXCEEDED, because)
     return None
 
@@ -75,7 +75,7 @@ def draft_clone(order: CloneOrder, source: History, *, execution_id: str, decide
     """
     latest = source.latest
     if latest is None:
-        return disowned(_unrecorded(order, execution_id, decided_at), "no build of its source was on record")
+        return disowned(_unrecorded(order, execution_id, decided_at), "no build of its source was recorded")
     origin = CloneOrigin(
         latest.id,
         order.source,
@@ -100,9 +100,9 @@ def draft_clone(order: CloneOrder, source: History, *, execution_id: str, decide
         voids=None,
     )
     if not order.dialect.clock.stands(latest.epoch, order.source_epoch, latest.stamped_from):
-        return disowned(clone, "somebody else had written to its source")
+        return disowned(clone, "its source had been modified outside of recorded builds")
     if source.rival_of(latest, order.dialect.clock) is not None:
-        return disowned(clone, "it was not known whose work its source held")
+        return disowned(clone, "it was unknown which build had written its source")
     return clone
 
 
@@ -137,9 +137,9 @@ def left_behind(dialect: Dialect, source: Execution) -> list[str]:
 def _lacks(dialect: Dialect, source: Execution) -> str | None:
     """Why the copy is not what a build in its place would have made."""
     if source.logic.fingerprint.asks_session:
-        return "it was cloned, and its query tells of the session that it runs in"
+        return "it is a clone, and its query depends on the session that runs it"
     lacking = left_behind(dialect, source)
-    return f"it was cloned, which does not bring along {', '.join(lacking)}" if lacking else None
+    return f"it is a clone, which lacks {', '.join(lacking)}" if lacking else None
 
 
 def _unrecorded(order: CloneOrder, execution_id: str, decided_at: int) -> Execution:

@@ -132,17 +132,17 @@ def why_not_here(case: Case, targets: CloneTargets) -> str | None:
     """Why no clone may be made, whatever the candidates (rules C2, C3, C4); None where one may."""
     terms = case.submission.clone_terms
     if targets is CloneTargets.NOWHERE:
-        return "this server is set to offer no clones"
+        return "this server offers no clones (DBTSTATE_CLONES)"
     if not terms.allowed or terms.chain_depth_limit == 0:
-        return "no clones are wanted"
+        return "the client allows no clones"
     if case.dialect.copying is None:
-        return f"{case.dialect.name} is known no way to copy a table"
+        return f"tables cannot be copied on {case.dialect.name}"
     if targets is CloneTargets.DEVELOPMENT and terms.into_defer_target is not False:
         if terms.into_defer_target is None:
-            return "the client does not tell whether this is production, which is not made from other tables"
-        return "production is not made from other tables"
+            return "the client does not report whether its target is production, into which nothing is cloned (DBTSTATE_CLONES)"
+        return "its target is production, into which nothing is cloned (DBTSTATE_CLONES)"
     if not case.hooks_are_harmless:
-        return "it may have hooks, which would run upon the copy once more (see DBTSTATE_TRUST_HOOKS)"
+        return "it may have hooks, which would run again on the copy (DBTSTATE_TRUST_HOOKS)"
     return None
 
 
@@ -235,17 +235,17 @@ def _judged(case: Case, candidate: Candidate, *, past: bool) -> Clone | _Refusal
     in_its_place = replace(case, history=candidate.history)
     latest = candidate.history.latest
     if latest is None or latest.epoch is None or not same_logic(case, latest):
-        return _Refusal("its last build was of another query")
+        return _Refusal("its last build had different logic")
     if case.never_reuse.match(latest.node_id, candidate.relation):
-        return _Refusal("this server is set to never reuse it")
+        return _Refusal("the server is configured to never reuse it")
     if _is_of_a_neighbour(case, latest):
-        return _Refusal("it is of another node in this dbt target, which the same run may be building")
+        return _Refusal("it belongs to another node of this dbt target, which the same run may be building")
     if latest.hook_wrote:
         return _Refusal("a hook has written to it since it was built")
     if case.history.is_from_before_it_was_forgotten(latest):
-        return _Refusal("what it holds may be from before the target was invalidated")
+        return _Refusal("its content may be older than the invalidation of the target")
     if _was_filled_again(latest):
-        return _Refusal("it was loaded into a table that was there before")
+        return _Refusal("it was loaded into an existing table, which may have other columns")
     findings: list[Finding] = []
     for rule in RULES_OF_CANDIDATES:
         finding = rule(in_its_place)
@@ -258,7 +258,7 @@ def _judged(case: Case, candidate: Candidate, *, past: bool) -> Clone | _Refusal
         return refusal
     statements = _statements(case, candidate, latest, past=past)
     if statements is None:
-        return _Refusal(f"{case.dialect.name} is known no way to copy it to {case.submission.relation}")
+        return _Refusal(f"it cannot be copied to {case.submission.relation} on {case.dialect.name}")
     waiting = next((finding.skip_because for finding in findings if finding.skip_because is not None), None)
     which = f"{candidate.relation} as of {ago_text(latest.epoch, case.now)}" if past else candidate.relation
     return Clone(
@@ -285,16 +285,20 @@ def _terms_refuse(case: Case, candidate: Candidate, latest: Execution, *, past: 
     depth, limit = chain_depth(candidate.history), terms.chain_depth_limit
     if limit is not None and depth >= limit:
         return _Refusal(
-            f"it is a chain of {depth} clones, and {limit} is the most", RejectionReason.CLONE_CHAIN_LIMIT_EXCEEDED
+            f"its chain of clones has a length of {depth}, and the client allows {limit}",
+            RejectionReason.CLONE_CHAIN_LIMIT_EXCEEDED,
         )
     lacking = left_behind(case.dialect, latest)
     if lacking:
-        return _Refusal(f"a copy would not bring along {', '.join(lacking)}")
+        return _Refusal(f"a copy would lack {', '.join(lacking)}")
     if past:
         seconds = terms.time_travel_limit_seconds
         window = _DEFAULT_TIME_TRAVEL_MS if seconds is None else seconds * 1000
         if latest.epoch is None or case.now - latest.epoch > window:
-            return _Refusal("its build of this query is too long ago", RejectionReason.OUTSIDE_TIME_TRAVEL_WINDOW)
+            return _Refusal(
+                "its build of this query is older than the time travel window",
+                RejectionReason.OUTSIDE_TIME_TRAVEL_WINDOW,
+            )
     return None
 
 

@@ -20,7 +20,7 @@ from dbt_state_oss.domain.submission import MOST_RELATIONS, ExecutionType
 OVERSIZED = f"its request names more than {MOST_RELATIONS} tables and views, too many to be compared"
 """Why such a request is built, and why its record proves nothing (rule L8a)."""
 
-_NEVER_REUSED = "it was built while the server was set to never reuse it"
+_NEVER_REUSED = "it was built while the server was configured to never reuse it"
 
 
 def draft_execution(case: Case, *, execution_id: str, decided_at: int | None, is_copy: bool = False) -> Execution:

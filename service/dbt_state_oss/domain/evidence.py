@@ -14,9 +14,9 @@ from dbt_state_oss.domain.sql.fingerprint import FingerprintKind
 from dbt_state_oss.domain.sql.item_order import same_in_another_order
 
 _VIEW = "the view "
-_REORDERED = "it holds the same columns, branches of unions and common table expressions in another order"
+_REORDERED = "it has the same columns, union branches and common table expressions in a different order"
 _HASH_ORDER = (
-    "a macro may render them in hash order, which differs from process to process: sort what it loops over, as in "
+    "a macro may iterate over a set, whose order differs between processes; sort it, as in "
     "{% for name in names | sort %}"
 )
 
@@ -32,8 +32,8 @@ def logic_difference(case: Case, latest: Execution) -> str:
 def logic_of_an_earlier_build(case: Case, latest: Execution, when: str) -> str:
     """The same where an earlier build, of the time `when`, had the submitted logic; names what differs if the code does not."""
     if case.fingerprint.digest == latest.logic.fingerprint.digest:
-        return f"{logic_difference(case, latest)} (it is that of an earlier build, {when})"
-    because = f"its query has changed since its last build (it is that of an earlier one, {when})"
+        return f"{logic_difference(case, latest)} (it equals that of an earlier build, {when})"
+    because = f"its query has changed since its last build and equals that of an earlier build, {when}"
     return because.replace("query", "file", 1) if case.fingerprint.kind is FingerprintKind.VALUES else because
 
 
@@ -41,16 +41,17 @@ def _difference(case: Case, latest: Execution) -> str:
     """The first thing in which the two differ; empty for a seed of which it is the file."""
     then, now = latest.logic, case.fingerprint
     if then.execution_type is not case.submission.execution_type:
-        return f"it is built as {case.submission.execution_type.value}, the last time as {then.execution_type.value}"
+        now_by, then_by = case.submission.execution_type.value, then.execution_type.value
+        return f"its execution type is {now_by}; at its last build it was {then_by}"
     if then.dialect != case.dialect.name:
-        return f"the warehouse is {case.dialect.name}, that of its last build was {then.dialect}"
+        return f"its warehouse is {case.dialect.name}; at its last build it was {then.dialect}"
     keys = _extras_that_differ(case, latest)
     if keys:
         return f"the configuration {', '.join(keys)} differs from that of its last build"
     if now.kind is FingerprintKind.VALUES:
         return "" if _file_differs(case, latest) else "its last build was recorded by another version of the server"
     if then.fingerprint.kind is not now.kind:
-        return "it could be parsed at one time only, so the two can't be compared"
+        return "only one of the two versions of its SQL could be parsed, so they cannot be compared"
     parts = differing(now.parts, then.fingerprint.parts)
     views = [part.removeprefix(_VIEW) for part in parts if part.startswith(_VIEW)]
     if then.fingerprint.views_digest != now.views_digest:
@@ -60,12 +61,12 @@ def _difference(case: Case, latest: Execution) -> str:
     if moved and set(parts) <= {"FROM"}:
         return moved
     if same_in_another_order(now.parts, then.fingerprint.parts):
-        return "the same columns in another order" if parts == ["columns"] else _REORDERED
+        return "the same columns in a different order" if parts == ["columns"] else _REORDERED
     if parts:
-        return f"its SQL means something else than at its last build ({', '.join(parts)})"
+        return f"its SQL differs in {', '.join(parts)}"
     if now.parts and then.fingerprint.parts:
-        return "its SQL differs from that of its last build by literals or the spelling of names"
-    return "its SQL means something else than at its last build"
+        return "its SQL differs only in literals or in the spelling of names"
+    return "its SQL differs in meaning"
 
 
 def _file_differs(case: Case, latest: Execution) -> bool:
@@ -82,9 +83,9 @@ def logic_evidence(case: Case, latest: Execution) -> tuple[ExplainLine, ...]:
 
 def _logic_facts(case: Case, latest: Execution) -> Iterator[str]:
     then, now = latest.logic, case.fingerprint
-    yield from (f"configuration that differs: {key}" for key in _extras_that_differ(case, latest))
+    yield from (f"changed configuration: {key}" for key in _extras_that_differ(case, latest))
     for part in differing(now.parts, then.fingerprint.parts) if now.parts and then.fingerprint.parts else ():
-        yield f"the definition of {part} differs" if part.startswith(_VIEW) else f"part that differs: {part}"
+        yield f"the definition of {part} differs" if part.startswith(_VIEW) else f"changed part: {part}"
     if same_in_another_order(now.parts, then.fingerprint.parts):
         yield _REORDERED
         yield _HASH_ORDER
@@ -133,13 +134,11 @@ def _source_of_the_change(case: Case, latest: Execution) -> str:
     if changed:
         return f"changed in the project: {', '.join(changed)}"
     return (
-        "its file, macros and configuration are the same: what they render to has changed (variables, references, what "
-        "the warehouse answers, or a first incremental run)"
+        "its file, macros and configuration are unchanged, but the rendered SQL differs (variables, references, results "
+        "of queries, or the first incremental run)"
     )
 
 
 def epoch_evidence(recorded: Epoch | None, reported: Epoch | None, now: int) -> ExplainLine:
     """When a table was last written: then, as recorded, and now, as reported."""
-    return ExplainLine(
-        f"recorded was {moment_text(recorded, now)}, reported is {moment_text(reported, now)}", Marker.INFO
-    )
+    return ExplainLine(f"recorded: {moment_text(recorded, now)}, reported: {moment_text(reported, now)}", Marker.INFO)

@@ -105,7 +105,7 @@ def ago_text(epoch: Epoch, now: int) -> str:
 
 def moment_text(epoch: Epoch | None, now: int) -> str:
     """When that was, to read now and later: the time in UTC and how long before `now` it was."""
-    return "a time that is not known" if epoch is None else f"{time_text(epoch)} ({ago_text(epoch, now)})"
+    return "an unknown time" if epoch is None else f"{time_text(epoch)} ({ago_text(epoch, now)})"
 
 
 def time_text(milliseconds: int | None) -> str:

@@ -112,10 +112,10 @@ def _changes(
 def _change(case: Case, latest: Execution, was: Relation | None, now: Relation | None) -> Change | None:
     if now is None:
         assert was is not None
-        return Change(ChangeKind.LOGIC, was, f"{was} is not read any more")
+        return Change(ChangeKind.LOGIC, was, f"{was} is no longer read")
     recorded = None if was is None else latest.inputs.get(was)
     if recorded is None:
-        return Change(ChangeKind.LOGIC, now, f"{now} was not read at the last build")
+        return Change(ChangeKind.LOGIC, now, f"{now} is read now, but was not at the last build")
     assert was is not None
     if was == now and _is_unmoved(case, latest, now):
         return None
@@ -127,10 +127,10 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
         return None
     if was != now:
         if recorded.lineage is None or not same_lineage(recorded.lineage, reported.lineage):
-            return Change(ChangeKind.LOGIC, now, f"{now} is read where the last build read {was}")
+            return Change(ChangeKind.LOGIC, now, f"{now} is read instead of {was}")
         if not stood:
             return _unsure(was)
-        return Change(ChangeKind.DATA, now, f"{now}, of the same logic, is read where the last build read {was}")
+        return Change(ChangeKind.DATA, now, f"{now} (same logic) is read instead of {was}")
     return _moved(case, now, recorded, reported, stood=stood)
 
 
@@ -212,21 +212,21 @@ def sighting_matters(case: Case) -> bool:
 
 
 def _unsure(relation: Relation) -> Change:
-    cause = f"what upstream {relation} held while the last build read it is not known"
+    cause = f"upstream {relation} may have changed while the last build read it"
     return Change(ChangeKind.UNKNOWN, relation, cause)
 
 
 def _moved(case: Case, relation: Relation, recorded: Input, reported: Input, *, stood: bool) -> Change:
     if reported.epoch is None:
-        return Change(ChangeKind.UNKNOWN, relation, f"when upstream {relation} was last updated is not known")
+        return Change(ChangeKind.UNKNOWN, relation, f"the update time of upstream {relation} is unknown")
     if recorded.epoch is None:
-        cause = f"when upstream {relation} had been updated was not known at the last build"
+        cause = f"the update time of upstream {relation} was unknown at the last build"
         return Change(ChangeKind.UNKNOWN, relation, cause)
     built_at = unseen_change(case.history, relation, recorded.last_build_at)
     when = ago_text(reported.epoch if built_at is None else built_at, case.now)
     if not same_lineage(recorded.lineage, reported.lineage):
         if UNKNOWN_LINEAGE in (recorded.lineage, reported.lineage):
-            cause = f"upstream {relation} holds, from {when}, what is on no record"
+            cause = f"upstream {relation} was written {when} outside of recorded builds"
             return Change(ChangeKind.UNKNOWN, relation, cause)
         return Change(
             ChangeKind.LOGIC, relation, f"upstream {relation} was {_rebuilt(case, relation, recorded)} {when}"
@@ -234,14 +234,16 @@ def _moved(case: Case, relation: Relation, recorded: Input, reported: Input, *, 
     if recorded.lineage is not None and not stood:
         return _unsure(relation)
     if _other_logic_since(case, relation, recorded):
-        cause = f"upstream {relation} may hold rows of other logic, which was built {when} or before"
+        cause = f"upstream {relation} may hold rows that other logic built {when} or earlier"
         return Change(ChangeKind.LOGIC, relation, cause)
     if built_at is not None and reported.epoch == recorded.epoch:
-        cause = f"upstream {relation} was built {when} and may have changed, though no row was written"
+        cause = f"upstream {relation} was built {when} and may have changed, although it wrote no row"
         return Change(ChangeKind.DATA, relation, cause)
     if reported.epoch < recorded.epoch:
         return Change(
-            ChangeKind.DATA, relation, f"upstream {relation} lost its newest rows; what is left is from {when}"
+            ChangeKind.DATA,
+            relation,
+            f"upstream {relation} lost its newest rows; its newest remaining row was written {when}",
         )
     return Change(ChangeKind.DATA, relation, f"upstream {relation} was updated {when}")
 

@@ -21,8 +21,8 @@ UNKNOWN_LINEAGE = "unknown"
 LONGEST_BUILD_MS = 24 * 60 * 60 * 1000
 """A build of which it is not known when it began is not expected to have begun earlier before its end."""
 
-_UNSEEN_BEGINNING = "it was recorded without a question, and may have begun before its target was invalidated"
-_COPY_FROM_BEFORE = "it is a copy of what may have been made before its target was invalidated"
+_UNSEEN_BEGINNING = "it was recorded without a submission, and may have begun before its target was invalidated"
+_COPY_FROM_BEFORE = "it is a copy of content that may be older than the invalidation of its target"
 
 _REPLACES = frozenset({ExecutionType.FULL, ExecutionType.VALUES, ExecutionType.VIEW})
 _BELIEVED_AHEAD_MS = 10 * 60 * 1000

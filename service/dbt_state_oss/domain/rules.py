@@ -81,14 +81,14 @@ def execution_type_is_known(case: Case) -> Finding | None:
     """A newer client's way of writing a table is built, not guessed at (decision-rules: Order of questions)."""
     if case.submission.execution_type is not ExecutionType.UNKNOWN:
         return None
-    return _no(Section.TABLE, "this server does not know its way of being built", _NO_SUCH_LOGIC)
+    return _no(Section.TABLE, "this server does not support its execution type (upgrade dbt-state-oss)", _NO_SUCH_LOGIC)
 
 
 def reuse_is_allowed(case: Case) -> Finding | None:
     """Rule L15: the owner knows that something outside a node's query and inputs fills its table."""
     if not case.is_never_reused:
         return None
-    return _no(Section.TABLE, "this server is set to never reuse it (DBTSTATE_NEVER_REUSE)")
+    return _no(Section.TABLE, "the server is configured to never reuse it (DBTSTATE_NEVER_REUSE)")
 
 
 def own_table_exists(case: Case) -> Finding | None:
@@ -112,25 +112,29 @@ def stored_failures_can_be_skipped(case: Case) -> Finding | None:
     submission = case.submission
     if submission.relation is None or submission.node.resource_type != "test" or case.dialect.reuses_stored_failures:
         return None
-    return _no(Section.TABLE, "stored failures are always written anew on this warehouse")
+    return _no(Section.TABLE, "tests that store failures always run on this warehouse")
 
 
 def no_full_refresh_was_asked_for(case: Case) -> Finding | None:
     """Rule T8."""
-    return _no(Section.QUERY, "a full refresh was asked for") if case.is_full_refresh else None
+    return _no(Section.QUERY, "a full refresh was requested") if case.is_full_refresh else None
 
 
 def an_execution_is_known(case: Case) -> Finding | None:
     """Rule T2: without a record there is nothing to compare with."""
     if case.history.latest is None:
-        return _no(Section.QUERY, "no build of it is on record yet", _NO_SUCH_LOGIC)
+        return _no(Section.QUERY, "no build of it is recorded yet", _NO_SUCH_LOGIC)
     return None
 
 
 def latest_execution_is_proof(case: Case) -> Finding | None:
     """A record that cannot vouch for what it left behind justifies nothing (rule W8)."""
     latest = _latest(case)
-    return None if latest.unproven is None else _no(Section.TABLE, f"its last build proves nothing: {latest.unproven}")
+    return (
+        None
+        if latest.unproven is None
+        else _no(Section.TABLE, f"its last build cannot justify a skip: {latest.unproven}")
+    )
 
 
 def no_other_build_may_have_written_it(case: Case) -> Finding | None:
@@ -139,9 +143,11 @@ def no_other_build_may_have_written_it(case: Case) -> Finding | None:
         return None
     match case.history.rival_of(_latest(case), case.clock):
         case Rival.LATER:
-            return _no(Section.TABLE, "a later build of it that did something else confirmed an older state")
+            return _no(Section.TABLE, "a later build of it that differs confirmed an older epoch")
         case Rival.OVERLAPPING:
-            return _no(Section.TABLE, "two different builds of it overlapped, and whose work it holds is not known")
+            return _no(
+                Section.TABLE, "two different builds of it overlapped, and it is unknown which one wrote its table"
+            )
     return None
 
 
@@ -152,12 +158,14 @@ def logic_is_unchanged(case: Case) -> Finding | None:
     if same_logic(case, latest):
         text = f"its {code} has not changed"
         if case.raw_digest != latest.raw_digest:
-            text = "its query means what it did, though its text has changed"
+            text = "the text of its query has changed, but not its meaning"
         return _yes(Section.QUERY, text, Badge.NODE_QUERY_UNCHANGED)
     if same_template(case, latest):
-        return _yes(Section.QUERY, "its code before rendering has not changed", Badge.NODE_QUERY_UNCHANGED)
+        return _yes(
+            Section.QUERY, "its unrendered code has not changed (compare_unrendered_code)", Badge.NODE_QUERY_UNCHANGED
+        )
     if same_selection(case, latest):
-        return _yes(Section.QUERY, "what it reads of its views has not changed", Badge.NODE_QUERY_UNCHANGED)
+        return _yes(Section.QUERY, "what it reads from its views has not changed", Badge.NODE_QUERY_UNCHANGED)
     older = next((one for one in case.history.executions[1:] if same_logic(case, one)), None)
     if older is not None:
         when = ago_text(older.confirmed_at, case.now)
@@ -239,14 +247,14 @@ def configuration_is_unchanged(case: Case) -> Finding | None:
         return None
     now, then = case.submission.node.hashes, _latest(case).hashes
     if case.is_snapshot and now.configs is None:
-        return _no(Section.QUERY, "a snapshot's strategy is in its configuration, of which this client tells nothing")
+        return _no(Section.QUERY, "its client does not report the configuration, which holds a snapshot's strategy")
     if now.configs != then.configs and _configurations_do_the_same(case):
-        text = "what has changed in its configuration changes nothing in its table"
+        text = "its configuration has changed only in ways that do not affect its table"
         return _yes(Section.QUERY, text)
     if now.configs != then.configs:
-        return _no(Section.QUERY, "its configuration has changed (a hook, perhaps) though its query has not")
+        return _no(Section.QUERY, "its configuration has changed (possibly a hook), but its query has not")
     if case.build_on is BuildOn.CONFIGS_AND_MACROS and now.macros != then.macros:
-        return _no(Section.QUERY, "a macro that it calls has changed though its query has not")
+        return _no(Section.QUERY, "a macro that it calls has changed, but its query has not")
     return None if now.configs is None else _yes(Section.QUERY, "its configuration has not changed")
 
 
@@ -264,7 +272,7 @@ def query_is_deterministic(case: Case) -> Finding | None:
         return _no(Section.QUERY, "its query calls a function whose value changes at every run")
     date_seen = _utc_date(_latest(case).content_decided_at)
     if case.volatility is Volatility.DAILY and date_seen != _utc_date(case.now):
-        return _no(Section.QUERY, "its query depends on the date, which is another one than at its last build")
+        return _no(Section.QUERY, "its query depends on the date (UTC), which has changed since its last build")
     return _yes(Section.QUERY, "its query depends on nothing but its inputs")
 
 
@@ -275,7 +283,7 @@ def _utc_date(milliseconds: int | None) -> str | None:
 def it_is_made_anew_of_its_inputs(case: Case) -> Finding | None:
     """Rule F7a: a table that is replaced by what it makes of itself is another one after every build."""
     if case.submission.execution_type is ExecutionType.FULL and case.fingerprint.reads_itself:
-        return _no(Section.QUERY, "it is made of what it held before, so every build makes another table of it")
+        return _no(Section.QUERY, "it reads its own previous content, so every build makes a different table")
     return None
 
 
@@ -283,7 +291,7 @@ def it_makes_rows_of_its_own(case: Case) -> Finding | None:
     """Rule L14: a query without rows costs nothing to build, and a hook may fill the table from elsewhere."""
     if case.is_view or case.submission.relation is None or not case.fingerprint.returns_no_rows:
         return None
-    return _no(Section.QUERY, "its query returns no rows, so a hook may fill its table")
+    return _no(Section.QUERY, "its query returns no rows, so it is always built: a hook may fill its table")
 
 
 def nobody_else_wrote_to_it(case: Case) -> Finding | None:
@@ -294,12 +302,15 @@ def nobody_else_wrote_to_it(case: Case) -> Finding | None:
     latest = _latest(case)
     stands = case.clock.stands(latest.epoch, submission.own_epoch, latest.stamped_from)
     if stands and not _is_older_than_its_build(case, latest):
-        return _yes(Section.TABLE, "nobody else has written to it since its last build")
+        return _yes(Section.TABLE, "its table has not been modified since its last build")
     if submission.ignore_external_modifications and not case.copy_may_have_hooks_work:
-        return _yes(Section.TABLE, "somebody else has written to it, which is to be ignored")
+        return _yes(
+            Section.TABLE,
+            "its table was modified outside of recorded builds, which ignore_external_modifications allows",
+        )
     assert submission.own_epoch is not None
     when = ago_text(submission.own_epoch, case.now)
-    because = f"somebody else has written to its table since its last build: it is from {when}"
+    because = f"its table was modified outside of recorded builds: it was last updated {when}"
     children = (epoch_evidence(latest.epoch, submission.own_epoch, case.now),)
     return _no(Section.TABLE, because, children=children)
 
@@ -328,17 +339,17 @@ def view_reads_what_it_read(case: Case) -> Finding | None:
     if not case.is_view:
         return None
     if case.dialect.materialized_views_are_refreshed:
-        return _no(Section.QUERY, "it may be a materialized view, which a run refreshes")
+        return _no(Section.QUERY, "it may be a materialized view, which every run refreshes")
     if case.fingerprint.kind is not FingerprintKind.PARSED:
-        return _no(Section.QUERY, "its definition can't be parsed, so what it reads is not known")
+        return _no(Section.QUERY, "its definition cannot be parsed, so what it reads is unknown")
     latest = _latest(case)
     now, then = ([slot.relation for slot in one.slots] for one in (case.fingerprint, latest.logic.fingerprint))
     if now != then:
-        return _no(Section.QUERY, "it reads other relations than at its last build")
+        return _no(Section.QUERY, "it reads different relations than at its last build")
     for relation in case.fingerprint.star_relations:
         if not _has_the_same_columns(case, latest, relation):
-            return _no(Section.QUERY, f"it selects * from {relation}, whose columns may have changed")
-    return _yes(Section.QUERY, "what it reads has the columns that it had at its last build")
+            return _no(Section.QUERY, f"it selects * or whole rows from {relation}, whose columns may have changed")
+    return _yes(Section.QUERY, "the relations that it reads have the same columns as at its last build")
 
 
 def _has_the_same_columns(case: Case, latest: Execution, relation: Relation) -> bool:
@@ -363,8 +374,8 @@ def results_are_complete(case: Case) -> Finding | None:
         return None
     results = _latest(case).results
     if results is None:
-        return _no(Section.TABLE, "the results of its last run are not on record")
-    return _yes(Section.TABLE, f"its last run is on record; failures: {results.failures}")
+        return _no(Section.TABLE, "the results of its last run are not recorded")
+    return _yes(Section.TABLE, f"its last run is recorded; failures: {results.failures}")
 
 
 def every_source_is_reported(case: Case) -> Finding | None:
@@ -372,7 +383,7 @@ def every_source_is_reported(case: Case) -> Finding | None:
     if case.is_view or not case.fingerprint.unseen_sources:
         return None
     source = case.fingerprint.unseen_sources[0]
-    return _no(Section.FRESHNESS, f"it reads from {source}, of which no change is ever reported", badge=Badge.OUTDATED)
+    return _no(Section.FRESHNESS, f"it reads from {source}, whose changes are never reported", badge=Badge.OUTDATED)
 
 
 def its_extras_read_nothing(case: Case) -> Finding | None:
@@ -380,7 +391,7 @@ def its_extras_read_nothing(case: Case) -> Finding | None:
     key = case.reads_beside_its_query
     if key is None:
         return None
-    return _no(Section.FRESHNESS, f"its {key} may read tables, of which no change is reported", badge=Badge.OUTDATED)
+    return _no(Section.FRESHNESS, f"its {key} may read tables whose changes are not reported", badge=Badge.OUTDATED)
 
 
 def inputs_are_fresh(case: Case) -> Finding | None:
@@ -391,7 +402,7 @@ def inputs_are_fresh(case: Case) -> Finding | None:
     report = compare_inputs(case, latest)
     changes = report.changes
     if not changes:
-        return _yes(Section.FRESHNESS, "its inputs are what they were at its last build", Badge.FRESH)
+        return _yes(Section.FRESHNESS, "its inputs have not changed since its last build", Badge.FRESH)
     lines = tuple(ExplainLine(change.cause, Marker.INFO, children=_times(case, latest, change)) for change in changes)
     pressing = next((change for change in changes if not change.may_wait), None)
     if pressing is not None:
@@ -399,13 +410,13 @@ def inputs_are_fresh(case: Case) -> Finding | None:
         because = f"its inputs have changed since its last build: {pressing.cause}"
         return _no(Section.FRESHNESS, because, text="its inputs have changed", badge=badge, children=lines)
     if not report.stale_by(case.submission.stale_upstream_policy):
-        text = "some of its inputs have changed, but it waits until all of them have"
+        text = "some of its inputs have changed, but it is configured to wait for all of them"
         return Finding(Section.FRESHNESS, ExplainLine(text, Marker.SUCCESS, Badge.FRESH, lines), skip_because=text)
     age, tolerance = case.now - latest.built_at, case.submission.lag_tolerance_seconds * 1000
     if tolerance > 0 and -_CLOCK_SKEW_MS <= age <= tolerance:
         text = f"its last build, {duration_text(age)} old, is within its lag tolerance of {duration_text(tolerance)}"
         line = ExplainLine(text, Marker.SUCCESS, Badge.WITHIN_TOLERANCE, lines)
-        because = f"its changed inputs are within the lag tolerance: {changes[0].cause}"
+        because = f"its inputs have changed within its lag tolerance: {changes[0].cause}"
         return Finding(Section.FRESHNESS, line, skip_because=because, within_tolerance=True)
     because = f"its inputs have changed since its last build: {changes[0].cause}"
     return _no(Section.FRESHNESS, because, text="its inputs have changed", badge=Badge.OUTDATED, children=lines)

@@ -37,18 +37,20 @@ def standing_of(target: TargetKey, history: History, upstream: Mapping[Relation,
     if latest is None:
         forgotten = history.forgotten_at
         told = "" if forgotten is None else f": it was invalidated at {moment_text(forgotten, now)}"
-        return Standing(False, f"nothing is recorded of it{told}")
+        return Standing(False, f"no build of it is recorded{told}")
     untold = tuple(sorted(name for name in latest.inputs if upstream.get(name, History()) == History()))
     invalidated = tuple(
-        ExplainLine(f"upstream {name} was invalidated, so it is built next, and this after it", Marker.INFO)
+        ExplainLine(f"upstream {name} was invalidated; it is built next, and this target after it", Marker.INFO)
         for name in sorted(latest.inputs)
         if upstream.get(name, History()).is_forgotten
     )
     case = _asked_again(target, history, latest, upstream, now)
     if latest.full_refresh:
-        return Standing(False, "its last build was a full refresh, and an ordinary run does something else", (), untold)
+        return Standing(
+            False, "its last build was a full refresh, and an incremental run is a different build", (), untold
+        )
     if case.submission.relation is not None and latest.epoch is None:
-        return Standing(False, "what its last build left was not known when it was recorded", (), untold)
+        return Standing(False, "the epoch that its last build left is unknown", (), untold)
     decision = decide(case)
     if not isinstance(decision, Build):
         return Standing(True, "", invalidated, untold)

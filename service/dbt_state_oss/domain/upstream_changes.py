@@ -38,11 +38,11 @@ class UpstreamAccount:
             return ()
         origin = executions[place].origin
         if origin is not None:
-            return (ExplainLine(f"none: it is a copy of {origin.relation}", Marker.INFO),)
+            return (ExplainLine(f"none: it is a clone of {origin.relation}", Marker.INFO),)
         if place + 1 == len(executions):
-            return (ExplainLine("no earlier build of it is on record to compare with", Marker.INFO),)
+            return (ExplainLine("no earlier build of it is recorded to compare with", Marker.INFO),)
         lines = tuple(self._changes(executions[place], executions[place + 1], DEEPEST))
-        return lines or (ExplainLine("none: the tables that it reads are what they were", Marker.INFO),)
+        return lines or (ExplainLine("none: the tables that it reads have not changed", Marker.INFO),)
 
     def _changes(self, build: Execution, before: Execution, depth: int) -> Iterator[ExplainLine]:
         clock = dialect_named(build.logic.dialect).clock
@@ -50,9 +50,9 @@ class UpstreamAccount:
         for relation in in_slot_order(build.logic, inputs):
             was, now = before.inputs.get(relation), build.inputs.get(relation)
             if now is None:
-                yield ExplainLine(f"{relation} is not read any more", Marker.INFO)
+                yield ExplainLine(f"{relation} is no longer read", Marker.INFO)
             elif was is None:
-                yield ExplainLine(f"{relation} was not read by the build before", Marker.INFO)
+                yield ExplainLine(f"{relation} was not read by the previous build", Marker.INFO)
             elif (was.epoch, was.lineage) != (now.epoch, now.lineage):
                 yield self._moved(relation, was, now, clock, depth)
 
@@ -66,21 +66,21 @@ class UpstreamAccount:
             return ExplainLine(f"{relation} was updated", Marker.INFO, Badge.UNSPECIFIED, when)
         rebuilt, earlier = history.falls_to(now.epoch, clock), history.falls_to(was.epoch, clock)
         if rebuilt is None:
-            text = f"{relation} was written by something that is on no record"
+            text = f"{relation} was written outside of recorded builds"
             return ExplainLine(text, Marker.INFO, Badge.UPSTREAM_QUERY_CHANGED, when)
-        told = f"{relation} was rebuilt by {rebuilt.node_id or 'a node without a name'}"
+        told = f"{relation} was rebuilt by {rebuilt.node_id or 'an unnamed node'}"
         if earlier is None:
-            return ExplainLine(f"{told}; the build before is on no record", Marker.INFO, Badge.UNSPECIFIED, when)
+            return ExplainLine(f"{told}; the previous build is not recorded", Marker.INFO, Badge.UNSPECIFIED, when)
         if now.identity is not None and now.identity == was.identity:
             return ExplainLine(f"{told} with equal content", Marker.INFO, Badge.UPSTREAM_QUERY_UNCHANGED, when)
         deeper = tuple(self._changes(rebuilt, earlier, depth - 1)) if depth > 1 and rebuilt.id != earlier.id else ()
         if rebuilt.logic != earlier.logic:
             return ExplainLine(f"{told} with changed logic", Marker.INFO, Badge.UPSTREAM_QUERY_CHANGED, when + deeper)
         if was.lineage != now.lineage:
-            text = f"{told}; its own logic is the same, logic upstream of it has changed"
+            text = f"{told}; its own logic is unchanged, but logic further upstream has changed"
             return ExplainLine(text, Marker.INFO, Badge.UPSTREAM_QUERY_CHANGED, when + deeper)
         return ExplainLine(f"{told} with the same logic", Marker.INFO, Badge.UPSTREAM_QUERY_UNCHANGED, when + deeper)
 
 
 def _times(was: Input, now: Input, told_at: int) -> str:
-    return f"was from {moment_text(was.epoch, told_at)}, is from {moment_text(now.epoch, told_at)}"
+    return f"was updated {moment_text(was.epoch, told_at)}, now {moment_text(now.epoch, told_at)}"
