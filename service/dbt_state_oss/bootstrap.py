@@ -189,7 +189,7 @@ def _announce(settings: Settings, port: int) -> None:
     )
     if not settings.listen.loopback:
         _log.warning(
-            "open_to_the_network",
+            "listening_without_authentication",
             address=f"{settings.listen.host}:{port}",
-            cause="whoever reaches this address can read and write the state: there is no authentication",
+            cause="anyone who can reach this address can read and write the state; use a trusted network",
         )

@@ -220,7 +220,7 @@ async def test_the_newest_decisions_about_a_name_are_found(store: MemoryStore, c
 async def test_more_ids_than_an_answer_has_room_for_are_refused(inside: Inside) -> None:
     explain = inside.explain
     assert await explain(CALLER, ["x"] * MOST_ASKED) == {}
-    with pytest.raises(InvalidRequest, match="at most"):
+    with pytest.raises(InvalidRequest, match="the limit is"):
         await explain(CALLER, ["x"] * (MOST_ASKED + 1))
 
 

@@ -64,7 +64,7 @@ async def test_a_state_comes_back_whole_without_the_secrets(directory: Path, tmp
     exported = state("export", directory, str(file))
     assert exported.returncode == 0
     assert "2 documents exported" in exported.stdout
-    assert "ticket keys were left out" in exported.stdout
+    assert "ticket keys are not included" in exported.stdout
     assert exported.stderr == ""
     assert file.stat().st_mode & 0o777 == 0o600
     assert leftovers(tmp_path) == []

@@ -96,7 +96,7 @@ def test_json_holds_everything(project: Path) -> None:
     assert mart["explanation"][0]["children"][0]["badge"] == "target_table_exists"
     assert mart["upstream_changes"][0]["text"] == f"{ORDERS} was updated"
     assert (twin["decision"], twin["found"], lost["found"]) == ("No-op", True, False)
-    assert view["remarks"][0]["text"] == "raw.x was read from prod.x"
+    assert view["remarks"][0]["text"] == "raw.x was deferred to prod.x"
 
 
 @pytest.mark.parametrize("name", ["mart", "shop.prod.mart", "model.shop.mart", "shop.*"])
@@ -124,8 +124,8 @@ def test_common_mistakes_are_told_in_a_sentence(project: Path, tmp_path_factory:
     for told, sentence in (
         (run("explain", *state, directory=elsewhere), "no decision log found in logs/state; run this where dbt ran"),
         (run("explain", "--dir", str(elsewhere / "no"), directory=project), "no state found in"),
-        (explain(project, "nothing"), "nothing is recorded or was decided that matches nothing"),
-        (explain(project, "-s", "nothing"), "no node in logs/state/responses_2026_01_02.jsonl is named nothing"),
+        (explain(project, "nothing"), "no recorded target and no decision matches nothing"),
+        (explain(project, "-s", "nothing"), "no node in logs/state/responses_2026_01_02.jsonl matches nothing"),
         (explain(project, "--log", "logs/state/responses_2026_01_01.jsonl"), "is not a decision log of dbt-state"),
         (explain(project, "--log", "nowhere"), "nowhere cannot be read: No such file or directory"),
         (explain(project, "-s", "lost"), "1 of 1 decisions are not in"),

@@ -79,7 +79,7 @@ async def test_a_state_goes_into_a_bucket_and_out_of_it(tmp_path: Path) -> None:
         ("local:{}/old", "local:{}/old", "the same store"),
         ("local:{}/typo", "local:{}/new", "no state found in"),
         ("local:{}/old", "local:{}/new", "no state found in"),
-        ("s3://bucket/a/b", "s3://bucket/a", "s3://bucket/a/b lies within s3://bucket/a"),
+        ("s3://bucket/a/b", "s3://bucket/a", "s3://bucket/a/b is inside s3://bucket/a"),
         ("ftp://host", "local:{}/new", 'ftp://host" is not a store'),
         ("local:{}/old", "local:", 'local:" is not a store'),
     ],

@@ -38,7 +38,7 @@ def state(action: str, directory: Path, *arguments: str, typed: str = "") -> sub
 
 def test_it_asks_first_and_deletes_only_what_is_old(directory: Path) -> None:
     dry = state("prune", directory, "--older-than", "90d", "--dry-run")
-    assert "1 targets were neither built nor asked about since" in dry.stdout
+    assert "1 targets were neither built nor submitted since" in dry.stdout
     assert '"shop"."dev"."gone"' in dry.stdout
     assert MART not in dry.stdout
     assert "decisions are kept for 30 days" in dry.stdout

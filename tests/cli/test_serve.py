@@ -210,7 +210,7 @@ def test_the_processes_that_parse_have_started_when_health_is_serving(server: Se
 
 def test_listening_beyond_this_machine_is_warned_about(tmp_path: Path) -> None:
     with serving(tmp_path, "--host", "0.0.0.0") as server:
-        assert server.wait_for("open_to_the_network")["level"] == "warning"
+        assert server.wait_for("listening_without_authentication")["level"] == "warning"
 
 
 def _wait_until_serving(channel: grpc.Channel) -> None:

@@ -82,7 +82,7 @@ def test_a_store_that_answers_no_more_does_not_hold_up_the_end(start: Start, tmp
             moto.freeze()
         server.process.send_signal(signal.SIGTERM)
         assert server.ended() == 0
-    assert "not_all_written" in [line["event"] for line in server.lines]
+    assert "shutdown_writes_incomplete" in [line["event"] for line in server.lines]
 
 
 def test_an_s3_that_ignores_conditions_is_refused(start: Start) -> None:
@@ -90,8 +90,8 @@ def test_an_s3_that_ignores_conditions_is_refused(start: Start) -> None:
     refused = run("serve", *place, "--port", "0", environment=S3RVER_CREDENTIALS)
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1] == (
-        f"dbt-state-oss: the store s3://{BUCKET} ignores the condition If-None-Match of a write: "
-        "servers would overwrite each other's records there, so it cannot be used"
+        f"dbt-state-oss: the store s3://{BUCKET} ignores the condition If-None-Match of writes, "
+        "so servers would overwrite each other's records; use another store"
     )
 
 

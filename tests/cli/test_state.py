@@ -112,11 +112,11 @@ async def test_show_tells_why_it_would_be_built_and_what_was_decided_last(direct
     await store.close()
 
     text = run("state", "show", "mart", "--dir", str(directory)).stdout
-    assert "if dbt asked about unchanged code, it would be built: its inputs have changed since its last build" in text
+    assert "if nothing has changed, it is built: its inputs have changed since its last build" in text
     assert f"upstream {ORDERS}" in text
     assert f"when {CUSTOMERS} was last updated" in text
     assert f"when {ORDERS} was last updated" not in text
-    assert f"whether its table still stands at {time_text(BUILT)}" in text
+    assert f"whether its table is unchanged since {time_text(BUILT)}" in text
     assert "[No-op] model was skipped because neither its logic nor its inputs have changed" in text
 
     shown = json.loads(run("state", "show", "mart", "--json", "--dir", str(directory)).stdout)
@@ -127,9 +127,9 @@ async def test_show_tells_why_it_would_be_built_and_what_was_decided_last(direct
 
 def test_show_tells_what_would_be_skipped_and_what_is_not_known(directory: Path) -> None:
     text = run("state", "show", "mart", "--dir", str(directory)).stdout
-    assert "if dbt asked about unchanged code, it would be skipped" in text
+    assert "if nothing has changed, it is skipped" in text
     assert "its code, configuration and macros as they are now" in text
-    assert "no decision about it is on record" in text
+    assert "no decision about it is recorded" in text
 
 
 async def add_reader(directory: Path, relation: Relation, reads: Relation) -> None:
@@ -148,9 +148,9 @@ async def test_what_was_invalidated_before_does_not_cut_off_what_is_downstream_o
     run("state", "invalidate", "child", "--yes", "--dir", str(directory))
     dry = run("state", "invalidate", "mart", "--downstream", "--dry-run", "--dir", str(directory))
     assert dry.stdout.splitlines() == [
-        f"would forget {MART}",
-        f"would forget   {child}, which reads {MART}",
-        f"would forget     {grandchild}, which reads {child}",
+        f"would invalidate {MART}",
+        f"would invalidate   {child}, which reads {MART}",
+        f"would invalidate     {grandchild}, which reads {child}",
     ]
 
 
@@ -158,9 +158,9 @@ async def test_invalidate_goes_downstream_and_tells_why(directory: Path) -> None
     child = Relation('"shop"."prod"."child"')
     await add_reader(directory, child, MART)
     dry = run("state", "invalidate", "mart", "--downstream", "--dry-run", "--dir", str(directory))
-    assert dry.stdout.splitlines() == [f"would forget {MART}", f"would forget   {child}, which reads {MART}"]
+    assert dry.stdout.splitlines() == [f"would invalidate {MART}", f"would invalidate   {child}, which reads {MART}"]
     assert run("state", "invalidate", "mart", "--yes", "--dir", str(directory)).stdout.startswith(
-        f"forgot {MART}\n1 of 1"
+        f"invalidated {MART}\n1 of 1"
     )
     assert names(directory) == [child, DATA_TEST]
 
@@ -174,17 +174,17 @@ def test_a_name_that_matches_nothing_ends_with_1(directory: Path) -> None:
 def test_invalidate_asks_and_forgets_only_when_told_so(directory: Path) -> None:
     refused = run("state", "invalidate", "mart", "--dir", str(directory), typed="n\n")
     assert refused.returncode == 0
-    assert "nothing was forgotten" in refused.stdout
+    assert "nothing was invalidated" in refused.stdout
     assert names(directory) == [MART, DATA_TEST]
     agreed = run("state", "invalidate", "mart", "--dir", str(directory), typed="y\n")
-    assert f"forgot {MART}" in agreed.stdout
+    assert f"invalidated {MART}" in agreed.stdout
     assert names(directory) == [DATA_TEST]
 
 
 def test_invalidate_without_anybody_to_answer_forgets_nothing(directory: Path) -> None:
     result = run("state", "invalidate", "*", "--dir", str(directory))
     assert result.returncode == 2
-    assert "nothing was changed. --yes skips the confirmation" in result.stderr
+    assert "nothing was changed. Use --yes to skip the confirmation" in result.stderr
     assert names(directory) == [MART, DATA_TEST]
 
 
@@ -193,19 +193,19 @@ def test_what_was_forgotten_can_be_forgotten_again(directory: Path) -> None:
     for _ in range(2):
         told = run("state", "invalidate", "model.shop.mart", "--yes", "--dir", str(directory))
         assert told.returncode == 0
-    assert f"nothing was on record of {MART}; a build of it that is under way is not recorded" in told.stdout
+    assert f"{MART} has no recorded build; a build that is running now will not be recorded" in told.stdout
     assert names(directory) == [DATA_TEST]
 
 
 def test_a_dry_run_only_tells(directory: Path) -> None:
     result = run("state", "invalidate", "*", "--dry-run", "--dir", str(directory))
-    assert result.stdout.splitlines() == [f"would forget {MART}", f"would forget {DATA_TEST}"]
+    assert result.stdout.splitlines() == [f"would invalidate {MART}", f"would invalidate {DATA_TEST}"]
     assert names(directory) == [MART, DATA_TEST]
 
 
 def test_invalidate_with_yes_does_not_ask(directory: Path) -> None:
     result = run("state", "invalidate", "*", "--yes", "--dir", str(directory))
-    assert result.stdout.splitlines()[-1] == "2 of 2 targets forgotten; the next run builds them"
+    assert result.stdout.splitlines()[-1] == "2 of 2 targets invalidated; the next run builds them"
     assert names(directory) == []
 
 
@@ -258,7 +258,7 @@ def first_line(*arguments: str) -> tuple[bytes, int]:
 
 
 async def test_all_is_forgotten_though_nobody_reads_to_the_end(tmp_path: Path) -> None:
-    """As of `grep -q forgot`."""
+    """As of `grep -q invalidated`."""
     store = await LocalStore.open(tmp_path)
     for number in range(600):
         await Ledger(store, cache_bytes=0).add(
@@ -266,5 +266,5 @@ async def test_all_is_forgotten_though_nobody_reads_to_the_end(tmp_path: Path) -
         )
     await store.close()
     line, exit_code = first_line("state", "invalidate", "shop.prod.*", "--yes", "--dir", str(tmp_path))
-    assert (line[:6], exit_code) == (b"forgot", 0)
+    assert (line[:11], exit_code) == (b"invalidated", 0)
     assert run("state", "list", "--json", "--dir", str(tmp_path)).stdout == ""

@@ -458,7 +458,11 @@ def test_never_cloned_are(case: Case) -> None:
             replace(TERMS, into_defer_target=True),
             "its target is production, into which nothing is cloned (DBTSTATE_CLONES)",
         ),
-        (CloneTargets.DEVELOPMENT, replace(TERMS, into_defer_target=None), "does not report whether its target is production"),
+        (
+            CloneTargets.DEVELOPMENT,
+            replace(TERMS, into_defer_target=None),
+            "does not report whether its target is production",
+        ),
         (CloneTargets.EVERYWHERE, replace(TERMS, into_defer_target=True), None),
         (CloneTargets.EVERYWHERE, replace(TERMS, into_defer_target=None), None),
         (CloneTargets.NOWHERE, TERMS, "this server offers no clones (DBTSTATE_CLONES)"),

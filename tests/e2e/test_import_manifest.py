@@ -106,7 +106,7 @@ def test_a_view_that_was_replaced_since_the_run_builds_what_reads_it(shop: Shop)
     build_plainly(shop)
     shop.sql("create or replace view prod.stg_orders as select id, customer_id, amount from raw.orders where id < 3")
 
-    assert "was defined anew" in left_out(shop, VOUCHED)["order_totals"]
+    assert "was redefined" in left_out(shop, VOUCHED)["order_totals"]
     assert "order_totals" in shop.build().built
 
 

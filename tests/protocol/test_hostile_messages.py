@@ -62,7 +62,7 @@ async def test_an_unreadable_message_is_refused_with_one_line(serving: Serving, 
         statuses = [await status_of(channel.unary_unary(SUBMIT, bytes, bytes)(data)) for _ in range(50)]
     assert statuses == [StatusCode.INVALID_ARGUMENT] * 50
     (line,) = logs
-    assert (line["event"], line["rpc"], line["suppressed"]) == ("messages_unreadable", "SQL/SubmitValues", 0)
+    assert (line["event"], line["rpc"], line["suppressed"]) == ("invalid_messages", "SQL/SubmitValues", 0)
     with capture_logs() as logs:
         await server.drain(0)
     assert [line["suppressed"] for line in logs] == [48]

@@ -110,7 +110,7 @@ async def test_an_error_of_ours_is_told_to_the_user_and_logged(serving: Serving)
     with capture_logs() as logs:
         code, details = await refusal(SQLStub(channel).SubmitValues(SubmitValuesRequest()))
     assert (code, details) == (grpc.StatusCode.INVALID_ARGUMENT, "the request names no target")
-    (line,) = [line for line in logs if line["event"] == "call_refused"]
+    (line,) = [line for line in logs if line["event"] == "call_failed"]
     assert (line["rpc"], line["status"], line["cause"]) == ("SQL/SubmitValues", "INVALID_ARGUMENT", details)
 
 
@@ -125,7 +125,7 @@ async def test_an_unexpected_error_leaves_only_a_reference_to_the_log(serving: S
     assert code is grpc.StatusCode.INTERNAL
     assert "secret" not in details
     assert "b18b" in details
-    (line,) = [line for line in logs if line["event"] == "call_failed_unexpectedly"]
+    (line,) = [line for line in logs if line["event"] == "internal_error"]
     assert (line["request_id"], line["exc_info"]) == ("b18b", True)
 
 
@@ -141,7 +141,7 @@ async def test_a_call_is_given_up_at_the_servers_own_limit(serving: Serving) -> 
     _, channel = await serving(SubmitValues=hang, limits=Limits(timeout_seconds=0.05))
     code, details = await refusal(SQLStub(channel).SubmitValues(SubmitValuesRequest(), timeout=60))
     assert code is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert details == "The server did not finish within 0.05 seconds and gave the call up."
+    assert details == "The server did not finish within 0.05 seconds and cancelled the call."
     assert gave_up.is_set()
 
 

@@ -59,7 +59,7 @@ def test_a_token_that_is_not_taken_is_told(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(azurite[1]))
     tokens.lifetime_seconds = -3600
     with pytest.raises(
-        StoreMisconfigured, match=r"azure://team/state rejected the request: [A-Z].*; the credentials are wrong"
+        StoreMisconfigured, match=r"azure://team/state rejected the request: [A-Z].*; the credentials are invalid"
     ) as caught:
         bucket.write("a/b", b"one", None)
     assert not isinstance(caught.value, NoAnswer)

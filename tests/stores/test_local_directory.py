@@ -95,7 +95,7 @@ async def test_another_programs_database_is_refused(directory: Path) -> None:
     directory.mkdir()
     with closing(sqlite3.connect(directory / FILE_NAME)) as connection:
         connection.execute("CREATE TABLE theirs (column)")
-    assert "another program's database" in await refusal(directory)
+    assert "database of another program" in await refusal(directory)
 
 
 async def test_a_newer_format_is_refused(directory: Path, written: Path) -> None:

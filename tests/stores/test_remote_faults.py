@@ -93,7 +93,7 @@ async def test_what_does_not_pass_is_told_as_a_store_that_does_not_answer(
     [
         (LASTING["expired credentials"], "the credentials have expired", StoreMisconfigured),
         (LASTING["a clock that is wrong"], "the clock of this machine is wrong", StoreMisconfigured),
-        (LASTING["access that is denied"], "its policy has to allow", StoreReadOnly),
+        (LASTING["access that is denied"], "allow this identity", StoreReadOnly),
     ],
     ids=list(LASTING),
 )

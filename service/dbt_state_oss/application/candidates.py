@@ -84,7 +84,7 @@ class Candidates:
         try:
             await self._documents.update(key, without)
         except StoreError as error:
-            _log.warning("candidate_not_struck", key=key, cause=str(error))
+            _log.warning("candidate_not_removed", key=key, cause=str(error))
 
 
 def list_key(organization: str, namespace: str, logic: Logic) -> str:

@@ -118,7 +118,7 @@ class DocumentCache(Generic[T]):
         try:
             value = self._decode(answer.data)
         except BrokenDocument as error:
-            _log.error("document_broken", key=key, size=len(answer.data), cause=str(error))
+            _log.error("document_unreadable", key=key, size=len(answer.data), cause=str(error))
             value = None
         return self._keep(key, _Known(answer.version, value, len(answer.data)))
 

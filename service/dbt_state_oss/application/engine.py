@@ -281,4 +281,4 @@ class Engine:
             async with asyncio.timeout(_LAST_WRITES_SECONDS):
                 await asyncio.gather(self._node_states.close(), self._journal.close(), self._texts.close())
         except TimeoutError:
-            _log.warning("not_all_written", seconds=_LAST_WRITES_SECONDS)
+            _log.warning("shutdown_writes_incomplete", seconds=_LAST_WRITES_SECONDS)

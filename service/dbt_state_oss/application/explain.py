@@ -58,4 +58,4 @@ def _under_changed_query(account: tuple[ExplainLine, ...], lines: tuple[ExplainL
 def check_number(ids: Collection[str]) -> None:
     """Raise `InvalidRequest` for more ids than one answer has room for."""
     if len(ids) > MOST_ASKED:
-        raise InvalidRequest(f"{len(ids)} ids are too many for one question; ask for at most {MOST_ASKED}.")
+        raise InvalidRequest(f"{len(ids)} ids are too many for one request; the limit is {MOST_ASKED}.")

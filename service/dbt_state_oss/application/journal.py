@@ -154,7 +154,11 @@ class Journal:
             written = all(await asyncio.gather(*(self._write_part(part) for part in unwritten)))
             self._let_go()
         if self._lost:
-            _log.warning("decisions_not_kept", decisions=self._lost, cause="too many wait for the store to take them")
+            _log.warning(
+                "decisions_dropped",
+                decisions=self._lost,
+                cause="the store is slower than the decisions; the oldest entries were dropped",
+            )
             self._lost = 0
         return written
 
@@ -167,7 +171,7 @@ class Journal:
             # A put whose answer was lost did happen, or somebody has deleted the part.
             return await self._learn_version(part)
         except StoreError as error:
-            _log.warning("journal_not_written", key=part.key, cause=str(error))
+            _log.warning("journal_write_failed", key=part.key, cause=str(error))
             return False
         return True
 

@@ -168,7 +168,7 @@ async def _written(writing: Awaitable[None], key: str) -> bool:
     try:
         await writing
     except StoreError as error:
-        _log.warning("node_states_not_written", key=key, cause=str(error))
+        _log.warning("node_states_write_failed", key=key, cause=str(error))
         return False
     return True
 

@@ -73,7 +73,7 @@ class WorkerProcesses:
     async def warm(self, *, within_seconds: float) -> None:
         """Start the workers and wait until each has parsed. A failure is logged: the workers start when they are needed."""
         ready: set[int] = set()
-        cause = "they start too slowly"
+        cause = "not all workers started in time"
         try:
             async with asyncio.timeout(within_seconds):
                 while missing := self._limits.workers - len(ready):

@@ -68,5 +68,5 @@ class RegisterClone:
         try:
             return await self._ledger.history(caller.organization, key)
         except StoreError as error:
-            _log.error("state_not_read", node=order.node.unique_id, cause=str(error))
+            _log.error("state_read_failed", node=order.node.unique_id, cause=str(error))
             return History()

@@ -63,7 +63,7 @@ class Retention:
             async with aclosing(side_by_side(keys, self._delete, at_once=_AT_ONCE)) as deletions:
                 deleted = len([None async for _ in deletions])
         except StoreError as error:
-            _log.warning("not_tidied", cause=str(error))
+            _log.warning("cleanup_failed", cause=str(error))
         else:
             if deleted < MOST_DELETED:
                 self._tidied[organization] = today

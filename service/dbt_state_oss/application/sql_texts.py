@@ -68,7 +68,7 @@ class SqlTexts:
             return
         noted = _Noted(organization, case.submission.key, code, logic_name(case.logic), case.submission.extras)
         if self._waiting.qsize() >= _MOST_WAITING or self._characters + noted.size > _MOST_CHARACTERS:
-            _log.warning("sql_text_not_kept", node=case.submission.node.unique_id, cause="too many wait already")
+            _log.warning("sql_text_dropped", node=case.submission.node.unique_id, cause="the write queue is full")
             return
         self._characters += noted.size
         self._waiting.put_nowait(noted)
@@ -113,7 +113,7 @@ class SqlTexts:
             try:
                 await self._write(noted)
             except StoreError as error:
-                _log.warning("sql_text_not_kept", cause=str(error))
+                _log.warning("sql_text_dropped", cause=str(error))
             finally:
                 self._characters -= noted.size
                 self._waiting.task_done()

@@ -160,4 +160,4 @@ def _own_table_is_known(case: Case) -> bool:
 
 
 def _log_unread(submission: Submission, error: StoreError) -> None:
-    _log.error("state_not_read", node=submission.node.unique_id, cause=str(error))
+    _log.error("state_read_failed", node=submission.node.unique_id, cause=str(error))

@@ -67,19 +67,23 @@ class Tickets:
         key_id, _, text = rest.partition(".")
         secret = self._ring.secrets.get(key_id)
         if version != "t1" or secret is None:
-            raise InvalidTicket("the request id was not issued by this server; nothing was recorded")
+            raise InvalidTicket(
+                "the request id was signed with another key; nothing was recorded. All replicas need the same ticket keys"
+            )
         try:
             sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as error:
             raise InvalidTicket("the request id is damaged; nothing was recorded") from error
         mac, payload = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
         if not hmac.compare_digest(mac, _mac(secret, payload)):
-            raise InvalidTicket("the request id is damaged or was not issued by this server; nothing was recorded")
+            raise InvalidTicket("the request id is damaged or was signed with another key; nothing was recorded")
         promise = _unpack(_unzipped(payload))
         if promise.organization != organization:
             raise InvalidTicket("the request id belongs to another organization; nothing was recorded")
         if promise.expires_at < self._clock.now():
-            raise InvalidTicket("the request id has expired; nothing was recorded, so the next run builds again")
+            raise InvalidTicket(
+                "the request id has expired (DBTSTATE_TICKET_HOURS); nothing was recorded, so the next run builds again"
+            )
         return promise
 
 
@@ -111,11 +115,11 @@ def parse_key_ring(text: str) -> KeyRing:
             raise InvalidSettings(f"ticket keys, line {number}: the key is not base64") from error
         if not _KEY_ID.fullmatch(key_id) or key_id in keys or len(secret) < _SECRET_BYTES:
             raise InvalidSettings(
-                f"ticket keys, line {number}: a line is a new id, a colon and at least {_SECRET_BYTES} bytes in base64"
+                f"ticket keys, line {number}: expected ID:SECRET with a unique ID and at least {_SECRET_BYTES} bytes in base64"
             )
         keys[key_id] = secret
     if not keys:
-        raise InvalidSettings("ticket keys: there is no key")
+        raise InvalidSettings("the ticket keys contain no key")
     return KeyRing(next(iter(keys)), keys)
 
 
@@ -141,4 +145,4 @@ async def shared_key_ring(store: ObjectStore) -> KeyRing:
         except Conflict:
             continue
         return parse_key_ring(line)
-    raise StoreUnavailable("the ticket keys can be neither read nor written")
+    raise StoreUnavailable("the ticket keys could neither be read nor be written")

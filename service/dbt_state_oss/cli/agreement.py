@@ -15,6 +15,6 @@ def agreed(question: str) -> bool:
     except EOFError:
         print()
         raise InvalidSettings(
-            "confirmation needs a terminal; nothing was changed. --yes skips the confirmation"
+            "there is no terminal to confirm on; nothing was changed. Use --yes to skip the confirmation"
         ) from None
     return answer.strip().lower() in ("y", "yes")

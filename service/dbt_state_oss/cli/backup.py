@@ -23,7 +23,7 @@ from dbt_state_oss.settings import Settings, StoreSettings
 
 _EXPORT = """\
 Write the whole state into one compressed file, from which any store can be filled. The file appears under its name
-when it is complete. Only its owner can read it. Servers can run meanwhile.
+when it is complete. Only its owner can read it. Servers can keep running.
 
 The ticket keys are left out unless --with-ticket-keys. They sign the tickets of builds that are not confirmed yet.
 Servers on a state that is restored without them create new keys. Builds that were running then are not recorded and
@@ -52,7 +52,11 @@ def add_parsers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     exporting.set_defaults(act=export_state)
 
     importing = actions.add_parser(
-        "import", help="fill a store from such a file", description=_IMPORT, formatter_class=raw, allow_abbrev=False
+        "import",
+        help="write an exported state into a store",
+        description=_IMPORT,
+        formatter_class=raw,
+        allow_abbrev=False,
     )
     importing.add_argument("file", metavar="FILE", help="the file that `state export` wrote; - is standard input")
     importing.add_argument(
@@ -70,7 +74,7 @@ def export_state(options: argparse.Namespace, settings: Settings) -> int:
     told = sys.stderr if options.file == STANDARD_STREAM else sys.stdout
     told.write(f"{count} documents exported\n")
     if not options.with_ticket_keys:
-        told.write("the servers' ticket keys were left out (--with-ticket-keys)\n")
+        told.write("ticket keys are not included; use --with-ticket-keys to include them\n")
     return 0
 
 

@@ -34,7 +34,7 @@ quick start:
   3. run dbt build twice: the second run reuses what has not changed
 
 The default command is serve: "{NAME} --port 6000" is "{NAME} serve --port 6000".
-Every setting is a flag and an environment variable, see "{NAME} serve --help".
+Every setting is an environment variable and, except for secrets, a flag; see "{NAME} serve --help".
 
 exit codes:
   0    success; for serve: stopped by a signal after running calls were answered

@@ -59,7 +59,7 @@ def _remarks(told: dict[str, Any]) -> list[str]:
     remarks = []
     if told.get("dev_clone"):
         remarks.append(f"it was copied from {told['dev_clone']['source_table_fqn']} first")
-    remarks += [f"{name} was read from {place}" for name, place in (told.get("deferrals") or {}).items()]
+    remarks += [f"{name} was deferred to {place}" for name, place in (told.get("deferrals") or {}).items()]
     if told.get("stored_failures"):
-        remarks.append(f"of its stored failures: {told['stored_failures'].get('decision_description')}")
+        remarks.append(f"stored failures: {told['stored_failures'].get('decision_description')}")
     return remarks

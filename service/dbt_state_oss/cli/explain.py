@@ -38,7 +38,7 @@ command there. With NAME, the newest decisions about that target and its record 
 _EPILOG = """\
 examples:
   dbt-state-oss explain                        a line for each node of the last run
-  dbt-state-oss explain -v                     every question that was asked, with its answer
+  dbt-state-oss explain -v                     every rule that was checked, with its result
   dbt-state-oss explain -vv                    and all that had changed upstream, by whom and when
   dbt-state-oss explain -s 'stg_*'             some nodes of the last run
   dbt-state-oss explain -v shop.prod.orders    the newest decisions about one table"""
@@ -60,7 +60,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "name",
         nargs="?",
         metavar="NAME",
-        help="a target's name, its last part, the node's ID, or a pattern, as for `state show`",
+        help="name of a target, its last part, the ID of a node, or a pattern, as for `state show`",
     )
     parser.add_argument("-s", "--select", metavar="GLOB", default="*", help="only nodes of the log whose name matches")
     parser.add_argument(
@@ -71,7 +71,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--verbose",
         action="count",
         default=0,
-        help="show every rule and its answer; -vv: also what changed upstream",
+        help="show every rule and its result; -vv: also what changed upstream",
     )
     parser.add_argument(
         "--json", action="store_true", help="print JSON lines with everything, times in Unix milliseconds"
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
         return _nothing(f"no decision log found in {DIRECTORY}; run this where dbt ran, or name one with --log FILE")
     nodes = [node for node in read_log(log) if fnmatchcase(node.name, options.select)]
     if not nodes:
-        return _nothing(f"no node in {log} is named {options.select}")
+        return _nothing(f"no node in {log} matches {options.select}")
     return asyncio.run(_of_run(settings, options, log, nodes))
 
 
@@ -114,7 +114,7 @@ async def _of_run(settings: Settings, options: argparse.Namespace, log: Path, no
     if missing:
         sys.stderr.write(
             f"{missing} of {len(nodes)} decisions are not in {settings.store.place.address}: "
-            "another server made them, or they are older than it keeps them\n"
+            "they belong to another store, or are older than DBTSTATE_JOURNAL_DAYS\n"
         )
     return EXIT_NOTHING_FOUND if missing == len(nodes) else 0
 
@@ -127,7 +127,7 @@ async def _about(settings: Settings, options: argparse.Namespace) -> int:
         builds = [entry.execution_id for entry in found.values() if entry.verdict is not Verdict.SKIP]
         upstream = await upstream_changes(engine, builds) if everything else {}
     if not recorded and not found:
-        return _nothing(f"nothing is recorded or was decided that matches {options.name}")
+        return _nothing(f"no recorded target and no decision matches {options.name}; see `state list`")
     now = _now()
     explained = []
     for name, entry in found.items():

@@ -16,37 +16,37 @@ from dbt_state_oss.cli.progress import Progress
 from dbt_state_oss.settings import Settings, StoreSettings
 
 _DESCRIPTION = """\
-Forget the history of matching targets, so that the next run builds them. No table is changed. Targets that read them
-are rebuilt after them, in the runs that select them. With --downstream they are forgotten at once, too. A view holds
+Invalidate matching targets, so that the next run builds them. No table is changed. Targets that read them
+are rebuilt after them, in the runs that select them. With --downstream they are invalidated at once, too. A view holds
 no rows, so the targets that read it are always forgotten with it."""
 
 
 def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `invalidate`."""
     parser = actions.add_parser(
-        "invalidate", help="forget targets, so that the next run builds them", description=_DESCRIPTION
+        "invalidate", help="invalidate targets, so that the next run builds them", description=_DESCRIPTION
     )
     parser.add_argument("pattern", metavar="GLOB", help=PATTERN_HELP)
-    parser.add_argument("--downstream", action="store_true", help="also forget everything that was built from them")
+    parser.add_argument("--downstream", action="store_true", help="also invalidate everything that was built from them")
     parser.add_argument("--yes", action="store_true", help="skip the confirmation")
-    parser.add_argument("--dry-run", action="store_true", help="show what would be forgotten, change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be invalidated, change nothing")
     add_settings(parser, STORE_SETTINGS)
     parser.set_defaults(act=invalidate)
 
 
 def invalidate(options: argparse.Namespace, settings: Settings) -> int:
-    """Find, ask, forget; returns the exit code. Raises StoreError."""
+    """Find, confirm, invalidate; returns the exit code. Raises StoreError."""
     found = asyncio.run(_found(settings.store, options.pattern, downstream=options.downstream))
     if not found:
         tell_nothing_found(options.pattern)
         return EXIT_NOTHING_FOUND
     if options.dry_run:
-        print("\n".join(f"would forget {_line(one)}" for one in found))
+        print("\n".join(f"would invalidate {_line(one)}" for one in found))
     elif options.yes or _agreed(found):
-        forgotten = asyncio.run(_forget(settings.store, [one.account for one in found]))
-        print(f"{forgotten} of {len(found)} targets forgotten; the next run builds them")
+        invalidated = asyncio.run(_invalidate(settings.store, [one.account for one in found]))
+        print(f"{invalidated} of {len(found)} targets invalidated; the next run builds them")
     else:
-        print("nothing was forgotten")
+        print("nothing was invalidated")
     return 0
 
 
@@ -55,23 +55,23 @@ async def _found(settings: StoreSettings, pattern: str, *, downstream: bool) -> 
         return await engine.reached(DEFAULT_ORGANIZATION, pattern, downstream=downstream)
 
 
-async def _forget(settings: StoreSettings, accounts: list[TargetAccount]) -> int:
-    """Forget the accounts, then tell of each; how many had something on record."""
+async def _invalidate(settings: StoreSettings, accounts: list[TargetAccount]) -> int:
+    """Invalidate the targets and print each; how many had a recorded build."""
     told: list[str] = []
-    forgotten = 0
+    invalidated = 0
     async with opened(settings, make=False, compare_clocks=True) as engine:
-        with Progress("forgot") as progress:
+        with Progress("invalidated") as progress:
             for account in accounts:
                 progress.tell(len(told), "targets")
                 if await engine.forget(account):
-                    forgotten += 1
-                    told.append(f"forgot {account.target.name}")
+                    invalidated += 1
+                    told.append(f"invalidated {account.target.name}")
                 else:
                     told.append(
-                        f"nothing was on record of {account.target.name}; a build of it that is under way is not recorded"
+                        f"{account.target.name} has no recorded build; a build that is running now will not be recorded"
                     )
-    print("\n".join(told))  # not before all are forgotten: whoever reads it may go, as `grep -q` does
-    return forgotten
+    print("\n".join(told))  # not before the end: the reader may close the pipe, as `grep -q` does
+    return invalidated
 
 
 def _line(one: Reached) -> str:
@@ -81,4 +81,4 @@ def _line(one: Reached) -> str:
 
 def _agreed(found: list[Reached]) -> bool:
     print("\n".join(_line(one) for one in found))
-    return agreed(f"Forget the history of {len(found)} targets?")
+    return agreed(f"Invalidate {len(found)} targets?")

@@ -24,7 +24,7 @@ from dbt_state_oss.settings import Settings, StoreSettings
 
 _LIST = """\
 List the recorded targets. The column "if unchanged" tells whether dbt would skip the target if its code,
-configuration and data are as at its last build."""
+configuration and data have not changed since its last build."""
 
 _SHOW = """\
 Show everything that is recorded of a target: whether it would be skipped or built if its code is unchanged, and why;
@@ -108,7 +108,7 @@ async def _shown(settings: StoreSettings, pattern: str) -> list[_Shown]:
 def _text(shown: _Shown, now: int) -> str:
     blocks = [account_text(shown.account), standing_text(shown.standing, shown.account)]
     if shown.decided is None:
-        blocks.append("  no decision about it is on record")
+        blocks.append("  no decision about it is recorded")
     else:
         decided = explained_text(_explained(shown), verbosity=1, now=now)
         blocks.append("\n".join(f"  {line}" for line in decided.splitlines()))

@@ -61,7 +61,9 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         metavar="STORE",
         help="store to read, such as local:DIR or s3://BUCKET/PREFIX",
     )
-    parser.add_argument("--to", dest="destination", required=True, metavar="STORE", help="store to fill")
+    parser.add_argument(
+        "--to", dest="destination", required=True, metavar="STORE", help="store to write, in the same form"
+    )
     parser.add_argument(
         "--overwrite",
         action="store_true",
@@ -100,7 +102,9 @@ def _expect_apart(source: Place, destination: Place) -> None:
         raise InvalidSettings(f"--from and --to name the same store: {source.address}")
     inner, outer = sorted((f"{source.address}/", f"{destination.address}/"), key=len, reverse=True)
     if inner.startswith(outer) and not isinstance(source, LocalPlace):
-        raise InvalidSettings(f"{inner[:-1]} lies within {outer[:-1]}; name prefixes that lie beside each other")
+        raise InvalidSettings(
+            f"{inner[:-1]} is inside {outer[:-1]}; use two prefixes of which neither contains the other"
+        )
 
 
 async def _migrated(source: Engine, destination: Engine, *, overwrite: bool) -> _Migrated:

@@ -19,8 +19,8 @@ from dbt_state_oss.domain.explanation import time_text
 from dbt_state_oss.settings import Settings, StoreSettings
 
 _DESCRIPTION = """\
-Delete the targets that were neither built nor asked about for a number of days, with everything that is kept for them,
-and the decisions of that time. No table is changed. A deleted target that is used again is built once.
+Delete the targets that were neither built nor submitted for a number of days, with everything that is kept for them,
+and the decisions from before that time. No table is changed. A deleted target that is used again is built once.
 
 A target that every run skips is asked about, so it stays, and so do the targets that it was built from. Skips are
 known from the journal, which keeps DBTSTATE_JOURNAL_DAYS days. Documents that cannot be read, or are written meanwhile,
@@ -39,7 +39,9 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--older-than", required=True, type=_days, metavar="DAYS", help="for example 90d")
+    parser.add_argument(
+        "--older-than", required=True, type=_days, metavar="DAYS", help="age limit in days, for example 90d"
+    )
     parser.add_argument("--dry-run", action="store_true", help="show what would be deleted, change nothing")
     parser.add_argument("--yes", action="store_true", help="skip the confirmation")
     add_settings(parser, STORE_SETTINGS)
@@ -53,7 +55,7 @@ def prune(options: argparse.Namespace, settings: Settings) -> int:
     print("\n".join(_plan_lines(plan)))
     if settings.journal.days < options.older_than:
         print(
-            f"decisions are kept for {settings.journal.days} days: what was only skipped before that counts as unused"
+            f"decisions are kept for {settings.journal.days} days: targets that were only skipped before that count as unused"
         )
     if options.dry_run or not (plan.targets or plan.journal or plan.hints):
         return 0
@@ -78,23 +80,24 @@ async def _pruned(settings: StoreSettings, plan: PrunePlan) -> Pruned:
 
 def _plan_lines(plan: PrunePlan) -> Iterator[str]:
     since = time_text(plan.cut_off)
-    yield f"{len(plan.targets)} targets were neither built nor asked about since {since}"
+    yield f"{len(plan.targets)} targets were neither built nor submitted since {since}"
     for stale in plan.targets[:_SHOWN]:
         yield f"  {stale.target.name}  last built {time_text(stale.newest)}"
     if len(plan.targets) > _SHOWN:
         yield f"  and {len(plan.targets) - _SHOWN} more"
-    yield f"{len(plan.journal)} parts of the journal are from before that"
-    yield f"{sum(map(len, plan.hints.values()))} hints for clones are of these targets, or of logic that is on no record any more"
+    yield f"{len(plan.journal)} journal documents are from before that"
+    entries = sum(map(len, plan.hints.values()))
+    yield f"{entries} entries of candidate lists belong to these targets, or to logic that is no longer recorded"
     if plan.unreadable:
-        yield f"{plan.unreadable} documents cannot be read, and stay"
+        yield f"{plan.unreadable} documents cannot be read and are kept"
 
 
 def _result_text(pruned: Pruned) -> str:
     text = (
-        f"deleted: {pruned.targets} targets, {pruned.texts} texts, {pruned.candidates} hints for clones, "
-        f"{pruned.journal} parts of the journal"
+        f"deleted: {pruned.targets} targets, {pruned.texts} texts, {pruned.candidates} candidate list entries, "
+        f"{pruned.journal} journal documents"
     )
-    return text + (f"\n{pruned.changed} documents were written meanwhile, and stay" if pruned.changed else "")
+    return text + (f"\n{pruned.changed} documents were changed in the meantime and are kept" if pruned.changed else "")
 
 
 def _days(text: str) -> int:

@@ -14,16 +14,16 @@ def standing_text(standing: Standing, account: TargetAccount) -> str:
     """Whether it would be built though its code is unchanged, why, and what only dbt's question can tell."""
     latest = account.history.latest
     if standing.reusable:
-        lines = ["  if dbt asked about unchanged code, it would be skipped"]
+        lines = ["  if nothing has changed, it is skipped"]
     else:
-        lines = [f"  if dbt asked about unchanged code, it would be built: {standing.because}"]
+        lines = [f"  if nothing has changed, it is built: {standing.because}"]
     lines += tree(standing.evidence, depth=2)
     lines += [
-        "  not known here, since only dbt's question tells:",
+        "  only a dbt run can show:",
         "    its code, configuration and macros as they are now",
     ]
     if latest is not None and latest.epoch is not None:
-        lines.append(f"    whether its table still stands at {time_text(latest.epoch)}")
+        lines.append(f"    whether its table is unchanged since {time_text(latest.epoch)}")
     lines += [f"    when {relation} was last updated" for relation in standing.untold]
     return "\n".join(lines)
 

@@ -11,7 +11,7 @@ from dbt_state_oss.settings.places import Place
 async def expect_a_state(engine: Engine, place: Place) -> None:
     """Raise InvalidRequest if nothing is recorded there: a wrong prefix, more likely than a state that is to be copied."""
     if await engine.is_empty():
-        raise InvalidRequest(f"the store {place.address} is empty; nothing was written")
+        raise InvalidRequest(f"the store {place.address} is empty; nothing was exported. Check its address and prefix")
 
 
 def expect_no_difference(tally: Tally) -> None:
@@ -19,8 +19,8 @@ def expect_no_difference(tally: Tally) -> None:
     differing = tally.counts[Fate.REPLACED]
     if differing:
         raise InvalidRequest(
-            f"{differing} of {tally.total} documents differ from those that are there: nothing was written. "
-            f"--overwrite brings them in:\n{_examples(tally, Fate.REPLACED)}"
+            f"{differing} of {tally.total} documents differ from those in the store; nothing was written. "
+            f"Use --overwrite to write them:\n{_examples(tally, Fate.REPLACED)}"
         )
 
 
@@ -30,7 +30,7 @@ def outcome_text(tally: Tally) -> str:
     text = f"{counts[Fate.CREATED]} created, {counts[Fate.EQUAL]} equal, {counts[Fate.REPLACED]} replaced"
     overtaken = counts[Fate.OVERTAKEN]
     if overtaken:
-        text += f"\n{overtaken} written by somebody else meanwhile, and left as they are:\n"
+        text += f"\n{overtaken} were changed by another process in the meantime and are kept:\n"
         text += _examples(tally, Fate.OVERTAKEN)
     return text
 

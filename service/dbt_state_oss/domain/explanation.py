@@ -1,4 +1,4 @@
-"""The account of a decision: every question that was asked, with its answer and its evidence (decision-rules: Explanation).
+"""The account of a decision: every rule that was checked, with its result and its evidence (decision-rules: Explanation).
 
 Texts are plain here; the protocol escapes them for the client's rich markup.
 """

@@ -40,7 +40,7 @@ class ClientValidationServicer:
             is_supported = self._supported.serves(Version(text), caller.client)
         except ValueError:  # InvalidVersion, or too many digits for an int
             is_supported = True
-            _log.warning("client_version_not_understood", client_version=text[:64], session_id=caller.session_id)
+            _log.warning("client_version_invalid", client_version=text[:64], session_id=caller.session_id)
         if not is_supported:
             name = "unknown" if caller.client is None else caller.client.value
             _log.warning(
@@ -48,7 +48,7 @@ class ClientValidationServicer:
                 client=name,
                 client_version=text[:64],
                 supported=str(self._supported),
-                cause=f"the {name} client {text[:64]} is outdated; upgrade it, or allow it with DBTSTATE_CLIENT_VERSIONS",
+                cause=f"the {name} client {text[:64]} is not accepted; upgrade it, or allow it with DBTSTATE_CLIENT_VERSIONS",
                 session_id=caller.session_id,
             )
         return ValidateClientVersionResponse(is_supported=is_supported)

@@ -66,9 +66,9 @@ async def follow_store(
         if serving is not served:
             await health.set_serving(serving)
             if cause is not None:
-                _log.error("store_does_not_answer", cause=cause)
+                _log.error("store_unavailable", cause=cause)
             elif served is False:
-                _log.info("store_answers_again")
+                _log.info("store_recovered")
             served = serving
         await asyncio.sleep(interval_seconds)
 

@@ -66,11 +66,11 @@ def intercepted(
                 code, details = status_of_timeout(seconds)
             else:
                 code, details = status_of_unexpected(caller.request_id)
-                _log.exception("call_failed_unexpectedly", rpc=rpc, request_id=caller.request_id)
+                _log.exception("internal_error", rpc=rpc, request_id=caller.request_id)
         else:
             _log.debug("call", **_account(rpc, caller, StatusCode.OK, started))
             return response
-        _log.warning("call_refused", **_account(rpc, caller, code, started), cause=details)
+        _log.warning("call_failed", **_account(rpc, caller, code, started), cause=details)
         return await context.abort(code, details)
 
     return behaviour

@@ -42,7 +42,7 @@ def selection_of(request: SelectorRequest) -> Selection:
     criterion = _CRITERIA.get(request.selector_criteria)
     if criterion is None:
         known = ", ".join(f"state:{each.value}" for each in Criterion)
-        raise InvalidRequest(f"This server knows no state selector {request.selector_criteria}; it knows {known}.")
+        raise InvalidRequest(f"The state selector {request.selector_criteria} is not supported; supported are {known}.")
     return Selection(
         criterion=criterion,
         project_id=project_id_of(request.project_id),

@@ -68,7 +68,7 @@ class Server:
         self.port = 0
         """Where it listens, once it does."""
         self._calls = Calls()
-        self._unreadable = LimitedWarning("messages_unreadable")
+        self._unreadable = LimitedWarning("invalid_messages")
         self.health = HealthServicer(SERVICES[name].full_name for name in methods)
         for name, service in SERVICES.items():
             self._grpc.add_generic_rpc_handlers((self._handlers(service, methods[name]),))
@@ -144,4 +144,4 @@ def _why_not(host: str, port: int) -> str:
             probe.bind((host, port))
     except OSError as error:
         return os.strerror(error.errno) if error.errno else str(error)
-    return "the address was refused"
+    return "the address cannot be used"

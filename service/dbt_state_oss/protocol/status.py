@@ -26,7 +26,7 @@ STATUS_BY_ERROR: tuple[tuple[type[DbtStateError], StatusCode], ...] = (
 )
 """The first class that fits counts."""
 
-STATUS_WHEN_ENDING = (StatusCode.UNAVAILABLE, "This server is shutting down. The client tries again with the next one.")
+STATUS_WHEN_ENDING = (StatusCode.UNAVAILABLE, "This server is shutting down. Retry the call.")
 """The answer to a call that reaches a server which takes no more: the only status that clients try again."""
 
 
@@ -38,9 +38,12 @@ def status_of(error: DbtStateError) -> tuple[StatusCode, str]:
 
 def status_of_unexpected(reference: str) -> tuple[StatusCode, str]:
     """The answer to an error that nobody foresaw; `reference` finds its traceback in the log."""
-    return StatusCode.INTERNAL, f"The server failed unexpectedly; its log tells more under request_id {reference}."
+    return StatusCode.INTERNAL, f"The server failed unexpectedly; see its log for request_id {reference}."
 
 
 def status_of_timeout(seconds: float) -> tuple[StatusCode, str]:
     """The answer to a call that was given up after `seconds`."""
-    return StatusCode.DEADLINE_EXCEEDED, f"The server did not finish within {seconds:.3g} seconds and gave the call up."
+    return (
+        StatusCode.DEADLINE_EXCEEDED,
+        f"The server did not finish within {seconds:.3g} seconds and cancelled the call.",
+    )

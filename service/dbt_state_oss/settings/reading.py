@@ -128,7 +128,7 @@ def _useless_flags(flags: Mapping[str, str], choices: Mapping[Setting, Chosen]) 
     useful = {setting.flag for setting in choices}
     store = choices[_STORE].text
     return (
-        [f'{flag} has no effect on the store "{store}"' for flag in flags if flag not in useful]
+        [f'{flag} is not used by the store "{store}"' for flag in flags if flag not in useful]
         if store in STORES
         else []
     )

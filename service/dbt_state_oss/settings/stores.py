@@ -19,7 +19,7 @@ STORES = tuple(PLACES)
 
 DEFAULT_PREFIX = "dbt-state"
 
-_PREFIX_HELP = "path under which the state is kept, so that other data can be kept beside it"
+_PREFIX_HELP = "key prefix of the state; teams that share a bucket need different prefixes"
 
 STORE_SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -38,7 +38,7 @@ STORE_SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "DBTSTATE_S3_REGION", "--region", "s3.region", "", parsers.text, "REGION",
-        "region of the bucket; default: AWS_REGION, then the profile's", store="s3",
+        "region of the bucket; default: AWS_REGION, then that of the AWS profile", store="s3",
     ),
     Setting(
         "DBTSTATE_S3_PATH_STYLE", "--path-style", "s3.path_style", "no", parsers.yes_or_no, "YES|NO",

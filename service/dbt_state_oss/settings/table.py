@@ -19,7 +19,7 @@ SETTINGS: tuple[Setting, ...] = (
     *STORE_SETTINGS,
     Setting(
         "DBTSTATE_CACHE_MIB", "--cache-mib", "store.cache_bytes", "64", parsers.integer(0, 65_536, 1024 * 1024), "MIB",
-        "memory for the cache of documents, in MiB; each is revalidated before it is used",
+        "size of the cache of stored documents, in MiB; each entry is revalidated before it is used",
     ),
     Setting(
         "DBTSTATE_STORE_TIMEOUT_SECONDS", "--store-timeout-seconds", "store.timeout_seconds", "5", parsers.number(0.1, 300),
@@ -27,7 +27,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "DBTSTATE_STORE_ATTEMPTS", "--store-attempts", "store.attempts", "6", parsers.integer(1, 20), "COUNT",
-        "attempts of a request that an object store does not answer, while the caller waits",
+        "how often a request that the object store does not answer is sent, while the caller waits",
     ),
     Setting(
         "DBTSTATE_STORE_CONNECTIONS", "--store-connections", "store.connections", "32", parsers.integer(1, 512), "COUNT",
@@ -39,7 +39,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "DBTSTATE_PORT", "--port", "listen.port", "50051", parsers.integer(0, 65_535), "PORT",
-        "port to listen on; 0 takes a free one, which is logged",
+        "port to listen on; 0 selects a free port and logs it",
     ),
     Setting(
         "DBTSTATE_MAX_REQUEST_MIB", "--max-request-mib", "listen.max_request_bytes", "64",
@@ -51,11 +51,11 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "DBTSTATE_DRAIN_SECONDS", "--drain-seconds", "listen.drain_seconds", "20", parsers.number(0, 3_600), "SECONDS",
-        "time that running calls have to finish after SIGTERM or Ctrl-C; a second signal ends them at once",
+        "time that running calls have to finish after SIGTERM or Ctrl-C; a second signal stops the server at once",
     ),
     Setting(
         "DBTSTATE_LOG_FORMAT", "--log-format", "logs.format", "auto", parsers.log_format, "FORMAT",
-        "console, json, or auto (console on a terminal, else JSON lines)",
+        "console, json, or auto (console on a terminal, otherwise JSON lines)",
     ),
     Setting(
         "DBTSTATE_LOG_LEVEL", "--log-level", "logs.level", "info", parsers.one_of(*LOG_LEVELS), "LEVEL",
@@ -64,40 +64,43 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "DBTSTATE_CLIENT_VERSIONS", "--client-versions", "decisions.client_versions", parsers.CLIENT_VERSIONS,
         parsers.client_versions, "SPECIFIERS",
-        "accepted versions of dbt-state (Python) and of dbt (v2), separated by a semicolon; a client of another version "
-        "ends its dbt run with an error",
+        "accepted versions of dbt-state (Python) and of dbt (v2), separated by a semicolon; other versions are rejected, "
+        "and their dbt run fails",
     ),
     Setting(
-        "DBTSTATE_BUILD_ON", "--build-on", "decisions.build_on", "configs", parsers.build_on, "CHANGES",
-        "what rebuilds a node whose SQL and data are unchanged: configs (a changed config, which may be a hook), "
-        "configs+macros (also a macro that the node's code calls, but none of its materialization), ignore (neither)",
+        "DBTSTATE_BUILD_ON", "--build-on", "decisions.build_on", "configs", parsers.build_on, "configs|configs+macros|ignore",
+        "which other changes build a node whose SQL and data are unchanged: configs (any changed configuration, which may be a "
+        "hook), configs+macros (also a changed macro that the node's code calls, except those of its materialization), ignore "
+        "(neither; contracts and snapshots are always compared)",
     ),
     Setting(
         "DBTSTATE_MISSING_EVIDENCE", "--missing-evidence", "decisions.missing_evidence", "build", parsers.missing_evidence,
-        "HOW", "what happens to a node whose client does not report its configuration: build, or ignore (reuse it, although a "
-        "hook, a key or a test threshold may have changed)",
+        "build|ignore", "what happens to a node whose client does not report its configuration: build, or ignore (reuse it, "
+        "although a hook, a key or a test threshold may have changed)",
     ),
     Setting(
-        "DBTSTATE_CLONES", "--clones", "decisions.clone_targets", "development", parsers.clone_targets, "WHERE",
-        "where a node may be cloned from an equal table instead of built: development (everywhere but in the target that "
+        "DBTSTATE_CLONES", "--clones", "decisions.clone_targets", "development", parsers.clone_targets,
+        "development|everywhere|nowhere",
+        "where a node may be cloned from an equal table instead of built: development (everywhere except in the target that "
         "others defer to), everywhere, nowhere",
     ),
     Setting(
         "DBTSTATE_NEVER_REUSE", "--never-reuse", "decisions.never_reuse", FILLED_BY_HOOKS, parsers.node_patterns, "PATTERNS",
-        "nodes that are always built: patterns of node IDs, packages or relations, separated by commas; empty for none",
+        "nodes that are always built: patterns of node IDs, packages or relations, separated by commas; an empty value "
+        "means no node",
         may_be_empty=True,
     ),
     Setting(
         "DBTSTATE_TRUST_HOOKS", "--trust-hooks", "decisions.trusted_hooks", "", parsers.node_patterns, "PATTERNS",
-        "nodes whose hooks change no table: they can be cloned, and an incremental run that writes no row rebuilds no reader; "
-        "patterns as for --never-reuse, * for every node",
+        "nodes whose hooks change no table: they can be cloned, and their incremental runs that write no row do not rebuild "
+        "readers; patterns as for --never-reuse, * for every node",
     ),
     Setting(
         "DBTSTATE_JOURNAL_DAYS", "--journal-days", "journal.days", "30", parsers.integer(1, 3_650), "DAYS",
-        "days for which decisions are kept to be explained; older ones are deleted",
+        "how many days decisions are kept for explanations; older ones are deleted",
     ),
     Setting(
-        "DBTSTATE_STORE_SQL", "--store-sql", "journal.store_sql", "none", parsers.store_sql, "HOW",
+        "DBTSTATE_STORE_SQL", "--store-sql", "journal.store_sql", "none", parsers.store_sql, "none|canonical|full",
         "SQL that is kept to explain what changed: none (digests only), canonical (no comments, literals masked), "
         "full (with literals and configuration values)",
     ),

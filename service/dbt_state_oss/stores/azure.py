@@ -161,7 +161,7 @@ class AzureBucket:
             raise impostor(self._place) from error
         if stranger := next((name for name in found if not name.startswith(folder)), None):
             raise StoreMisconfigured(
-                f"the store {self._place} lists {stranger} under {folder}; spell the prefix as the store does"
+                f"the store {self._place} lists {stranger} under {folder}; spell the prefix in the same way"
             )
         return Page(tuple(name for name in found if name.startswith(prefix)), pages.continuation_token or None)
 

@@ -23,16 +23,16 @@ _NOT_REACHED = re.compile(r"HTTPS?Connection")
 """What the libraries beneath say of a connection that failed; by then nothing but words is left of it."""
 
 _ADVICE = {
-    "AuthenticationFailed": "the credentials are wrong, or the clock of this machine is",
-    "AuthorizationFailure": "give this identity the role, and let the account's firewall pass this process",
+    "AuthenticationFailed": "the credentials are invalid, or the clock of this machine is wrong",
+    "AuthorizationFailure": "give this identity the role, and allow this host in the firewall of the account",
     "AuthorizationPermissionMismatch": "give this identity the role Storage Blob Data Contributor for the container",
-    "BlobArchived": "a lifecycle rule has archived what is in use; exclude the state from it",
-    "BlobImmutableDueToPolicy": "an immutability policy keeps what was written",
+    "BlobArchived": "a lifecycle rule has archived a blob that is in use; exclude the prefix from the rule",
+    "BlobImmutableDueToPolicy": "an immutability policy prevents changes; exclude the prefix from it",
     "ContainerNotFound": "the container does not exist",
-    "InvalidAuthenticationInfo": "the credentials are wrong, or those of another tenant",
-    "KeyBasedAuthenticationNotPermitted": "the account takes identities alone: set no connection string",
-    "LeaseIdMissing": "somebody holds a lease on it",
-    "SnapshotsPresent": "what has snapshots cannot be deleted",
+    "InvalidAuthenticationInfo": "the credentials are invalid or belong to another tenant",
+    "KeyBasedAuthenticationNotPermitted": "the account does not allow shared keys; unset DBTSTATE_AZURE_CONNECTION_STRING",
+    "LeaseIdMissing": "the blob has a lease; release the lease",
+    "SnapshotsPresent": "a blob with snapshots cannot be deleted; delete the snapshots",
 }
 
 

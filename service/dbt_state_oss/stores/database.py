@@ -118,7 +118,10 @@ class Database:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise StoreUnavailable(f"{self._directory} is locked by another process for too long") from None
+                    raise StoreUnavailable(
+                        f"{self._directory} has been locked by another process for too long; "
+                        "check for a hanging dbt-state-oss process"
+                    ) from None
                 time.sleep(random.uniform(0.5, 1.5) * _LOCK_POLL)  # noqa: S311 - spreads waiters, guards nothing
             else:
                 return
@@ -161,7 +164,7 @@ class Database:
         if not (application_id or version or names):
             return
         if application_id != APPLICATION_ID:
-            raise StoreMisconfigured(f"{self.path} is another program's database; name another directory for the state")
+            raise StoreMisconfigured(f"{self.path} is the database of another program; use another directory")
         if not isinstance(version, int) or version > SCHEMA_VERSION:
             raise StoreMisconfigured(
                 f"{self.path} was written by a newer version of this server (format {version}; this version "

@@ -24,8 +24,8 @@ _LONGEST_WORDS = 300
 _SIGN_IN_FAULT = re.compile(r"\b(invalid_\w+|unauthorized_client|access_denied)\b")
 
 _ADVICE = {
-    401: "the credentials are not known there",
-    403: "its policy has to allow this identity storage.objects.get, create, delete and list",
+    401: "the store does not know the credentials",
+    403: "allow this identity storage.objects.get, create, delete and list in the bucket's policy",
     404: "the bucket does not exist",
 }
 
@@ -44,7 +44,7 @@ def explained(error: GoogleAPICallError, place: str, *, changing: str = "", expe
         status == _NOT_FOUND and "bucket does not exist" not in answer.text
     )  # without a bucket the status is the same
     if absent and not changing:
-        return Absent(f"there is none in {place}")
+        return Absent(f"the object does not exist in {place}")
     if changing and ((absent and expected is not None) or status in _CONDITION_FAILED):
         return Conflict(f"{changing} has changed")
     reason, words = _fault(answer)
@@ -78,7 +78,9 @@ def unanswered(error: RequestException | HTTPError, place: str) -> StoreError:
 def not_signed_in(error: GoogleAuthError, place: str) -> StoreError:
     """Our error where there are no credentials, or they bring no token."""
     if isinstance(error, TransportError) or error.retryable:
-        return NoAnswer(f"the store {place} cannot be used: no access token in time ({type(error).__name__})")
+        return NoAnswer(
+            f"the store {place} cannot be used: timed out while waiting for an access token ({type(error).__name__})"
+        )
     fault = _SIGN_IN_FAULT.search(str(error))
     return StoreMisconfigured(
         f"the store {place} cannot be used: {fault[0] if fault else 'no valid Google credentials found'}; use Workload "

@@ -23,12 +23,10 @@ _ATTEMPTS = 3
 _PART_OF_A_SECOND_MS = 1000
 """What a store's time may leave out."""
 _HARMLESS_DIFFERENCE_MS = 1000
-_OVERWRITES = (
-    "ignores the condition {} of a write: servers would overwrite each other's records there, so it cannot be used"
-)
+_OVERWRITES = "ignores the condition {} of writes, so servers would overwrite each other's records; use another store"
 _CREATES = (
-    "ignores the condition If-Match of a write where there is no object: "
-    "a deleted record would come back there, so it cannot be used"
+    "ignores the condition If-Match of writes to a missing object, "
+    "so deleted records would come back; use another store"
 )
 
 T = TypeVar("T")
@@ -53,8 +51,8 @@ async def removes_conditionally(bucket: Bucket, prefix: str, ask: Ask, clock: Cl
         try:
             return await _examined(bucket, f"{prefix}{SERVER_PREFIX}probe-{secrets.token_hex(8)}", ask, clock)
         except Conflict as error:  # a repeated write met what its first attempt, whose answer was lost, had written
-            _log.info("store_probed_again", store=bucket.place, cause=str(error))
-    raise NoAnswer(f"the store {bucket.place} drops too many responses")
+            _log.info("store_check_retried", store=bucket.place, cause=str(error))
+    raise NoAnswer(f"the store {bucket.place} lost several responses during the check at startup; check the network")
 
 
 async def _examined(bucket: Bucket, name: str, ask: Ask, clock: Clock | None) -> bool:
@@ -63,7 +61,7 @@ async def _examined(bucket: Bucket, name: str, ask: Ask, clock: Clock | None) ->
             raise StoreMisconfigured(f"the store {bucket.place} {otherwise}")
 
     # Where rights lack, some stores hide that nothing is there: without this, no document could be made that is new.
-    expect(await ask(partial(bucket.read, name, None)) is None, "shows an object that was never written")
+    expect(await ask(partial(bucket.read, name, None)) is None, "returned an object that was never written")
     absent = f"{name}-absent"
     before = clock.now() if clock is not None else 0
     first = await ask(partial(bucket.write, name, b"first", None))
@@ -71,15 +69,15 @@ async def _examined(bucket: Bucket, name: str, ask: Ask, clock: Clock | None) ->
         if clock is not None:
             await _compare_clocks(bucket, name, ask, before, clock.now())
         found = await ask(partial(bucket.read, name, None))
-        expect(found == Blob(b"first", first), "does not show an object as it was just written")
+        expect(found == Blob(b"first", first), "did not return an object as it was just written")
         expect(await _conflicts(ask, partial(bucket.write, name, b"again", None)), _OVERWRITES.format("If-None-Match"))
         second = await ask(partial(bucket.write, name, b"second", first))
         expect(await _conflicts(ask, partial(bucket.write, name, b"stale", first)), _OVERWRITES.format("If-Match"))
         expect(await _conflicts(ask, partial(bucket.write, absent, b"new", second)), _CREATES)
         found = await ask(partial(bucket.read, name, first))
-        expect(found == Blob(b"second", second), "does not show that an object has changed")
+        expect(found == Blob(b"second", second), "did not report that an object had changed")
         found = await ask(partial(bucket.read, name, second))
-        expect(found in (UNCHANGED, Blob(b"second", second)), "does not show an object under the version that it has")
+        expect(found in (UNCHANGED, Blob(b"second", second)), "did not return an object under its own version")
         return await _refuses_stale_removal(bucket, name, first, ask)
     finally:
         for each in (name, absent):
@@ -113,7 +111,7 @@ async def _refuses_stale_removal(bucket: Bucket, name: str, stale: str, ask: Ask
     except NoAnswer:
         raise
     except StoreError as error:
-        _log.info("store_removes_nothing", store=bucket.place, cause=str(error))
+        _log.info("store_ignores_conditional_deletes", store=bucket.place, cause=str(error))
         return False
 
 

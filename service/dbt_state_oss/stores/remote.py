@@ -164,7 +164,7 @@ class RemoteStore:
                     if not left:
                         self._silent = True
                         raise
-                    _log.info("store_asked_again", cause=str(error), attempts_left=left)
+                    _log.info("store_request_retried", cause=str(error), attempts_left=left)
                 except Conflict as error:
                     self._silent = False
                     if repeated:

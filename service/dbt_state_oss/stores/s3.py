@@ -39,12 +39,12 @@ _TAKES_NO_WRITES = (403, 405, 507)
 _NO_ANSWER = (HTTPClientError, ConnectionError, IncompleteReadError, FlexibleChecksumError)
 
 _ADVICE = {
-    "AccessDenied": "its policy has to allow this identity to get, put, delete and list objects under the prefix",
-    "AuthorizationHeaderMalformed": "name the bucket's region",
+    "AccessDenied": "allow this identity to get, put, delete and list objects under the prefix",
+    "AuthorizationHeaderMalformed": "set DBTSTATE_S3_REGION to the region of the bucket",
     "ExpiredToken": "the credentials have expired",
-    "InvalidAccessKeyId": "the credentials are not known there",
+    "InvalidAccessKeyId": "the store does not know the credentials",
     "NoSuchBucket": "the bucket does not exist",
-    "PermanentRedirect": "name the bucket's region",
+    "PermanentRedirect": "set DBTSTATE_S3_REGION to the region of the bucket",
     "RequestTimeTooSkewed": "the clock of this machine is wrong",
     "SignatureDoesNotMatch": "the credentials are wrong",
 }

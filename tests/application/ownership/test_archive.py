@@ -126,7 +126,7 @@ def another_programs(lines: list[bytes]) -> list[bytes]:
 @pytest.mark.parametrize(
     ("change", "because"),
     [
-        (a_key_twice, "twice"),
+        (a_key_twice, "duplicate"),
         (keys_out_of_order, "out of order"),
         (changed_text, "not what was exported"),
         (broken_base64, "can't be read"),

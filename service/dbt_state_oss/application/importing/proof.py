@@ -76,8 +76,8 @@ def judge(run: PlainRun, now: Collection, *, nothing_was_deleted: bool) -> Judge
     """
     if now.manifest.dbt_version != run.manifest.dbt_version:
         raise InvalidRequest(
-            f"the run was made by dbt {run.manifest.dbt_version}, and here is {now.manifest.dbt_version}: "
-            "name the interpreter of the former with --dbt-python"
+            f"the run used dbt {run.manifest.dbt_version}, but this is dbt {now.manifest.dbt_version}; "
+            "pass the interpreter of the former with --dbt-python"
         )
     if now.offset_ms is None or abs(now.offset_ms) > _MOST_OFFSET_MS:
         raise InvalidRequest(
@@ -112,15 +112,15 @@ def why_not_asked(run: PlainRun, unique_id: str) -> str | None:
         return f"it did not succeed: {run.results[unique_id].status}"
     kind, materialized = node.get("resource_type"), node.get("config", {}).get("materialized")
     if kind not in _PROVABLE:
-        return f"a {kind} is not imported"
+        return f"nodes of type {kind} are not imported"
     if node.get("language", "sql") != "sql":
-        return "Python models are never asked about"
+        return "the client never submits Python models"
     if materialized == "incremental":
-        return "whether an incremental model was built in full or in part cannot be told afterwards"
+        return "it is incremental, and the artifacts do not show whether the run was a full build"
     if materialized != _PROVABLE[kind]:
-        return f"what is materialized as {materialized} is not imported"
+        return f"a model that is materialized as {materialized} is not imported"
     if kind == "seed" and node.get("checksum", {}).get("name") != "sha256":
-        return "of a seed as large as this, dbt does not write down what the file held"
+        return "the seed is so large that dbt does not record the checksum of its file"
     return None
 
 
@@ -137,9 +137,9 @@ def why_not_proven(
     """Why the table, or what it was made of, is not provably what it was in the run."""
     code = recorded.submission.code
     if isinstance(code, Code) and ran.sql is None:
-        return "the run does not tell which SQL it ran"
+        return "the artifacts do not contain the SQL that was run"
     if isinstance(code, Code) and ran.sql != code.sql:
-        return "its SQL compiles to something else than what was run"
+        return "its SQL now compiles to something else"
     if not ran.wrote(recorded.outcome.epoch):
         return "its table was not written by the run, or has been written since"
     return next(_moved(recorded, ran, views, around), None)
@@ -151,22 +151,22 @@ def _moved(
     submission = recorded.submission
     for relation, epoch in sorted(submission.inputs.items()):
         if epoch is None:
-            yield f"when {relation} was last updated is not known"
+            yield f"the update time of {relation} is unknown"
         elif _built_before(around.built.get(relation), epoch, ran):
             continue
         elif relation in around.dated_by_content:
-            yield f"{relation} is dated by its rows, so that it may have been written since"
+            yield f"the epoch of {relation} comes from loaded_at_field, which does not show every write"
         elif epoch >= ran.began - CLOCK_MARGIN_MS:
             yield f"{relation} was updated during the run, just before it, or since"
         elif submission.code.dialect.empty_looks_missing and not around.nothing_was_deleted:
-            yield f"rows deleted from {relation} since the run would leave no trace (--nothing-was-deleted vouches)"
+            yield f"rows deleted from {relation} since the run would leave no trace; pass --nothing-was-deleted if none were"
     read = submission.code.views if isinstance(submission.code, Code) else ()
     for view in sorted(one.relation for one in read):
         defined = views.get(view)
         if defined is None:
-            yield f"when the view {view} got its definition is not known"
+            yield f"the time at which the view {view} was defined is unknown"
         elif not _built_before(around.built.get(view), defined, ran) and defined >= ran.began - CLOCK_MARGIN_MS:
-            yield f"the view {view} was defined anew during the run, just before it, or since"
+            yield f"the view {view} was redefined during the run, just before it, or since"
 
 
 def _built_before(upstream: NodeRun | None, epoch: Epoch, ran: NodeRun) -> bool:

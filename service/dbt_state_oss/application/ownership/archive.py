@@ -134,12 +134,12 @@ def records_of(file: BinaryIO) -> Iterator[ArchivedDocument]:
         if _decoded(_kind, line, number).end:
             footer = _decoded(_footer, line, number)
             if (footer.documents, footer.digest) != (number - 1, digest.hexdigest()) or next(lines, None) is not None:
-                raise _damaged("its last line does not fit the others")
+                raise _damaged("its last line does not match its documents")
             return
         digest.update(line)
         record = _record_of(_decoded(_line, line, number), number)
         if record.key <= last:
-            raise _damaged(f"document {number}, {record.key[:200]!a}, stands twice or out of order")
+            raise _damaged(f"document {number}, {record.key[:200]!a}, is a duplicate or out of order")
         last = record.key
         yield record
     raise InvalidRequest("the archive is cut off: its end is missing; nothing was written")
@@ -158,7 +158,7 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
             "the file is not an archive of `state export`, or is damaged; nothing was written"
         ) from error
     except zlib.error as error:
-        raise _damaged("it can't be unpacked") from error
+        raise _damaged("its gzip data is corrupt") from error
 
 
 def _header_of(line: bytes) -> Header:

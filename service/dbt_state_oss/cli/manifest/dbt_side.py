@@ -43,7 +43,9 @@ class Keeper:
         return request
 
     def __getattr__(self, name: str) -> Any:
-        raise RuntimeError(f"the client wants to call {name}; nothing is sent while builds are imported")
+        raise RuntimeError(
+            f"the client tried to call {name}, which is not supported during an import; please report the version of dbt-state"
+        )
 
 
 class Collector:
@@ -79,7 +81,9 @@ class Collector:
             record = base64.b64encode(request.to_proto().SerializeToString()).decode("ascii")
             self._write(node=node.unique_id, record=record, views=self._views(request))
         except Exception as error:  # noqa: BLE001 - whatever the client or the warehouse raises is told of this node
-            self._write(node=node.unique_id, fault=f"the client could not prepare its record: {type(error).__name__}")
+            self._write(
+                node=node.unique_id, fault=f"the client could not prepare its record: {type(error).__name__}: {error}"
+            )
 
     def _views(self, request: Any) -> dict[str, int | None]:
         query = request.records[0].enriched_sql
