@@ -15,9 +15,10 @@ from dbt_state_oss.application.record import Recorded
 from dbt_state_oss.application.register_clone import CloneGrant
 from dbt_state_oss.application.resolve_deferred import Deferral
 from dbt_state_oss.domain.clone import CloneOrder
-from dbt_state_oss.domain.decision import Build, Skip
+from dbt_state_oss.domain.decision import Build, Clone, Skip
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.fingerprinting import LONGEST_PARSED
 from dbt_state_oss.domain.submission import (
     CloneTerms,
     Code,
@@ -26,6 +27,7 @@ from dbt_state_oss.domain.submission import (
     SeedValues,
     Submission,
     TargetKey,
+    ViewDefinition,
 )
 
 SOURCE = Relation('"shop"."raw"."orders"')
@@ -296,3 +298,123 @@ async def test_a_seed_that_was_loaded_without_a_question_may_have_an_older_table
     latest = (await runs.inside.ledger.history("default", seed.key)).latest
     assert latest is not None
     assert latest.data_identity is None
+
+
+SAME_NAME = """
+    with orders as (select id from shop.staging.orders_open),
+    total as (select o.id, r.amount from orders o join shop.raw.orders r on r.id = o.id)
+    select * from total {more}
+"""
+"""The client reports no table that has the name of a common table expression."""
+
+
+@pytest.mark.parametrize(
+    ("house", "sql"),
+    [
+        ("postgres", SAME_NAME.format(more="cross join rows from (generate_series(1, 2)) g")),
+        ("databricks", "-- from C:\\reports\\\n" + SAME_NAME.format(more="")),
+        ("postgres", SAME_NAME.format(more="-- " + "x" * LONGEST_PARSED)),
+    ],
+    ids=["a clause that cannot be parsed", "a comment that goes on", "too long to be parsed"],
+)
+async def test_a_table_that_a_query_names_and_nobody_reports_is_built_where_it_is_compared_as_text(
+    runs: Runs, house: str, sql: str
+) -> None:
+    reported = {dialect_named(house).relation("shop.staging.orders_open"): T0}
+    own = await runs.build(table(MART, sql, reported, house=house))
+    asked = await runs.ask(table(MART, sql, reported, own, house=house))
+
+    assert isinstance(asked.decision, Build), asked.decision.description
+
+
+@pytest.mark.parametrize("reported", [{SOURCE: T0}, {}], ids=["reported", "unreported"])
+async def test_what_a_query_reads_that_is_compared_as_text_is_skipped_if_it_is_reported(
+    runs: Runs, reported: dict[Relation, int | None]
+) -> None:
+    sql = "select id from shop.raw.orders cross join rows from (generate_series(1, 2)) g"
+    own = await runs.build(table(MART, sql, reported))
+    asked = await runs.ask(table(MART, sql, reported, own))
+
+    assert isinstance(asked.decision, Skip if reported else Build), asked.decision.description
+
+
+@pytest.mark.parametrize(
+    "ddl",
+    [
+        "create or replace view SHOP.STG.V(ID) with aggregation policy SHOP.GOV.P as select id from shop.raw.orders;",
+        "create or replace view SHOP.STG.V(ID) with contact (STEWARD = SHOP.GOV.C) as select id from shop.raw.orders;",
+        "create or replace recursive view SHOP.STG.V(ID) as select id from shop.raw.orders;",
+    ],
+)
+async def test_a_view_in_which_the_client_finds_no_table_is_no_proof(runs: Runs, ddl: str) -> None:
+    def asks(own_epoch: int | None = None, **reported: int) -> Submission:
+        inputs: dict[Relation, int | None] = {
+            snowflake.relation(f"shop.raw.{name}"): at for name, at in reported.items()
+        }
+        question = table(mart_there, "select id from shop.stg.v", inputs, own_epoch, house="snowflake")
+        assert isinstance(question.code, Code)
+        view = ViewDefinition(snowflake.relation("shop.stg.v"), ddl, "SHOP", "STG")
+        return replace(question, code=replace(question.code, views=(view,)))
+
+    snowflake = dialect_named("snowflake")
+    mart_there = snowflake.relation("shop.prod.mart")
+    own = await runs.build(asks())
+    assert isinstance((await runs.ask(asks(own))).decision, Build)
+    own = await runs.build(asks(own, orders=T0))
+    assert isinstance((await runs.ask(asks(own, orders=T0))).decision, Skip)
+
+
+@pytest.mark.parametrize("house", ["snowflake", "redshift"])
+async def test_what_stood_before_a_build_is_not_taken_for_its_work(runs: Runs, clock: HandClock, house: str) -> None:
+    """A write-only run reads a table that another run replaces; later the new table is copied."""
+    dialect = dialect_named(house)
+    source, base, base_copy, reader = (
+        dialect.relation(f"shop.{name}") for name in ("raw.orders", "prod.base", "dev.base", "dev.reader")
+    )
+    old = clock.time - 50 * MINUTE
+
+    def asks_base(relation: Relation, own_epoch: int | None, target: str) -> Submission:
+        terms = CloneTerms(into_defer_target=target == "prod", defer_enabled=True)
+        return table(
+            relation,
+            f"select id from {source}",
+            {source: T0},
+            own_epoch,
+            house=house,
+            target_name=target,
+            unique_id="model.shop.base",
+            clone_terms=terms,
+        )
+
+    def asks_reader(read: Relation, epoch: int, own_epoch: int | None) -> Submission:
+        sql = f"select count(*) as n from {read}"
+        return table(reader, sql, {read: epoch}, own_epoch, house=house, target_name="dev")
+
+    replaced = await runs.ask(asks_base(base, old, "prod"))
+    writer = runs.caller()
+    await runs.confirm(replaced)
+    clock.time += MINUTE
+    written = clock.time
+    await runs.inside.record(writer, [Recorded(asks_reader(base, old, None), Outcome(written, runtime_ms=1000))])
+    copied = await runs.ask(asks_base(base_copy, None, "dev"))
+    assert isinstance(copied.decision, Clone), copied.decision.description
+    clock.time += MINUTE
+    copied_at = clock.time
+    await runs.inside.confirm(runs.caller(), copied.ticket, Outcome(copied_at))
+
+    asked = await runs.ask(asks_reader(base_copy, copied_at, written))
+    assert isinstance(asked.decision, Build), asked.decision.description
+
+
+FULL_REFRESH = {"__microbatch_event_time_start": "2026-01-01", "__microbatch_event_time_end": "2026-01-03"}
+
+
+async def test_a_full_refresh_of_a_microbatch_is_built_every_time(runs: Runs) -> None:
+    """Which column of an input filters it is configured at the input, and in no request of its reader."""
+    own = await runs.build(table(MART, "select id from shop.raw.orders", {SOURCE: T0}, extras=FULL_REFRESH))
+    asked = await runs.ask(table(MART, "select id from shop.raw.orders", {SOURCE: T0}, own, extras=FULL_REFRESH))
+
+    assert isinstance(asked.decision, Build)
+    assert "a full refresh was requested" in asked.decision.description
+    recorded = (await runs.inside.ledger.history("default", TargetKey("ns", MART))).executions[0]
+    assert recorded.data_identity is None

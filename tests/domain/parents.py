@@ -44,6 +44,7 @@ def parent(
         SUBMISSION,
         code=query,
         execution_type=execution_type,
+        own_epoch=None,
         inputs={leaf: inputs_at for slot in made.slots for leaf in slot.leaves},
         schemas={leaf: schema for slot in made.slots for leaf in slot.leaves if schema is not None},
         node=replace(SUBMISSION.node, hashes=hashes, target_name=target_name),

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from tests.domain.coding import code, leaves, made
 
-from dbt_state_oss.domain.sql.fingerprint import FingerprintKind, raw_digest
+from dbt_state_oss.domain.relation import Relation
+from dbt_state_oss.domain.sql.fingerprint import FingerprintKind, Slot, raw_digest
 from dbt_state_oss.domain.sql.fingerprinting import fingerprint
 
 QUERY = "select v.a from s.v as v"
@@ -142,4 +143,4 @@ def test_a_view_that_is_not_understood_makes_the_whole_query_a_text() -> None:
     found = made(QUERY, views={"db.s.v": "select from where"})
 
     assert found.kind is FingerprintKind.TEXT
-    assert found.slots == ()
+    assert found.slots == (Slot(Relation('"db"."s"."v"'), ()),)

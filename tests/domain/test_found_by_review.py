@@ -88,6 +88,26 @@ DIFFERENT: dict[str, tuple[list[str], str, str]] = {
         )
         for sign in ("-", "~", "|/", "||/", "!!", "not", "- +", "+ -")
     },
+    "a sum of intervals is cast as a whole": (
+        ["postgres", "redshift", "snowflake", "databricks"],
+        "select cast(interval '1.4 s' + '1.4 s' as interval(0)) as b from s.t",
+        "select interval '1.4 s' + '1.4 s'::interval(0) as b from s.t",
+    ),
+    "the case of a key in a structured type": (
+        ["snowflake"],
+        "select cast(o as object(City varchar) rename fields) as o from s.t",
+        "select cast(o as object(city varchar) rename fields) as o from s.t",
+    ),
+    "the case of a key in a structured type within another": (
+        ["snowflake"],
+        "select o::array(object(A map(varchar, object(City varchar)))) as o from s.t",
+        "select o::array(object(A map(varchar, object(city varchar)))) as o from s.t",
+    ),
+    "a pivot's columns are named by the text of its aggregates": (
+        ["databricks"],
+        "select * from s.t pivot (sum(nvl(a, 0)), max(b) for m in ('x'))",
+        "select * from s.t pivot (sum(coalesce(a, 0)), max(b) for m in ('x'))",
+    ),
     "an escaped name is not a conjunction of bits": (
         ["postgres"],
         'select u&"a" from s.t',

@@ -13,7 +13,7 @@ from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import latest_lineage, lineage_at
 from dbt_state_oss.domain.node_patterns import NO_NODES, NodePatterns
 from dbt_state_oss.domain.relation import Epoch, Relation
-from dbt_state_oss.domain.reported import unreported
+from dbt_state_oss.domain.reported import has_window, unreported
 from dbt_state_oss.domain.sql.columns import ColumnReads, name_digest
 from dbt_state_oss.domain.sql.fingerprint import Fingerprint, Volatility
 from dbt_state_oss.domain.sql.side_sql import (
@@ -37,7 +37,7 @@ _READS_WHAT_THE_QUERY_READS = frozenset(
         ExecutionType.DBT_DATA_TEST,
     }
 )
-"""dbt filters what a microbatch reads by a column that its query may not name."""
+"""A microbatch is filtered by a column that its query may not name; a custom materialization may read anything."""
 
 
 def as_read(submission: Submission, fingerprint: Fingerprint) -> Submission:
@@ -145,9 +145,11 @@ class Case:
 
     @property
     def is_full_refresh(self) -> bool:
-        """A FULL request of a node that has run incrementally from the same source (rule T8)."""
+        """A FULL request of a microbatch, or of a node that has run incrementally from the same source (rule T8)."""
         if self.submission.execution_type is not ExecutionType.FULL:
             return False
+        if self.is_filtered_by_event_time:
+            return True
         hashes = self.submission.node.hashes
         if hashes.body is None:
             return False
@@ -156,6 +158,11 @@ class Case:
             and (execution.hashes.body, execution.hashes.configs) == (hashes.body, hashes.configs)
             for execution in self.history.executions
         )
+
+    @property
+    def is_filtered_by_event_time(self) -> bool:
+        """dbt filters each input by its `event_time`, which is configured at the input and in no request of its reader."""
+        return has_window(self.submission)
 
     @property
     def reads_part_of_inputs(self) -> bool:
@@ -211,8 +218,9 @@ class Case:
     @property
     def reads_by_columns(self) -> bool:
         """The build reads no other columns than its query does (rules F9 and L4a)."""
-        execution_type = self.submission.execution_type
-        return execution_type in _READS_WHAT_THE_QUERY_READS and not self.is_snapshot and not self.reads_part_of_inputs
+        if self.is_snapshot or self.reads_part_of_inputs or self.is_filtered_by_event_time:
+            return False
+        return self.submission.execution_type in _READS_WHAT_THE_QUERY_READS
 
     def _reads_of(self, relation: Relation) -> ColumnReads | None:
         """Which columns are read, of a table that the query was seen to read (rule F9)."""

@@ -95,6 +95,8 @@ def _data_identity(case: Case, inputs: Mapping[Relation, Input], *, asked: bool)
     """
     if case.is_snapshot or case.unreported() is not None or case.reads_beside_its_query is not None:
         return None
+    if case.is_filtered_by_event_time:
+        return None
     if case.volatility is not Volatility.STABLE:
         return None
     identity, latest = _as_of(case.history, identity_of(case.logic, case.submission.node, inputs)), case.history.latest

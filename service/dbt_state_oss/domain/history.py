@@ -224,6 +224,10 @@ class Execution:
             return False
         return self.epoch < epoch or (self.epoch == epoch and (clock is EpochClock.STAMPED or not self.silent))
 
+    def found_it_at(self, epoch: Epoch) -> bool:
+        """Whether it replaced the table that is reported at `epoch`, which is not its work then (rule T4)."""
+        return self.replaces and self.found_epoch is not None and epoch <= self.found_epoch
+
     def left_the_same(self, other: Execution) -> bool:
         """Whether both did the same to the same inputs; a hook, a contract's types and a macro count as what a query does."""
         return (
@@ -353,7 +357,8 @@ class History:
                 *(one for one in reversed(stamped) if clock.stands(one.epoch, epoch, one.stamped_from)),
             ]
         else:
-            stamped, fitting = not_below, not_below[-1:]
+            stamped = [one for one in not_below if not one.found_it_at(epoch)]
+            fitting = stamped[-1:]
         if not fitting:
             return None
         later = (one for one in stamped if one.silent and one.confirmed_at > fitting[0].confirmed_at)

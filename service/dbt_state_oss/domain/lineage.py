@@ -64,7 +64,8 @@ def upon_what_it_found(execution: Execution, history: History) -> Execution:
         return execution  # there was no table, or one without rows
     before = max(history.executions, key=lambda one: (one.confirmed_at, one.id))
     own, upon = execution.lineage, before.lineage
-    if upon == UNKNOWN_LINEAGE or not _was_found(before, execution):
+    is_doubted = any(one.id == execution.voids for one in history.executions)
+    if is_doubted or upon == UNKNOWN_LINEAGE or not _was_found(before, execution):
         upon = execution.id
     elif own == (before.own_lineage or upon):
         return replace(execution, lineage=upon, own_lineage=own)

@@ -18,9 +18,14 @@ _THRESHOLDS = frozenset({"severity", "error_if", "warn_if", "fail_calc", "limit"
 """Extras that decide the results of a data test. A client that sends them sends all that are set."""
 
 
+def has_window(submission: Submission) -> bool:
+    """Whether dbt filters what the query reads by event time: a batch of a microbatch, or all of it in a full refresh."""
+    return submission.extras.keys() >= _WINDOW
+
+
 def lacks_window(submission: Submission) -> bool:
     """Whether the request does not say which event-time window a microbatch covers."""
-    return submission.execution_type is ExecutionType.MICROBATCH and not submission.extras.keys() >= _WINDOW
+    return submission.execution_type is ExecutionType.MICROBATCH and not has_window(submission)
 
 
 def needs_thresholds(submission: Submission) -> bool:

@@ -244,3 +244,17 @@ async def test_of_two_accounts_of_a_target_all_early_readers_stay() -> None:
     store = await filled(**{KEY: noted("a", "b")})
     await write(given(**{KEY: noted("b", "c")}), store, told, overwrite=True)
     assert decode_target((await content(store))[KEY]).early_readers == ("a", "b", "c")
+
+
+async def test_a_reader_that_comes_in_is_told_of_a_silent_build_that_is_on_record_there() -> None:
+    """As in the second pass of `state migrate`, where the new store has been in use meanwhile (rule F1a)."""
+    parent = Relation("in place")
+    built = TargetKey("ns", parent)
+    silent_build = execution(id="ns.p.1", silent=True, confirmed_at=BUILT + MINUTE)
+    store = await filled(**{target_key("default", built): encode(TargetDocument("default", built, (silent_build,)))})
+    reader = target(replace(BUILD, inputs={parent: Input(T0, "l1", "in place at 1", last_build_at=BUILT)}))
+
+    await write(given(**{KEY: reader}), store, told, overwrite=True)
+
+    assert decode_target((await content(store))[KEY]).silent_builds == {parent: BUILT + MINUTE}
+    assert fates(await compare(given(**{KEY: reader}), store, told)) == {Fate.EQUAL: 1}

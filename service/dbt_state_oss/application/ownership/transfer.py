@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from functools import partial
 
 from dbt_state_oss.application.codec import (
     BrokenDocument,
@@ -108,10 +109,12 @@ async def write(
     records come into a store that has been in use. An execution that comes in may have missed silent builds of what it read
     (rule F1a), so its inputs of that kind count as unknown. So do those which were on no record and now are on the store's.
 
-    A state may be exported while servers run. So a reader may come in as it was before a silent build that comes in too, and a
-    list of readers without a reader that comes in.
+    A state may be exported while servers run, and a store may be in use before the rest of the state comes in. So a reader may
+    come in as it was before a silent build that comes in too or is on record there, and a list of readers without a reader that
+    comes in.
     """
-    silent = await _silent_builds(records)
+    coming, there = await _silent_builds(records), await _silent_builds(partial(documents_of, store, ticket_keys=False))
+    silent = {target: max(coming.get(target, 0), there.get(target, 0)) for target in coming.keys() | there.keys()}
 
     async def fate(record: ArchivedDocument) -> tuple[str, Fate]:
         found = await store.get(record.key)
@@ -172,7 +175,7 @@ def _merged(record: ArchivedDocument, there: Document | None) -> bytes:
 
 
 async def _silent_builds(records: Documents) -> dict[TargetKey, int]:
-    """When each target that comes in was last built silently, Unix milliseconds."""
+    """When each target among the records was last built silently, Unix milliseconds."""
     silent: dict[TargetKey, int] = {}
     async for record in records():
         if is_target_key(record.key):

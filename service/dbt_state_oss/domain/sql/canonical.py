@@ -203,13 +203,15 @@ def _names_that_show(tree: exp.Expr, sql: str) -> Iterator[str]:
 
 def _unnamed_outputs(tree: exp.Expr) -> Iterator[exp.Expr]:
     """Computed items without an alias whose name can be seen: items of the query itself, of common table expressions and of
-    subqueries in a FROM."""
+    subqueries in a FROM, and aggregates of a PIVOT."""
     for select in tree.find_all(exp.Select):
         inner: exp.Expr = select
         while isinstance(inner.parent, (exp.SetOperation, exp.Subquery)):
             inner = inner.parent
         if isinstance(inner.parent, (exp.CTE, exp.From, exp.Join, exp.Lateral, exp.Create, type(None))):
             yield from (item for item in select.expressions if not (item.is_star or isinstance(item, _NAMED)))
+    for pivot in tree.find_all(exp.Pivot):
+        yield from (aggregate for aggregate in pivot.expressions if not isinstance(aggregate, _NAMED))
 
 
 def _rename(node: exp.Table | exp.Column, innermost: str, name: str) -> None:

@@ -12,7 +12,7 @@ from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.sql.columns import ColumnAccount, ColumnReads
 from dbt_state_oss.domain.submission import Code, SeedValues
 
-FINGERPRINT_VERSION = 6
+FINGERPRINT_VERSION = 7
 """Part of every digest: a record of another version never matches (rule L1)."""
 _AT_ONCE = 1 << 20
 """Characters that are encoded in one go: other threads wait as long."""

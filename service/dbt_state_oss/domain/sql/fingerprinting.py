@@ -6,8 +6,9 @@ Pure but slow: a parse takes milliseconds. `raw_digest` tells beforehand whether
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from dbt_state_oss.domain.dialects.spelling import parts_of_name
 from dbt_state_oss.domain.relation import Relation
@@ -16,9 +17,9 @@ from dbt_state_oss.domain.sql.column_views import ViewColumns
 from dbt_state_oss.domain.sql.columns import all_reads
 from dbt_state_oss.domain.sql.emptiness import text_returns_no_rows
 from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind, Slot, Volatility, digest_of, raw_digest
-from dbt_state_oss.domain.sql.plain_text import read_text
+from dbt_state_oss.domain.sql.plain_text import PlainText, read_text
 from dbt_state_oss.domain.sql.volatility import most_volatile, text_asks_session, volatility_of_text
-from dbt_state_oss.domain.submission import Code
+from dbt_state_oss.domain.submission import Code, ViewDefinition
 
 LONGEST_PARSED = 1 << 20
 """Characters of SQL, views included, up to which a text is parsed; a longer one is compared as text (rule L8)."""
@@ -50,8 +51,9 @@ def unread_fingerprint(code: Code, digest: str) -> Fingerprint:
 def fallback_fingerprint(code: Code) -> Fingerprint:
     """The code's fingerprint without parsing: TEXT, or BYTES where even literals can't be told for sure (rule L8).
 
-    It has no slots: what the query reads is known from the request alone, and what else may stand in a FROM is told by words;
-    where not even the words are sure, it may read anything. Takes time linear in the text.
+    What it reads is told by its words. A relation that they name is in its slots, since the client may not report it: it
+    finds no table in a view that it cannot parse, nor one with the name of a common table expression. Where not even the
+    words are sure, the query may read anything. Takes time linear in the text.
     """
     views = sorted(code.views, key=lambda view: (view.relation, view.default_catalog, view.default_schema, view.text))
     texts = [code.sql, *(view.text for view in views)]
@@ -62,9 +64,10 @@ def fallback_fingerprint(code: Code) -> Fingerprint:
     if kind is FingerprintKind.TEXT:
         query, *definitions = [text.digest for text in plain]
         unseen = tuple(dict.fromkeys(name for text in plain for name in text.unseen_sources))
+        slots = _slots_by_words(code, plain[0], dict(zip(views, plain[1:], strict=True)))
     else:
         query, *definitions = texts
-        unseen = (_ANYTHING,)
+        unseen, slots = (_ANYTHING,), ()
     named = [
         piece
         for view, definition in zip(views, definitions, strict=True)
@@ -73,6 +76,7 @@ def fallback_fingerprint(code: Code) -> Fingerprint:
     return Fingerprint(
         kind,
         digest_of(kind.value, code.dialect.name, code.default_catalog, code.default_schema, query, *named),
+        slots=slots,
         volatility=most_volatile(volatility_of_text(text, code.dialect) for text in texts),
         views_digest=digest_of(kind.value, *named) if named else "",
         unseen_sources=unseen,
@@ -80,6 +84,41 @@ def fallback_fingerprint(code: Code) -> Fingerprint:
         reads_itself=code.target is not None and any(_may_read(text, code.target, code) for text in texts),
         returns_no_rows=text_returns_no_rows(code.sql),
     )
+
+
+def _slots_by_words(code: Code, query: PlainText, views: Mapping[ViewDefinition, PlainText]) -> tuple[Slot, ...]:
+    """A slot for each relation that the query's words name, with the tables that the words of its views name."""
+
+    def named(text: PlainText, catalog: str, schema: str) -> tuple[Relation, ...]:
+        relation = partial(code.dialect.relation, default_catalog=catalog, default_schema=schema)
+        return tuple(dict.fromkeys(map(relation, text.named)))
+
+    definitions = {
+        view.relation: named(text, view.default_catalog, view.default_schema) for view, text in views.items()
+    }
+    read = named(query, code.default_catalog, code.default_schema)
+    return tuple(
+        Slot(relation, tuple(_leaves(relation, definitions, code.target)))
+        for relation in read
+        if relation != code.target
+    )
+
+
+def _leaves(
+    relation: Relation, definitions: Mapping[Relation, Sequence[Relation]], target: Relation | None
+) -> Iterator[Relation]:
+    """The tables at the end of a slot, in order of first appearance; `definitions` are what each view reads."""
+    seen = {target}
+    waiting = [relation]
+    while waiting:
+        each = waiting.pop()
+        if each in seen:
+            continue
+        seen.add(each)
+        if each in definitions:
+            waiting += reversed(definitions[each])
+        else:
+            yield each
 
 
 def _may_read(text: str, relation: Relation, code: Code) -> bool:
@@ -101,6 +140,7 @@ def _parsed(code: Code) -> Fingerprint | None:
     if upstream is None:
         return None
     readings = lineage.readings.values()
+    definitions = {relation: reading.relations for relation, reading in lineage.readings.items()}
     columns = ViewColumns(lineage.readings)
     account, reads = columns.account(query), all_reads(reading.reads for reading in (query, *readings))
     reads_itself = any(code.target in reading.relations for reading in (query, *readings))
@@ -108,7 +148,9 @@ def _parsed(code: Code) -> Fingerprint | None:
         FingerprintKind.PARSED,
         digest_of(FingerprintKind.PARSED.value, code.dialect.name, query.meaning, *upstream),
         slots=tuple(
-            Slot(relation, tuple(lineage.leaves(relation))) for relation in query.relations if relation != code.target
+            Slot(relation, tuple(_leaves(relation, definitions, code.target)))
+            for relation in query.relations
+            if relation != code.target
         ),
         volatility=most_volatile([query.volatility, *(reading.volatility for reading in readings)]),
         star_relations=tuple(relation for relation in query.star_relations if relation != code.target),
@@ -160,21 +202,6 @@ class _Lineage:
                 shape.append(f"view {numbers.setdefault(relation, len(numbers))} {reading.meaning}")
                 open_slots.append(iter(reading.relations))
         return shape
-
-    def leaves(self, relation: Relation) -> Iterator[Relation]:
-        """The tables at the end of a slot, in order of first appearance."""
-        seen = {self._target}
-        waiting = [relation]
-        while waiting:
-            each = waiting.pop()
-            if each in seen:
-                continue
-            seen.add(each)
-            reading = self.readings.get(each)
-            if reading is None:
-                yield each
-            else:
-                waiting += reversed(reading.relations)
 
     def common_tables(self, query: Reading) -> tuple[Relation, ...]:
         """Names of common table expressions, as relations, that neither the query nor a view reads as a relation."""

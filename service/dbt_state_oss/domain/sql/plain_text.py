@@ -65,10 +65,14 @@ _UNKNOWN = _scanner(
 
 @dataclass(frozen=True, slots=True)
 class PlainText:
-    """What a scan tells of a text: a digest (64 hex digits) of its pieces in order, and what it reads that nobody reports."""
+    """What a scan tells of a text."""
 
     digest: str
+    """Digest (64 hex digits) of its pieces in order."""
     unseen_sources: tuple[str, ...]
+    """What it reads that no request reports."""
+    named: tuple[str, ...]
+    """The relations that it names in a FROM, as they are written."""
 
 
 def read_text(text: str, dialect: Dialect, *, is_view: bool = False) -> PlainText | None:
@@ -91,4 +95,4 @@ def read_text(text: str, dialect: Dialect, *, is_view: bool = False) -> PlainTex
             sources.take(piece[0])
         after_word = piece.lastgroup == "word" and not piece[0].endswith(".")
     sources.end()
-    return PlainText(digest.hexdigest(), tuple(sources.unseen))
+    return PlainText(digest.hexdigest(), tuple(sources.unseen), tuple(sources.named))

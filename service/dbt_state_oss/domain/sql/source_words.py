@@ -54,11 +54,16 @@ class _Level:
 
 
 class SourceWords:
-    """Takes the pieces of a text in order, comments and white space left out, and keeps in `unseen` what no request tells."""
+    """Takes the pieces of a text in order, comments and white space left out.
+
+    Keeps in `named` the relations that the text names, and in `unseen` what no request tells.
+    """
 
     def __init__(self, dialect: Dialect, *, names_all_schemas: bool) -> None:
         self.unseen: dict[str, None] = {}
         """Names in order of first appearance, as they were written."""
+        self.named: dict[str, None] = {}
+        """Likewise, names of relations; one without its schema only if that is the default one."""
         self._dialect = dialect
         self._names_all_schemas = names_all_schemas
         self._levels = [_Level(among_sources=False, awaited=False, in_query=True)]
@@ -133,10 +138,14 @@ class SourceWords:
     def _end_name(self, level: _Level) -> None:
         """A source's name ends here. Without its schema, the session alone knows which relation it means."""
         name, level.named = level.named, None
-        if name is None or not level.of_relations or not _is_name(name) or self._names_all_schemas:
+        if name is None or not level.of_relations or not _is_name(name):
             return
         is_dotted = _has_parts(name) or (self._dialect.dotted_quoted_names and "." in name)
-        if not is_dotted and _plain(name) not in self._defined:
+        if not is_dotted and _plain(name) in self._defined:
+            return
+        if is_dotted or self._names_all_schemas:
+            self.named[name] = None
+        else:
             self.unseen[named_without_schema(_plain(name))] = None
 
     def _tell_of_path(self, name: str) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlglot import Token, TokenType
 
@@ -31,7 +31,8 @@ _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE}
 _TEXTS_AND_NUMBERS = frozenset({TokenType.STRING, TokenType.NUMBER})
 _BEGIN_A_VALUE = "_\"'`$(["
 """Signs that begin a name, a literal, a parameter or a value in brackets."""
-_PREFIX_WORDS = frozenset({"connect_by_root", "not", "operator", "prior"})
+_PREFIX_WORDS = frozenset({"connect_by_root", "interval", "not", "operator", "prior"})
+"""Words that begin an operand which is not one value. The parser reads a sum of intervals as one: `interval '1' + '1'::t`."""
 _PREFIXES = frozenset({TokenType.NOT, TokenType.DASH, TokenType.PLUS, TokenType.TILDE})
 
 
@@ -52,6 +53,11 @@ class Wording:
     tokens: list[Token]
     dialect: Dialect
     keywords: Mapping[str, TokenType]
+    _in_object_types: frozenset[int] = field(init=False)
+    """Indexes of the tokens in the parentheses of a structured type (`OBJECT(City VARCHAR)`), whose keys keep their case."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_in_object_types", frozenset(self._positions_in_object_types()))
 
     def words(self, spans: Mapping[int, Span]) -> Iterator[str]:
         """The words in order, each marked with its kind; `spans` by their first character."""
@@ -192,11 +198,24 @@ class Wording:
         map, since no text tells whether the name before the dot is a table's or a column's.
 
         What follows an element, a call or a colon may be a path into JSON, whose keys keep their case everywhere (`v[0].Key`).
+        So do the keys of a structured type.
         """
+        if index in self._in_object_types:
+            return True
         first = self._start_of_path(index)
         if first < index and (self.dialect.case_counts_after_dots or self._type(first) in _CLOSING):
             return True
         return first > 0 and self._type(first - 1) is TokenType.COLON
+
+    def _positions_in_object_types(self) -> Iterator[int]:
+        depth = 0
+        for index, token in enumerate(self.tokens):
+            if token.token_type is TokenType.L_PAREN and (depth or self._is_builtin_call(index - 1, "OBJECT")):
+                depth += 1
+            elif token.token_type is TokenType.R_PAREN and depth:
+                depth -= 1
+            elif depth:
+                yield index
 
     def _start_of_path(self, index: int) -> int:
         """Where the dotted path begins that the token is the last part of, so far; the token itself without a dot."""
