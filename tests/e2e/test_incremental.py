@@ -122,3 +122,57 @@ def test_a_microbatch_model_is_built_once_for_a_window(shop: Shop) -> None:
     assert shop.build(*second).built == {"order_log"}
     assert shop.build(*second).built == set()
     assert [row[0] for row in shop.table("order_log")] == [1, 2, 3]
+
+
+WINDOW = ("-s", "upstream", "order_log", "--event-time-start", "2026-01-01", "--event-time-end", "2026-01-03")
+
+
+@pytest.fixture
+def filtered(shop: Shop) -> Shop:
+    """A shop with a microbatch of orders that were all loaded in its window, but not all ordered in it."""
+    shop.sql("alter table raw.orders add column loaded_at timestamptz not null default '2026-01-01 12:00+00'")
+    shop.write(
+        "models/order_log.sql",
+        """
+        {{ config(materialized="incremental", incremental_strategy="microbatch", unique_key="id",
+                  event_time="ordered_at", batch_size="day", begin="2026-01-01") }}
+        select id, amount, ordered_at from {{ ref("upstream") }}
+    """,
+    )
+    return shop
+
+
+def write_upstream(shop: Shop, *, materialized: str, event_time: str | None, moment: str = "ordered_at") -> None:
+    """What the microbatch reads; dbt filters it by its `event_time`, if it has one."""
+    told = f', event_time="{event_time}"' if event_time else ""
+    shop.write(
+        "models/upstream.sql",
+        f"""
+        {{{{ config(materialized="{materialized}"{told}) }}}}
+        select id, amount, ordered_at, loaded_at, {moment} as moment from {{{{ source("raw", "orders") }}}}
+    """,
+    )
+
+
+def refresh_like_plain_dbt(shop: Shop) -> list[int]:
+    """Refresh the microbatch fully, as plain dbt does it; the orders that it holds."""
+    shop.build(*WINDOW, "--full-refresh")
+    shop.vanilla("build", *WINDOW, "--full-refresh")
+    assert shop.table("order_log") == shop.table("order_log", schema="vanilla")
+    return [row[0] for row in shop.table("order_log")]
+
+
+def test_a_full_refresh_of_a_microbatch_sees_the_event_time_of_a_view(filtered: Shop) -> None:
+    """It is configured at the view, and in no request of the microbatch."""
+    write_upstream(filtered, materialized="view", event_time=None)
+    assert refresh_like_plain_dbt(filtered) == [1, 2, 3]
+    write_upstream(filtered, materialized="view", event_time="ordered_at")
+    assert refresh_like_plain_dbt(filtered) == [1, 2]
+
+
+def test_a_microbatch_reads_a_column_that_its_query_does_not_name(filtered: Shop) -> None:
+    filtered.environment["RUN_CACHE_COMPARE_SELECTED_COLUMNS"] = "true"
+    write_upstream(filtered, materialized="table", event_time="moment")
+    assert refresh_like_plain_dbt(filtered) == [1, 2]
+    write_upstream(filtered, materialized="table", event_time="moment", moment="loaded_at")
+    assert refresh_like_plain_dbt(filtered) == [1, 2, 3]

@@ -18,7 +18,7 @@ from dbt_state_oss.settings import Settings, StoreSettings
 _DESCRIPTION = """\
 Invalidate matching targets, so that the next run builds them. No table is changed. Targets that read them
 are rebuilt after them, in the runs that select them. With --downstream they are invalidated at once, too. A view holds
-no rows, so the targets that read it are always forgotten with it."""
+no rows, so the targets that read it are always invalidated with it."""
 
 
 def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

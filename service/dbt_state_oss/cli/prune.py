@@ -1,4 +1,4 @@
-"""`dbt-state-oss state prune`: delete what nobody has built or asked about for long."""
+"""`dbt-state-oss state prune`: delete targets that were neither built nor submitted for long."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _DESCRIPTION = """\
 Delete the targets that were neither built nor submitted for a number of days, with everything that is kept for them,
 and the decisions from before that time. No table is changed. A deleted target that is used again is built once.
 
-A target that every run skips is asked about, so it stays, and so do the targets that it was built from. Skips are
-known from the journal, which keeps DBTSTATE_JOURNAL_DAYS days. Documents that cannot be read, or are written meanwhile,
-stay. So do node states (for `state:` selection and deferral) and the times of invalidations."""
+A target that every run skips is submitted, so it is kept, and so are the targets that it was built from. Skips are
+known from the journal, which keeps DBTSTATE_JOURNAL_DAYS days. Documents that cannot be read, or that change during the
+command, are kept. So are node states (for `state:` selection and deferral) and the times of invalidations."""
 
 _DAY_MS = 86_400_000
 _SHOWN = 20
