@@ -38,8 +38,8 @@ _NEEDS = {
 }
 """By folder: the marks of every test in it."""
 
-_NEEDS_LONG = ("example", "e2e", "installation", "restarts", "upgrade", "durability", "cli", "stores")
-"""Folders whose tests take long, the longest first."""
+_SLOWEST = ("example", "e2e", "installation", "restarts", "upgrade", "durability", "cli", "stores")
+"""Folders with the slowest tests, the slowest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -61,7 +61,7 @@ def _longest_first(items: list[pytest.Item]) -> list[pytest.Item]:
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
-    folders = list(_NEEDS_LONG)
+    folders = list(_SLOWEST)
     order = sorted(files, key=lambda path: (_rank(path, folders), str(path)))
     return [item for half in (order[0::2], order[1::2]) for path in half for item in files[path]]
 

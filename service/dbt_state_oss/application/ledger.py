@@ -139,27 +139,18 @@ class Ledger:
         is recorded only while the lists of readers are those that were told. That goes on where the caller gives up: the client
         does not ask again.
         """
-        recording = Recording(target, execution)
+        recording = Recording(execution)
 
         def merged(document: TargetDocument | None) -> TargetDocument | None:
             known = document if document is not None and document.target == target else None
             return recording.made_of(known or TargetDocument(organization, target, ()))
-
-        async def told(name: str) -> None:
-            reader = TargetKey(target.namespace, name)
-
-            def noted(document: TargetDocument | None) -> TargetDocument | None:
-                known = document if document is not None and document.target == reader else None
-                return recording.noted_by(known or TargetDocument(organization, reader, ()))
-
-            await self._documents.update(target_key(organization, reader), noted)
 
         async def until_done() -> None:
             while not recording.is_done:
                 if recording.needs_search:
                     recording.searched(await self._search.names(organization, target))
                 names = recording.to_be_told
-                await self._of_each(names, told)
+                await self._note_with(names, organization, target, recording.built_at)
                 recording.told |= names
                 await self._documents.update(target_key(organization, target), merged)
 
@@ -227,21 +218,24 @@ class Ledger:
 
         await self._documents.update(key, change)
         while early:
-            await self._of_each(
-                early, lambda name: self._note(organization, TargetKey(target.namespace, name), target, moment)
-            )
+            await self._note_with(early, organization, target, moment)
             told |= early
             await self._documents.update(key, change)
         return raised
 
-    async def _note(self, organization: str, reader: TargetKey, target: TargetKey, at: int) -> None:
-        """Note with a reader that `target` may have changed at that time."""
+    async def _note_with(self, readers: Collection[str], organization: str, target: TargetKey, at: int) -> None:
+        """Note in the document of each reader that `target` may have changed at that time."""
 
-        def told(document: TargetDocument | None) -> TargetDocument | None:
-            known = document if document is not None and document.target == reader else None
-            return noted(known or TargetDocument(organization, reader, ()), Relation(target.name), at)
+        async def note(name: str) -> None:
+            reader = TargetKey(target.namespace, name)
 
-        await self._documents.update(target_key(organization, reader), told)
+            def with_note(document: TargetDocument | None) -> TargetDocument | None:
+                known = document if document is not None and document.target == reader else None
+                return noted(known or TargetDocument(organization, reader, ()), Relation(target.name), at)
+
+            await self._documents.update(target_key(organization, reader), with_note)
+
+        await self._of_each(readers, note)
 
     async def accounts(self, organization: str) -> AsyncGenerator[TargetAccount, None]:
         """Every readable target of an organization, also those of which nothing is recorded since they were forgotten."""

@@ -14,7 +14,6 @@ from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, In
 from dbt_state_oss.domain.lineage import upon_what_it_found
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.silent import is_silent, may_be_under_way, with_silent_build
-from dbt_state_oss.domain.submission import TargetKey
 
 MOST_READERS = 4_096
 """Readers that a document lists; with one more it lists none, and they are searched for. An early reader more is not listed, and
@@ -59,11 +58,11 @@ def noted(reader: TargetDocument, relation: Relation, at: int) -> TargetDocument
 class Recording:
     """One execution on its way into its target's document."""
 
-    def __init__(self, target: TargetKey, execution: Execution) -> None:
-        self._relation = Relation(target.name)
+    def __init__(self, execution: Execution) -> None:
         self._execution = execution
         self._found: set[str] | None = None
-        self._built_at = execution.confirmed_at
+        self.built_at = execution.confirmed_at
+        """The time that the readers are told, Unix milliseconds."""
         self.told: set[str] = set()
         """Names of the readers that know of the build."""
         self.to_be_told: set[str] = set()
@@ -100,7 +99,7 @@ class Recording:
                 return replace(document, readers=(), has_unlisted_readers=True)
             if not self.is_done:
                 return None
-            execution = replace(execution, confirmed_at=self._built_at)
+            execution = replace(execution, confirmed_at=self.built_at)
         if recorded is not None and silent:
             execution = replace(execution, confirmed_at=max(recorded.confirmed_at, execution.confirmed_at))
         if recorded is None:
@@ -115,14 +114,10 @@ class Recording:
     def _all_readers(self, document: TargetDocument, *, silent: bool) -> set[str]:
         return {*(document.readers or ()), *(self._found or ())} if silent else set()
 
-    def noted_by(self, reader: TargetDocument) -> TargetDocument | None:
-        """A reader's document with the note that this build may have changed what it was built from; None where it has it."""
-        return noted(reader, self._relation, self._built_at)
-
     def _built_at_least(self, moment: int) -> None:
         """Record the build as later than all that is on record, so that no reader takes an older one for it."""
-        if moment > self._built_at:
-            self._built_at = moment
+        if moment > self.built_at:
+            self.built_at = moment
             self.told.clear()
 
     def _with_list(self, document: TargetDocument, history: History) -> TargetDocument:

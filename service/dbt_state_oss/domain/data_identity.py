@@ -74,17 +74,22 @@ def proven_identity(execution: Execution) -> str | None:
     return identity
 
 
+_AT = " at "
+"""Between a table's name and its epoch; no digest contains it."""
+
+
 def named_by_epoch(relation: Relation, epoch: Epoch | None, *, silent_build: str = "") -> str:
     """The name of content that follows from nothing on record but where and when it stood (rule I3).
 
     `silent_build` is the id of the build that last changed the table at this epoch without moving it (rule F1a).
     """
-    return f"{relation} at {epoch} by {silent_build}" if silent_build else f"{relation} at {epoch}"
+    name = f"{relation}{_AT}{epoch}"
+    return f"{name} by {silent_build}" if silent_build else name
 
 
 def is_named_by_epoch(identity: str) -> bool:
     """Whether an identity is a name that `named_by_epoch` gave."""
-    return " at " in identity
+    return _AT in identity
 
 
 def columns_identity_at(
