@@ -8,7 +8,7 @@ EXIT_INCOMPLETE = 1
 
 
 def main() -> int:
-    """Run the command; returns its exit code."""
+    """Run the command and return its exit code."""
     try:
         from dbt_state_oss.cli.command import run
     except ModuleNotFoundError as error:

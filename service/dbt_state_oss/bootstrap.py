@@ -1,4 +1,4 @@
-"""Builds the engine and the front end, and joins them; signals, the port and the drain."""
+"""Builds the engine and the gRPC server, connects them, and runs them until a signal starts the drain."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ from dbt_state_oss.settings import Settings, TicketSettings
 from dbt_state_oss.settings.places import LocalPlace
 
 _READ_TIMEOUT_SHARE = 1 / 3
-"""Of a call's time for one reading of the state: enough is left to answer without it (rule X1)."""
+"""Share of a call's time for one read of the state. The rest is enough to answer without the state (rule X1)."""
 _DECISION_SHARE = 1 / 2
-"""Of a call's time for all that a decision reads and parses; what is left is enough to parse once more (rule X1)."""
+"""Share of a call's time for everything that a decision reads and parses. The rest is enough to parse once more (rule X1)."""
 _WARMING_SECONDS = 15.0
-"""For the start of the processes that parse; after it the server counts as ready without them."""
+"""How long the server waits for its parse workers to start. After that it reports ready without them."""
 
 _SWITCH_SECONDS = 0.001
-"""How long the event loop waits at most for a thread that works on a large request (`application/large.py`)."""
+"""The longest time that the event loop waits for a thread that works on a large request (`application/large.py`)."""
 
 _REMOTE_PAUSE_SECONDS = 3.0
-"""How long nodes gather for a put to an object store, which costs."""
+"""How long node states are collected before one put to an object store, because each put costs money."""
 _REMOTE_PROBE_INTERVAL_SECONDS = 30.0
-"""How often an object store is asked whether it answers, which costs too."""
+"""How often an object store is probed for health, because each request costs money."""
 
 _PROBE_KEY = f"{SERVER_PREFIX}probe"
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -55,9 +55,9 @@ _log = structlog.get_logger(__name__)
 
 
 async def serve(settings: Settings, *, clock: Clock | None = None, ready: Callable[[int], None] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then drain. `ready` is called with the port once calls are taken.
+    """Serve until SIGTERM or SIGINT, then drain. `ready` is called with the port once the server accepts calls.
 
-    A second signal ends the process at once. Raises InvalidSettings, CannotListen and StoreError from the start alone.
+    A second signal ends the process at once. Raises InvalidSettings, CannotListen and StoreError, only during startup.
     """
     stop = _stop_signal()
     sys.setswitchinterval(_SWITCH_SECONDS)
@@ -73,12 +73,12 @@ async def serve(settings: Settings, *, clock: Clock | None = None, ready: Callab
         port = await server.start(settings.listen.host, settings.listen.port)
         stack.push_async_callback(server.drain, 0)
         warming = asyncio.create_task(workers.warm(within_seconds=_WARMING_SECONDS), name="warming")
-        stack.push_async_callback(_cancelled, warming)
+        stack.push_async_callback(_cancel, warming)
         interval = PROBE_INTERVAL_SECONDS if _is_local(settings) else _REMOTE_PROBE_INTERVAL_SECONDS
         following = partial(follow_store, server.health, lambda: store.get(_PROBE_KEY), interval_seconds=interval)
-        health = asyncio.create_task(_after(warming, following), name="health")
-        stack.push_async_callback(_cancelled, health)
-        _announce(settings, port)
+        health = asyncio.create_task(_run_after(warming, following), name="health")
+        stack.push_async_callback(_cancel, health)
+        _log_listening(settings, port)
         if ready is not None:
             ready(port)
         name = await stop
@@ -153,34 +153,34 @@ async def _key_ring(settings: TicketSettings, store: ObjectStore) -> KeyRing:
 
 
 def _stop_signal() -> asyncio.Future[str]:
-    """From now on the first signal that asks to end is noted here; another one kills the process."""
+    """Return a future for the name of the first stop signal from now on. A second signal kills the process."""
     loop = asyncio.get_running_loop()
-    asked: asyncio.Future[str] = loop.create_future()
+    received: asyncio.Future[str] = loop.create_future()
 
-    def ask(number: signal.Signals) -> None:
+    def receive(number: signal.Signals) -> None:
         for each in _STOP_SIGNALS:
             loop.remove_signal_handler(each)
             signal.signal(each, signal.SIG_DFL)
-        if not asked.done():
-            asked.set_result(number.name)
+        if not received.done():
+            received.set_result(number.name)
 
     for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, ask, number)
-    return asked
+        loop.add_signal_handler(number, receive, number)
+    return received
 
 
-async def _after(first: asyncio.Task[None], then: Callable[[], Awaitable[None]]) -> None:
+async def _run_after(first: asyncio.Task[None], then: Callable[[], Awaitable[None]]) -> None:
     await first
     await then()
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
+async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
 
 
-def _announce(settings: Settings, port: int) -> None:
+def _log_listening(settings: Settings, port: int) -> None:
     _log.info(
         "listening",
         address=f"{settings.listen.host}:{port}",

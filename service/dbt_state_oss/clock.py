@@ -1,4 +1,4 @@
-"""The machine's clock."""
+"""The system clock."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 
 class SystemClock:
-    """A `Clock` that tells the machine's time."""
+    """A `Clock` that returns this machine's time."""
 
     def now(self) -> int:
         return time.time_ns() // 1_000_000

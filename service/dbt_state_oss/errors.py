@@ -1,6 +1,6 @@
-"""Every error that this project raises. The class says what whoever catches it should do.
+"""All errors of this project. The class tells the code that catches an error what to do.
 
-Messages are shown to users as they are: no secret, no SQL text.
+Users see the messages unchanged, so a message must not contain secrets or SQL text.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ class DbtStateError(Exception):
 
 
 class InvalidRequest(DbtStateError):
-    """The caller must mend the request; sending it again unchanged is of no use."""
+    """The request is wrong. The caller must correct it; sending it again unchanged does not help."""
 
 
 class InvalidTicket(InvalidRequest):
@@ -19,39 +19,39 @@ class InvalidTicket(InvalidRequest):
 
 
 class InvalidSettings(DbtStateError):
-    """The settings have faults; all of them are in the message. The operator must mend them before the server starts."""
+    """The settings have faults, all listed in the message. The operator must correct them before the server can start."""
 
 
 class CannotListen(DbtStateError):
-    """The address to serve on is not to be had. The operator must free it or name another."""
+    """The server cannot listen on its address. The operator must free the address or set another one."""
 
 
 class NothingRecorded(DbtStateError):
-    """What is asked has to be held against a build, and none is on record; run dbt first."""
+    """The answer needs a recorded build to compare with, and there is none. Run dbt first."""
 
 
 class StoreError(DbtStateError):
-    """The store could not be asked."""
+    """The store could not carry out a request."""
 
 
 class StoreUnavailable(StoreError):
-    """The store did not answer, or not in time. Trying again later may succeed; nothing is known to be written."""
+    """The store did not answer, or not in time. A later retry may succeed. Whether anything was written is unknown."""
 
 
 class StoreMisconfigured(StoreError):
-    """The store cannot be used as it is configured: its address, its credentials, its permissions or what it is capable of.
+    """The store cannot be used with this configuration: its address, credentials, permissions or capabilities are wrong.
 
-    Repeating the request does not help. The operator has to change something first; the message says what.
+    Repeating the request does not help. The operator must change something first. The message says what.
     """
 
 
 class StoreReadOnly(StoreError):
-    """The store refuses writes: read-only, full, or without permission. Somebody must mend it."""
+    """The store refuses writes: it is read-only or full, or permissions are missing. The operator must correct this."""
 
 
 class Conflict(StoreError):
-    """A lost compare-and-set race: read again, merge, and try again. Not a failure."""
+    """Another write won a compare-and-set race. Read again, merge, and retry. This is not a failure."""
 
 
 class Overloaded(DbtStateError):
-    """Too much work waits already; this one was not taken."""
+    """The server has too much waiting work and did not accept this request."""

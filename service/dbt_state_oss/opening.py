@@ -1,4 +1,4 @@
-"""Opens the store that the settings name. The SDK of a store is imported only when that store is chosen: it is an extra."""
+"""Opens the store that the settings name. A store's SDK is an optional extra, so it is imported only if that store is chosen."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from dbt_state_oss.stores.remote import RemoteStore
 async def open_store(
     settings: StoreSettings, *, read_only: bool = False, make: bool = True, clock: Clock | None = None
 ) -> ObjectStore:
-    """The store that the settings name; a `read_only` one of others takes no writes, and needs no right to write.
+    """Open the store that the settings name.
 
-    A `clock` that differs from that of somebody else's store is warned of in the log.
+    `read_only`: a remote store refuses writes and needs no permission to write. The local store ignores it. `make`: create
+    a local store that does not exist yet. `clock`: log a warning if it differs from the clock of a remote store.
 
-    Raises StoreError where it cannot be opened, also where a local one is not there and is not to be made. Raises
-    `StoreMisconfigured` where the SDK of the store is not installed.
+    Raises StoreError if the store cannot be opened, and if a local store does not exist and `make` is false. Raises
+    `StoreMisconfigured` if the SDK of the store is not installed.
     """
     place = settings.place
     if isinstance(place, LocalPlace):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from tests.domain.building import CASE, CUSTOMERS, HASHES, ORDERS, T0, execution
 
 from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, History, Input
-from dbt_state_oss.domain.lineage import lineage_of, same_lineage, upon_what_it_found
+from dbt_state_oss.domain.lineage import lineage_of, same_lineage, with_lineage_of_found_rows
 from dbt_state_oss.domain.submission import ExecutionType
 
 
@@ -27,7 +27,7 @@ def test_a_build_in_place_does_not_take_over_the_lineage_of_a_build_that_it_doub
     after = execution(in_place, id="ns.t.after", lineage="l1", found_epoch=before.epoch)
     history = History((before,))
 
-    assert upon_what_it_found(after, history).lineage == "l1"
-    doubting = upon_what_it_found(replace(after, voids=before.id), history)
-    again = upon_what_it_found(replace(after, id="ns.t.again", voids=before.id), history)
+    assert with_lineage_of_found_rows(after, history).lineage == "l1"
+    doubting = with_lineage_of_found_rows(replace(after, voids=before.id), history)
+    again = with_lineage_of_found_rows(replace(after, id="ns.t.again", voids=before.id), history)
     assert len({"l1", doubting.lineage, again.lineage}) == 3

@@ -57,8 +57,8 @@ def test_an_unknown_epoch_never_counts_as_fresh(
 
 @given(st.none() | EPOCHS, st.sampled_from(EpochClock))
 def test_unknown_never_stands_as_recorded(epoch: int | None, clock: EpochClock) -> None:
-    assert not clock.stands(None, epoch)
-    assert not clock.stands(epoch, None)
+    assert not clock.is_unchanged(None, epoch)
+    assert not clock.is_unchanged(epoch, None)
 
 
 @given(NAMES, NAMES, NAMES, NAMES, NAMES, NAMES)
@@ -101,8 +101,8 @@ def test_two_replicas_merge_to_the_same_history(mine: list[Execution], yours: li
 
 @given(st.integers(-5, 5))
 def test_an_exact_clock_takes_no_other_epoch_and_a_stamp_none_above(offset: int) -> None:
-    assert EpochClock.EXACT.stands(BUILT, BUILT + offset) == (offset == 0)
-    assert EpochClock.STAMPED.stands(BUILT, BUILT + offset) == (offset <= 0)
+    assert EpochClock.EXACT.is_unchanged(BUILT, BUILT + offset) == (offset == 0)
+    assert EpochClock.STAMPED.is_unchanged(BUILT, BUILT + offset) == (offset <= 0)
 
 
 @given(st.integers(0, 100), st.integers(0, 100))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from dbt_state_oss.application.codec import TargetDocument
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input
-from dbt_state_oss.domain.lineage import upon_what_it_found
+from dbt_state_oss.domain.lineage import with_lineage_of_found_rows
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.silent import is_silent, may_be_under_way, with_silent_build
 
@@ -103,7 +103,7 @@ class Recording:
         if recorded is not None and silent:
             execution = replace(execution, confirmed_at=max(recorded.confirmed_at, execution.confirmed_at))
         if recorded is None:
-            execution = upon_what_it_found(execution, history)
+            execution = with_lineage_of_found_rows(execution, history)
         elif UNKNOWN_LINEAGE not in (recorded.lineage, execution.lineage):
             execution = replace(execution, lineage=recorded.lineage, own_lineage=recorded.own_lineage)
         joined = history.merged([replace(execution, silent=silent)])

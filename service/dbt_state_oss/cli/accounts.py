@@ -1,4 +1,4 @@
-"""Stored targets as text for people and as JSON for machines. Pure: the time is an argument."""
+"""Renders stored targets as text for people and as JSON for programs. Pure: the current time is an argument."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _DIGEST_SHOWN = 12
 
 
 def table(listed: Sequence[tuple[TargetAccount, Standing]], now: int) -> str:
-    """A line for each target: name, way of being built, executions kept, when the newest was built (UTC) and how long ago, how
-    long that took, and what the record is worth."""
+    """Return one line for each target: name, type, number of stored executions, when the newest one was built (UTC), its age,
+    its runtime, and whether dbt would skip or build the target if nothing has changed."""
     rows = [_HEADINGS, *(_row(account, standing, now) for account, standing in listed)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
@@ -25,7 +25,7 @@ def table(listed: Sequence[tuple[TargetAccount, Standing]], now: int) -> str:
 
 
 def account_text(account: TargetAccount) -> str:
-    """Which target it is, and where it is kept."""
+    """Return the target's name, its namespace and the key of its document."""
     lines = [
         account.target.name,
         f"  namespace   {account.target.namespace or '(none)'}",
@@ -35,7 +35,7 @@ def account_text(account: TargetAccount) -> str:
 
 
 def executions_text(account: TargetAccount, now: int) -> str:
-    """Its executions with their inputs, newest first."""
+    """Return the target's executions with their inputs, newest first."""
     executions = account.history.executions
     lines = [f"  executions  {len(executions)}, newest first"]
     for number, execution in enumerate(executions, start=1):
@@ -44,7 +44,7 @@ def executions_text(account: TargetAccount, now: int) -> str:
 
 
 def account_json(account: TargetAccount) -> dict[str, Any]:
-    """The same as plain values; times are Unix milliseconds."""
+    """Return the target and its executions as plain values. Times are Unix milliseconds."""
     return {
         "target": account.target.name,
         "namespace": account.target.namespace,
@@ -67,7 +67,7 @@ def _row(account: TargetAccount, standing: Standing, now: int) -> tuple[str, ...
 
 
 def _type(execution: Execution) -> str:
-    """In dbt's words, as far as the record tells."""
+    """Return the type in dbt's words, as far as the record shows it."""
     execution_type = execution.logic.execution_type
     if execution_type is ExecutionType.DBT_DATA_TEST:
         return "test"

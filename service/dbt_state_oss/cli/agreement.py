@@ -1,4 +1,4 @@
-"""Asking before something is undone."""
+"""Asks the user to confirm an action."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dbt_state_oss.errors import InvalidSettings
 
 
 def agreed(question: str) -> bool:
-    """Whether the user says yes. Raises InvalidSettings where nobody is there to answer.
+    """Ask the question and return whether the answer is yes. Raises InvalidSettings if there is no terminal to answer on.
 
-    To be asked outside of any event loop, which would keep Ctrl-C from the question.
+    Call this outside of an event loop: inside one, Ctrl-C does not interrupt the question.
     """
     try:
         answer = input(f"{question} [y/N] ")

@@ -1,4 +1,4 @@
-"""`dbt-state-oss state export|import`: the whole state in one file, out of any store and into any."""
+"""`dbt-state-oss state export|import`: copies the whole state from any store to a file, and from a file to any store."""
 
 from __future__ import annotations
 
@@ -68,13 +68,16 @@ def add_parsers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def export_state(options: argparse.Namespace, settings: Settings) -> int:
-    """Write the archive; returns the exit code. Raises StoreError; InvalidRequest without a state or a file."""
+    """Write the archive and return the exit code.
+
+    Raises StoreError, and InvalidRequest if the store is empty or the file cannot be written.
+    """
     with written_whole(options.file) as file:
         count = asyncio.run(_export(settings.store, file, ticket_keys=options.with_ticket_keys))
-    told = sys.stderr if options.file == STANDARD_STREAM else sys.stdout
-    told.write(f"{count} documents exported\n")
+    messages = sys.stderr if options.file == STANDARD_STREAM else sys.stdout
+    messages.write(f"{count} documents exported\n")
     if not options.with_ticket_keys:
-        told.write("ticket keys are not included; use --with-ticket-keys to include them\n")
+        messages.write("ticket keys are not included; use --with-ticket-keys to include them\n")
     return 0
 
 
@@ -90,17 +93,17 @@ async def _export(settings: StoreSettings, file: BinaryIO, *, ticket_keys: bool)
             async for record in documents:
                 archive.add(record)
                 number += 1
-                progress.tell(number)
+                progress.update(number)
             return archive.finish()
 
 
 def import_state(options: argparse.Namespace, settings: Settings) -> int:
-    """Fill the store; returns the exit code. Raises StoreError, and InvalidRequest where nothing was written."""
+    """Fill the store and return the exit code. Raises StoreError. After an InvalidRequest nothing was written."""
     with read_again(options.file) as file:
         header = read_header(file)
         with Progress("checked") as progress:
             for number, _ in enumerate(records_of(file), start=1):
-                progress.tell(number)
+                progress.update(number)
         tally = asyncio.run(_import(settings.store, file, overwrite=options.overwrite))
     print(f"exported {time_text(header.made_at)} by version {header.server}")
     print(outcome_text(tally))
@@ -114,11 +117,11 @@ async def _import(settings: StoreSettings, file: BinaryIO, *, overwrite: bool) -
 
     async with opened(settings) as engine:
         with Progress("compared") as progress:
-            expected = await engine.compare(records, lambda tally: progress.tell(tally.total))
+            expected = await engine.compare(records, lambda tally: progress.update(tally.total))
         if not overwrite:
             expect_no_difference(expected)
         into_use = not await engine.is_empty()
         with Progress("imported") as progress:
             return await engine.bring_in(
-                records, lambda tally: progress.tell(tally.total), overwrite=overwrite, into_use=into_use
+                records, lambda tally: progress.update(tally.total), overwrite=overwrite, into_use=into_use
             )

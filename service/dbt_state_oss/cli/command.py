@@ -1,4 +1,4 @@
-"""The command line: which commands there are, their help, and the exit codes that errors become."""
+"""The command line: the list of commands, their help, and the exit code for each error."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _COMMANDS = ("serve", "state", "explain", "settings")
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run the command with `arguments` (without the program's name); returns the exit code."""
+    """Run the command with `arguments` (without the program's name) and return the exit code."""
     try:
         return _run(_with_command(arguments))
     except InvalidSettings as error:
@@ -56,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read standard output has gone, as `head` does: not our failure.
+        # The reader of standard output closed the pipe, as `head` does. This is not a failure.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_OK
 
@@ -76,7 +76,7 @@ def _run(arguments: Sequence[str]) -> int:
 
 
 def _with_command(arguments: Sequence[str]) -> list[str]:
-    """The arguments with the default command in front where there is none."""
+    """Return the arguments, with the default command in front if they name no command."""
     first = arguments[0] if arguments else ""
     if first in _COMMANDS or first in ("-h", "--help", "--version"):
         return list(arguments)

@@ -1,4 +1,4 @@
-"""An engine on the store that the settings name, for one command."""
+"""Opens an engine for one command, on the store that the settings name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class WorkerThreads:
-    """Does in a thread what a server has processes for."""
+    """`Workers` that run in threads. A server runs the same work in processes."""
 
     async def fingerprint(self, code: Code) -> Fingerprint:
         return await asyncio.to_thread(fingerprint, code)
@@ -42,9 +42,9 @@ async def opened(
     workers: Workers | None = None,
     policy: Policy | None = None,
 ) -> AsyncIterator[Engine]:
-    """An engine that issues no tickets; for `read_only` and `make` see `open_store`. Raises StoreError.
+    """Open an engine that issues no usable tickets. For `read_only` and `make` see `open_store`. Raises StoreError.
 
-    `compare_clocks`: warn in the log if the clock of this machine differs from the store's.
+    `compare_clocks`: log a warning if this machine's clock differs from the store's.
     """
     clock = SystemClock()
     store = await open_store(settings, read_only=read_only, make=make, clock=clock if compare_clocks else None)

@@ -1,6 +1,6 @@
-"""`dbt-state-oss explain`: why the last dbt run built, skipped or cloned what it did.
+"""`dbt-state-oss explain`: explains why the last dbt run built, skipped or cloned its nodes.
 
-Reads the store itself, as `state show` does, so it works in CI and without a login, beside a server or without one.
+Reads the store directly, as `state show` does. So it works in CI, without a login, and with or without a running server.
 """
 
 from __future__ import annotations
@@ -80,7 +80,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    """Print the explanations; returns the exit code. Raises StoreError and, for a log that is none, InvalidRequest."""
+    """Print the explanations and return the exit code.
+
+    Raises StoreError, and InvalidRequest if the file is not a decision log.
+    """
     if options.name is not None:
         return asyncio.run(_about(settings, options))
     log = options.log or newest_log()

@@ -1,4 +1,7 @@
-"""Explained decisions as text for people and as JSON for machines. Pure: the time is an argument."""
+"""Renders decisions with their explanations as text for people and as JSON for programs.
+
+Pure: the current time is an argument.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ _VIEW = "a view: dbt builds it at every run, and the client does not submit it"
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """One decision as it is told; `entry` is None where it is not on record. `upstream` is None where it is not asked about."""
+    """One decision to render. `entry` is None if no decision is recorded. `upstream` is None if upstream changes were not
+    requested."""
 
     name: str
     decision_id: str
@@ -29,7 +33,7 @@ class Explained:
 
 
 def explained_text(explained: Explained, *, verbosity: int, now: int) -> str:
-    """The name and the answer; with more verbosity how it was found, and when."""
+    """Return the name and the decision. With `verbosity` above 0, also return the time and the explanation."""
     lines = [explained.name, f"  {_answer(explained)}"]
     if explained.entry is not None and verbosity:
         lines.append(f"  decided {moment_text(explained.entry.at, now)}")
@@ -41,9 +45,9 @@ def explained_text(explained: Explained, *, verbosity: int, now: int) -> str:
 
 
 def explained_json(explained: Explained) -> dict[str, Any]:
-    """The same as plain values; times are Unix milliseconds."""
+    """Return the decision as plain values. Times are Unix milliseconds."""
     entry = explained.entry
-    told = (
+    fields = (
         {}
         if entry is None
         else {
@@ -62,7 +66,7 @@ def explained_json(explained: Explained) -> dict[str, Any]:
         "name": explained.name,
         "decision_id": explained.decision_id or None,
         "found": entry is not None,
-        **told,
+        **fields,
         "remarks": [line_json(line) for line in explained.remarks],
         "upstream_changes": [line_json(line) for line in explained.upstream or ()],
     }
@@ -75,14 +79,14 @@ def _answer(explained: Explained) -> str:
 
 
 def tree(lines: Iterable[ExplainLine], depth: int = 1) -> Iterator[str]:
-    """Lines of an account with their signs, each level indented."""
+    """Yield the lines of an explanation with their signs, each level indented."""
     for line in lines:
         yield f"{'  ' * depth}{_SIGNS[line.marker]}{_TAGS.get(line.badge, '')}{line.text}"
         yield from tree(line.children, depth + 1)
 
 
 def line_json(line: ExplainLine) -> dict[str, Any]:
-    """A line of an account with what stands under it, as plain values."""
+    """Return a line of an explanation and its children as plain values."""
     return {
         "text": line.text,
         "marker": line.marker.name.lower(),

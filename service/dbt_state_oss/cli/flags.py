@@ -1,4 +1,4 @@
-"""The settings' table as flags of a command."""
+"""Turns the table of settings into flags of a command."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dbt_state_oss.settings import SETTINGS, Setting, Settings, read_settings, s
 NAME = "dbt-state-oss"
 
 STORE_SETTINGS = tuple(setting for setting in SETTINGS if setting.store or setting.field.startswith("store."))
-"""What it takes to open the store."""
+"""The settings that are needed to open the store."""
 
 
 def add_settings(parser: argparse.ArgumentParser, settings: Iterable[Setting]) -> None:
-    """One flag for each setting; the texts are parsed with the environment, so that all faults are told at once."""
+    """Add one flag for each setting. The values are parsed together with the environment, so all faults are reported at once."""
     group = parser.add_argument_group("settings")
     by_flag: dict[str, list[Setting]] = {}
     for setting in settings:
@@ -30,7 +30,7 @@ def add_settings(parser: argparse.ArgumentParser, settings: Iterable[Setting]) -
 
 
 def _help(rows: Sequence[Setting]) -> str:
-    """What rows of one flag say, each text once."""
+    """Return the help texts of all rows that share a flag, each text once."""
     by_text: dict[str, list[Setting]] = {}
     for row in rows:
         by_text.setdefault(row.help, []).append(row)
@@ -48,14 +48,14 @@ def _variables(rows: Sequence[Setting]) -> str:
 
 
 def flags_of(options: argparse.Namespace) -> dict[str, str]:
-    """The flags that were written, by flag."""
-    written = vars(options)
+    """Return the values of the flags that the user passed, by flag."""
+    passed = vars(options)
     flags = {setting.flag for setting in SETTINGS}
-    return {flag: text for flag in flags if (text := written.get(flag[2:].replace("-", "_"))) is not None}
+    return {flag: text for flag in flags if (text := passed.get(flag[2:].replace("-", "_"))) is not None}
 
 
 def settings_of(options: argparse.Namespace, unknown: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """The settings in force; raises InvalidSettings with every fault, arguments that nobody knows among them."""
+    """Return the settings in force. Raises InvalidSettings with every fault, including unknown arguments."""
     known = list({setting.flag: None for setting in SETTINGS if setting.flag})
     words = [word for word in unknown if word.startswith("-")] or unknown
     faults = [f"{word} is not an argument of this command{suggestion(word.partition('=')[0], known)}" for word in words]

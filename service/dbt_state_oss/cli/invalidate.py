@@ -1,4 +1,4 @@
-"""`dbt-state-oss state invalidate`: forget targets, so that the next run builds them."""
+"""`dbt-state-oss state invalidate`: deletes the history of targets, so that their next run builds them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dbt_state_oss.application.ownership.downstream import Reached
 from dbt_state_oss.cli.agreement import agreed
 from dbt_state_oss.cli.engines import opened
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
-from dbt_state_oss.cli.patterns import EXIT_NOTHING_FOUND, PATTERN_HELP, tell_nothing_found
+from dbt_state_oss.cli.patterns import EXIT_NOTHING_FOUND, PATTERN_HELP, report_nothing_found
 from dbt_state_oss.cli.progress import Progress
 from dbt_state_oss.settings import Settings, StoreSettings
 
@@ -35,10 +35,10 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def invalidate(options: argparse.Namespace, settings: Settings) -> int:
-    """Find, confirm, invalidate; returns the exit code. Raises StoreError."""
+    """Find the targets, ask for confirmation, invalidate them, and return the exit code. Raises StoreError."""
     found = asyncio.run(_found(settings.store, options.pattern, downstream=options.downstream))
     if not found:
-        tell_nothing_found(options.pattern)
+        report_nothing_found(options.pattern)
         return EXIT_NOTHING_FOUND
     if options.dry_run:
         print("\n".join(f"would invalidate {_line(one)}" for one in found))
@@ -56,21 +56,21 @@ async def _found(settings: StoreSettings, pattern: str, *, downstream: bool) -> 
 
 
 async def _invalidate(settings: StoreSettings, accounts: list[TargetAccount]) -> int:
-    """Invalidate the targets and print each; how many had a recorded build."""
-    told: list[str] = []
+    """Invalidate the targets, print each one, and return how many had a recorded build."""
+    messages: list[str] = []
     invalidated = 0
     async with opened(settings, make=False, compare_clocks=True) as engine:
         with Progress("invalidated") as progress:
             for account in accounts:
-                progress.tell(len(told), "targets")
+                progress.update(len(messages), "targets")
                 if await engine.forget(account):
                     invalidated += 1
-                    told.append(f"invalidated {account.target.name}")
+                    messages.append(f"invalidated {account.target.name}")
                 else:
-                    told.append(
+                    messages.append(
                         f"{account.target.name} has no recorded build; a build that is running now will not be recorded"
                     )
-    print("\n".join(told))  # not before the end: the reader may close the pipe, as `grep -q` does
+    print("\n".join(messages))  # only after the last write: the reader may close the pipe, as `grep -q` does
     return invalidated
 
 

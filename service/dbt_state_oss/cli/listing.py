@@ -1,4 +1,4 @@
-"""`dbt-state-oss state list|show`: what is recorded, a line for each target or all of one."""
+"""`dbt-state-oss state list|show`: prints a line for each target, or everything that is recorded about one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dbt_state_oss.cli.accounts import account_json, account_text, executions_te
 from dbt_state_oss.cli.engines import opened
 from dbt_state_oss.cli.explanations import Explained, explained_json, explained_text, line_json
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
-from dbt_state_oss.cli.patterns import EXIT_NOTHING_FOUND, PATTERN_HELP, by_name, tell_nothing_found
+from dbt_state_oss.cli.patterns import EXIT_NOTHING_FOUND, PATTERN_HELP, by_name, report_nothing_found
 from dbt_state_oss.cli.reading import upstream_changes
 from dbt_state_oss.cli.standings import standing_json, standing_text
 from dbt_state_oss.domain.explanation import ExplainLine
@@ -33,7 +33,7 @@ the newest decision about it; what had changed upstream; its executions with the
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """A target with all that is told of it."""
+    """A target with everything that is shown about it."""
 
     account: TargetAccount
     standing: Standing
@@ -55,10 +55,10 @@ def add_parsers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def list_targets(options: argparse.Namespace, settings: Settings) -> int:
-    """Print the list; returns the exit code. Raises StoreError."""
+    """Print the list and return the exit code. Raises StoreError."""
     found, now = asyncio.run(_listed(settings.store, options.pattern)), _now()
     if not found:
-        tell_nothing_found(options.pattern)
+        report_nothing_found(options.pattern)
         return 0
     listed = [(one, standing_of(one.target, one.history, {}, now)) for one in found]
     if options.json:
@@ -70,10 +70,10 @@ def list_targets(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def show_targets(options: argparse.Namespace, settings: Settings) -> int:
-    """Print all that is known; returns the exit code. Raises StoreError."""
+    """Print everything that is recorded and return the exit code. Raises StoreError."""
     found, now = asyncio.run(_shown(settings.store, options.pattern)), _now()
     if not found:
-        tell_nothing_found(options.pattern)
+        report_nothing_found(options.pattern)
         return EXIT_NOTHING_FOUND
     if options.json:
         for shown in found:

@@ -1,4 +1,4 @@
-"""`dbt-state-oss state migrate`: the whole state from one store into another."""
+"""`dbt-state-oss state migrate`: copies the whole state from one store to another."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ stores: {FORMS}"""
 
 @dataclass(frozen=True, slots=True)
 class _Migrated:
-    """What was written, and what reading all again has found."""
+    """What was written, and the result of comparing all documents again afterwards."""
 
     written: Tally
     checked: Tally
 
     @property
     def differing(self) -> int:
-        """Documents that are not in the new store as they are in the old one."""
+        """The number of documents that are missing in the new store or differ from those in the old one."""
         return self.checked.total - self.checked.counts[Fate.EQUAL]
 
 
@@ -73,7 +73,10 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def migrate(options: argparse.Namespace, _: Settings) -> int:
-    """Copy and check; returns the exit code. Raises StoreError, and InvalidSettings or InvalidRequest with nothing written."""
+    """Copy, check, and return the exit code.
+
+    Raises StoreError. After an InvalidSettings or InvalidRequest nothing was written.
+    """
     source, destination = (store_settings_of(url, os.environ) for url in (options.source, options.destination))
     _expect_apart(source.place, destination.place)
 
@@ -97,7 +100,7 @@ def migrate(options: argparse.Namespace, _: Settings) -> int:
 
 
 def _expect_apart(source: Place, destination: Place) -> None:
-    """Raise InvalidSettings where the documents of one store would be among those of the other."""
+    """Raise InvalidSettings if the stores are the same, or if one contains the other."""
     if source == destination:
         raise InvalidSettings(f"--from and --to name the same store: {source.address}")
     inner, outer = sorted((f"{source.address}/", f"{destination.address}/"), key=len, reverse=True)
@@ -110,11 +113,11 @@ def _expect_apart(source: Place, destination: Place) -> None:
 async def _migrated(source: Engine, destination: Engine, *, overwrite: bool) -> _Migrated:
     documents = partial(source.documents, ticket_keys=True)
     with Progress("compared") as progress:
-        expected = await destination.compare(documents, lambda tally: progress.tell(tally.total))
+        expected = await destination.compare(documents, lambda tally: progress.update(tally.total))
     if not overwrite:
         expect_no_difference(expected)
     with Progress("copied") as progress:
-        written = await destination.bring_in(documents, lambda tally: progress.tell(tally.total), overwrite=overwrite)
+        written = await destination.bring_in(documents, lambda tally: progress.update(tally.total), overwrite=overwrite)
     with Progress("checked") as progress:
-        checked = await destination.compare(documents, lambda tally: progress.tell(tally.total))
+        checked = await destination.compare(documents, lambda tally: progress.update(tally.total))
     return _Migrated(written, checked)

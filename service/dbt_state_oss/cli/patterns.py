@@ -1,4 +1,4 @@
-"""Targets by a pattern, for the commands that take one."""
+"""The help, sorting and error message that are shared by commands which select targets by a pattern."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PATTERN_HELP = (
 
 
 def by_name(account: TargetAccount) -> tuple[str, str]:
-    """For sorting."""
+    """Return a sort key: the target's name, then its namespace."""
     return account.target.name, account.target.namespace
 
 
-def tell_nothing_found(pattern: str) -> None:
-    """Say on standard error that nothing is recorded that the pattern matches."""
+def report_nothing_found(pattern: str) -> None:
+    """Write to standard error that no recorded target matches the pattern."""
     sys.stderr.write(f"no recorded target matches {pattern}\n")

@@ -1,4 +1,4 @@
-"""How far a long command has come: on a terminal's standard error, and nowhere else."""
+"""Shows the progress of a long command on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _EVERY_SECONDS = 0.2
 
 
 class Progress:
-    """A line that is written over and over, and is gone at the end."""
+    """One line that is rewritten while the command runs and erased at the end."""
 
     def __init__(self, doing: str) -> None:
-        """`doing` is what is told before the number: "exported"."""
+        """`doing` is the word before the number, such as "exported"."""
         self._doing = doing
         self._shown = sys.stderr.isatty()
         self._next = 0.0
@@ -27,8 +27,8 @@ class Progress:
             sys.stderr.write(f"\r{' ' * self._width}\r")
             sys.stderr.flush()
 
-    def tell(self, number: int, what: str = "documents") -> None:
-        """So many are done; written a few times a second."""
+    def update(self, number: int, what: str = "documents") -> None:
+        """Show that `number` items are done. The line is rewritten a few times a second at most."""
         if not self._shown or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _EVERY_SECONDS

@@ -1,4 +1,4 @@
-"""`dbt-state-oss state prune`: delete targets that were neither built nor submitted for long."""
+"""`dbt-state-oss state prune`: deletes targets that were neither built nor submitted for a long time."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 
 def prune(options: argparse.Namespace, settings: Settings) -> int:
-    """Plan, ask, delete; returns the exit code. Raises StoreError."""
+    """Plan, ask for confirmation, delete, and return the exit code. Raises StoreError."""
     now = time.time_ns() // 1_000_000
     plan = asyncio.run(_planned(settings.store, now - options.older_than * _DAY_MS))
     print("\n".join(_plan_lines(plan)))
@@ -69,13 +69,13 @@ def prune(options: argparse.Namespace, settings: Settings) -> int:
 async def _planned(settings: StoreSettings, cut_off: int) -> PrunePlan:
     async with opened(settings, read_only=True, make=False) as engine:
         with Progress("looked at") as progress:
-            return await engine.plan_prune(DEFAULT_ORGANIZATION, cut_off, progress.tell)
+            return await engine.plan_prune(DEFAULT_ORGANIZATION, cut_off, progress.update)
 
 
 async def _pruned(settings: StoreSettings, plan: PrunePlan) -> Pruned:
     async with opened(settings) as engine:
         with Progress("deleted") as progress:
-            return await engine.prune(DEFAULT_ORGANIZATION, plan, progress.tell)
+            return await engine.prune(DEFAULT_ORGANIZATION, plan, progress.update)
 
 
 def _plan_lines(plan: PrunePlan) -> Iterator[str]:

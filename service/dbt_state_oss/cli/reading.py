@@ -1,4 +1,4 @@
-"""Questions to an engine that are too large for one, or asked before the answer is there."""
+"""Queries an engine in batches, and waits for decisions of a run that has just ended."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ _PAUSE_SECONDS = 0.2
 
 
 async def decisions(engine: Engine, ids: Sequence[str], *, fresh: bool) -> dict[str, JournalEntry]:
-    """The decisions by id. Those of a run that is `fresh`, having just ended, may still be on their way into the store."""
+    """Return the decisions by id.
+
+    `fresh`: the run has just ended. Its decisions may not be in the store yet, so this waits for them a few seconds.
+    """
     deadline = time.monotonic() + _PATIENCE_SECONDS
     wanted, found = list(dict.fromkeys(ids)), dict[str, JournalEntry]()
     while True:
@@ -31,7 +34,7 @@ async def decisions(engine: Engine, ids: Sequence[str], *, fresh: bool) -> dict[
 
 
 async def upstream_changes(engine: Engine, executions: Sequence[str]) -> dict[str, tuple[ExplainLine, ...]]:
-    """What had changed upstream, by execution."""
+    """Return what had changed upstream of each execution, by execution id."""
     changes: dict[str, tuple[ExplainLine, ...]] = {}
     for start in range(0, len(executions), MOST_ASKED):
         changes |= await engine.upstream_changes(_CALLER, executions[start : start + MOST_ASKED])

@@ -1,4 +1,4 @@
-"""`dbt-state-oss serve`."""
+"""`dbt-state-oss serve`: runs the server."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dbt_state_oss.telemetry.logs import configure_logs
 
 
 def run(settings: Settings) -> int:
-    """Serve until a signal ends it; returns 0."""
+    """Serve until a signal stops the server, then return 0."""
     configure_logs(settings.logs.format, settings.logs.level)
-    # After the logs: gRPC reads once, when it is first used, how much it may say on its own.
+    # Import after the logs are configured: gRPC reads its own log level once, when it is first used.
     from dbt_state_oss.bootstrap import serve
 
     asyncio.run(serve(settings))

@@ -1,4 +1,4 @@
-"""`dbt-state-oss settings`."""
+"""`dbt-state-oss settings`: prints the settings in force."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dbt_state_oss.settings import chosen, shown
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print each setting, its value, and whether a flag, the environment or the default gave it."""
+    """Print each setting, its value, and its source: flag, environment or default."""
     choices = chosen(os.environ, flags_of(options))
     name_width = max(len(setting.variable) for setting in choices)
     text_width = max(len(shown(setting, choice.text)) for setting, choice in choices.items())

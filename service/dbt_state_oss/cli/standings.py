@@ -1,4 +1,4 @@
-"""How a target stands, as text for people and as JSON for machines. Pure."""
+"""Renders whether a target would be skipped or built if nothing has changed, as text and as JSON. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dbt_state_oss.domain.standing import Standing
 
 
 def standing_text(standing: Standing, account: TargetAccount) -> str:
-    """Whether it would be built though its code is unchanged, why, and what only dbt's question can tell."""
+    """Return whether the target would be skipped or built if nothing has changed, why, and what only a dbt run can show."""
     latest = account.history.latest
     if standing.reusable:
         lines = ["  if nothing has changed, it is skipped"]
@@ -29,7 +29,7 @@ def standing_text(standing: Standing, account: TargetAccount) -> str:
 
 
 def standing_json(standing: Standing) -> dict[str, Any]:
-    """The same as plain values."""
+    """Return the standing as plain values."""
     return {
         "reusable": standing.reusable,
         "because": standing.because or None,

@@ -1,6 +1,7 @@
-"""`dbt-state-oss state`: what the owner of a state may do with it.
+"""`dbt-state-oss state`: commands for the owner of the state.
 
-Works on the store itself, beside servers that use it: they check every document before they rely on it.
+They access the store directly, also while servers use it. This is safe because servers revalidate every document before
+they use it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dbt_state_oss.settings import Settings
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add `state` and what stands under it."""
+    """Add `state` and its actions."""
     state = commands.add_parser(
         "state",
         help="show, invalidate, back up, move or prune the recorded state",
@@ -30,6 +31,6 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(options: argparse.Namespace, settings: Settings) -> int:
-    """Run the action; returns its exit code. Raises StoreError and what the action says."""
+    """Run the action and return its exit code. Raises StoreError and the errors that the action documents."""
     act: Callable[[argparse.Namespace, Settings], int] = options.act
     return act(options, settings)

@@ -1,4 +1,4 @@
-"""Stores named by one text, such as `s3://bucket/prefix`."""
+"""Parses the URL of a store, such as `s3://bucket/prefix`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FORMS = (
     "local:DIR, s3://BUCKET/PREFIX, azure://ACCOUNT/CONTAINER/PREFIX, gs://BUCKET/PREFIX, "
     "onelake://WORKSPACE/LAKEHOUSE/PREFIX"
 )
-"""For help."""
+"""The accepted forms of URLs, for help and errors."""
 
 _REMOTE: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "s3": ("s3", ("--bucket",)),
@@ -19,24 +19,24 @@ _REMOTE: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "azure": ("azure", ("--account", "--container")),
     "onelake": ("onelake", ("--workspace", "--lakehouse")),
 }
-"""By scheme: the store, and the flags that the first words of the address stand for; the rest is the prefix."""
+"""By scheme: the store, and the flags for the first parts of the path. The rest of the path is the prefix."""
 
 
 def store_settings_of(url: str, environment: Mapping[str, str]) -> StoreSettings:
-    """The settings of the store that `url` names; what it does not tell is read from the variables.
+    """Return the settings of the store that `url` names. Settings that are not in the URL are read from the variables.
 
-    Raises `InvalidSettings` where it names none, and with every fault of the settings.
+    Raises `InvalidSettings` if the URL names no store, or with every fault of the settings.
     """
     return read_settings(environment, _flags(url)).store
 
 
 def _flags(url: str) -> dict[str, str]:
-    scheme, _, place = url.partition(":")
-    if scheme == "local" and place:
-        return {"--store": "local", "--dir": place}
-    if scheme in _REMOTE and place.startswith("//"):
+    scheme, _, address = url.partition(":")
+    if scheme == "local" and address:
+        return {"--store": "local", "--dir": address}
+    if scheme in _REMOTE and address.startswith("//"):
         store, flags = _REMOTE[scheme]
-        words = place.removeprefix("//").strip("/").split("/", len(flags))
-        if len(words) >= len(flags) and all(words):
-            return {"--store": store, **dict(zip((*flags, "--prefix"), words, strict=False))}
+        parts = address.removeprefix("//").strip("/").split("/", len(flags))
+        if len(parts) >= len(flags) and all(parts):
+            return {"--store": store, **dict(zip((*flags, "--prefix"), parts, strict=False))}
     raise InvalidSettings(f'"{url}" is not a store; use {FORMS}')

@@ -1,4 +1,4 @@
-"""What came, or would come, of bringing documents into a store, in words."""
+"""Checks and messages of the commands that copy documents from or to a store."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dbt_state_oss.settings.places import Place
 
 
 async def expect_a_state(engine: Engine, place: Place) -> None:
-    """Raise InvalidRequest if nothing is recorded there: a wrong prefix, more likely than a state that is to be copied."""
+    """Raise InvalidRequest if the store is empty. A wrong prefix is more likely than an empty state that is to be copied."""
     if await engine.is_empty():
         raise InvalidRequest(f"the store {place.address} is empty; nothing was exported. Check its address and prefix")
 
 
 def expect_no_difference(tally: Tally) -> None:
-    """Raise InvalidRequest if documents would be replaced: nothing is written then."""
+    """Raise InvalidRequest if documents would be replaced. The caller has written nothing at this point."""
     differing = tally.counts[Fate.REPLACED]
     if differing:
         raise InvalidRequest(
@@ -25,7 +25,7 @@ def expect_no_difference(tally: Tally) -> None:
 
 
 def outcome_text(tally: Tally) -> str:
-    """How many were created, equal, replaced; and which were overtaken by somebody else's write."""
+    """Return how many documents were created, equal and replaced, and which ones another process changed in the meantime."""
     counts = tally.counts
     text = f"{counts[Fate.CREATED]} created, {counts[Fate.EQUAL]} equal, {counts[Fate.REPLACED]} replaced"
     overtaken = counts[Fate.OVERTAKEN]

@@ -1,4 +1,4 @@
-"""Files and streams of bytes that a command writes or reads as a whole."""
+"""Opens files and standard streams for a command that writes or reads a whole archive."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ STANDARD_STREAM = "-"
 
 @contextmanager
 def written_whole(name: str) -> Iterator[BinaryIO]:
-    """A file to write, which is there under its name once all is written, and is not touched where something fails.
+    """Open a file for writing. It appears under its name only when it is complete; after an error an old file is unchanged.
 
-    It is the owner's alone (mode 0600). `-` is standard output; that and what is no file (a pipe, a device) is written as it
-    is. Raises `InvalidRequest` where it cannot be written.
+    Only its owner can access the file (mode 0600). `-` is standard output. Standard output, pipes and devices are written
+    directly. Raises `InvalidRequest` if the file cannot be written.
     """
     if name == STANDARD_STREAM:
         if sys.stdout.isatty():
@@ -30,7 +30,7 @@ def written_whole(name: str) -> Iterator[BinaryIO]:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
         except BrokenPipeError as error:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left in the buffer goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # discard the rest of the buffer
             raise InvalidRequest("standard output was closed before the archive was complete") from error
         return
     path = Path(name)
@@ -57,15 +57,15 @@ def written_whole(name: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def read_again(name: str) -> Iterator[BinaryIO]:
-    """A file that can be read several times over; `-` is standard input, kept in a temporary file of the owner's alone.
+    """Open a file for reading several times. `-` is standard input, which is copied to a private temporary file first.
 
-    Raises `InvalidRequest` where it cannot be read.
+    Raises `InvalidRequest` if the file cannot be read.
     """
     try:
         if name == STANDARD_STREAM:
-            with tempfile.TemporaryFile() as kept:
-                shutil.copyfileobj(sys.stdin.buffer, kept)
-                yield kept
+            with tempfile.TemporaryFile() as copy:
+                shutil.copyfileobj(sys.stdin.buffer, copy)
+                yield copy
             return
         with Path(name).open("rb") as file:
             yield file

@@ -124,7 +124,7 @@ class Case:
         latest, own = self.history.latest, self.submission.own_epoch
         if latest is None or latest.origin is None:
             return False
-        stands = not self.dialect.empty_looks_missing if own is None else self.clock.stands(latest.epoch, own)
+        stands = not self.dialect.empty_looks_missing if own is None else self.clock.is_unchanged(latest.epoch, own)
         return not stands and not has_no_hooks(self.submission)
 
     @property

@@ -99,7 +99,7 @@ def draft_clone(order: CloneOrder, source: History, *, execution_id: str, decide
         stamped_from=stamped_from(order.dialect, decided_at, None) if order.client_stamps else None,
         voids=None,
     )
-    if not order.dialect.clock.stands(latest.epoch, order.source_epoch, latest.stamped_from):
+    if not order.dialect.clock.is_unchanged(latest.epoch, order.source_epoch, latest.stamped_from):
         return disowned(clone, "its source had been modified outside of recorded builds")
     if source.rival_of(latest, order.dialect.clock) is not None:
         return disowned(clone, "it was unknown which build had written its source")

@@ -64,7 +64,7 @@ class InputReport:
 
 def compare_inputs(case: Case, latest: Execution) -> InputReport:
     """Hold what is reported now against what `latest` recorded (rules F1 to F3, F7)."""
-    if _nothing_moved(case, latest):
+    if _nothing_changed(case, latest):
         return _NO_CHANGES
     fingerprint = case.fingerprint
     slots = []
@@ -89,14 +89,14 @@ def compare_inputs(case: Case, latest: Execution) -> InputReport:
 _NO_CHANGES = InputReport((), ())
 
 
-def _nothing_moved(case: Case, latest: Execution) -> bool:
+def _nothing_changed(case: Case, latest: Execution) -> bool:
     """Whether the same tables are read in the same places, each as it was: what most questions come to, told without a report."""
     slots, inputs = case.fingerprint.slots, latest.inputs
     return (
         case.submission.inputs.keys() == inputs.keys()
         and slots == latest.logic.fingerprint.slots
         and all(leaf in inputs for slot in slots for leaf in slot.leaves)
-        and all(_is_unmoved(case, latest, relation) for relation in inputs)
+        and all(_is_unchanged(case, latest, relation) for relation in inputs)
     )
 
 
@@ -117,10 +117,10 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
     if recorded is None:
         return Change(ChangeKind.LOGIC, now, f"{now} is read now, but was not at the last build")
     assert was is not None
-    if was == now and _is_unmoved(case, latest, now):
+    if was == now and _is_unchanged(case, latest, now):
         return None
     reported = case.input_now(now)
-    stood = _stood_while_read(case, latest, was, now)
+    stood = _was_unchanged_while_read(case, latest, was, now)
     if stood and recorded.identity is not None and recorded.identity == reported.identity:
         return None
     if stood and _columns_are_unchanged(case, recorded, reported):
@@ -134,12 +134,12 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
     return _moved(case, now, recorded, reported, stood=stood)
 
 
-def _is_unmoved(case: Case, latest: Execution, relation: Relation) -> bool:
+def _is_unchanged(case: Case, latest: Execution, relation: Relation) -> bool:
     """Whether an input is reported as it was recorded, and no silent build has changed it since (rules F1, F1a, T4)."""
     recorded = latest.inputs[relation]
     # No client stamps a table that is on no record: an epoch that fell has changed.
     clock = case.clock if recorded.lineage is not None else EpochClock.EXACT
-    if not clock.stands(recorded.epoch, case.submission.inputs.get(relation), recorded.stamped_from):
+    if not clock.is_unchanged(recorded.epoch, case.submission.inputs.get(relation), recorded.stamped_from):
         return False
     return unseen_change(case.history, relation, recorded.last_build_at) is None
 
@@ -150,7 +150,7 @@ def _columns_are_unchanged(case: Case, recorded: Input, reported: Input) -> bool
     return asked and recorded.columns_identity is not None and recorded.columns_identity == reported.columns_identity
 
 
-def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relation) -> bool:
+def _was_unchanged_while_read(case: Case, latest: Execution, was: Relation, now: Relation) -> bool:
     """Whether a table of ours is known to have held, until the last build was over, what it held when that was decided.
 
     A build reads what is there when it runs; the recorded epoch is from before. Where nothing has moved since, that is the
@@ -159,14 +159,14 @@ def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relatio
     """
     recorded, history = latest.inputs[was], case.upstream.get(was, History())
     before = (one for one in history.executions if one.confirmed_at <= latest.confirmed_at)
-    if recorded.lineage is None or not any(_vouches(one, was, recorded, case.clock) for one in before):
+    if recorded.lineage is None or not any(_wrote(one, was, recorded, case.clock) for one in before):
         return False
     if any(one.silent and one.overlapped(latest) for one in history.executions):
         return False
     seen = case.inputs_seen
     if seen is not None and seen.execution_id == latest.id and seen.at >= latest.confirmed_at:
         return True
-    if history.stood_while(latest, recorded.epoch, case.clock, recorded.stamped_from):
+    if history.was_unchanged_while(latest, recorded.epoch, case.clock, recorded.stamped_from):
         return True
     source = history.written_at(recorded.epoch, case.clock)
     copy = case.upstream.get(now, History()).written_at(case.submission.inputs.get(now), case.clock)
@@ -175,12 +175,12 @@ def _stood_while_read(case: Case, latest: Execution, was: Relation, now: Relatio
     return copy.origin.execution_id == source.id and copy.decided_at >= latest.confirmed_at
 
 
-def _vouches(execution: Execution, relation: Relation, recorded: Input, clock: EpochClock) -> bool:
+def _wrote(execution: Execution, relation: Relation, recorded: Input, clock: EpochClock) -> bool:
     """The execution left what was recorded of its table, and that has not turned out to be wrong since."""
     silent_build = execution.id if execution.silent else ""
     by_epoch = (named_by_epoch(relation, one.epoch, silent_build=silent_build) for one in (recorded, execution))
     same_name = recorded.identity in (None, execution.data_identity, *by_epoch)
-    stands = clock.stands(execution.epoch, recorded.epoch, execution.stamped_from)
+    stands = clock.is_unchanged(execution.epoch, recorded.epoch, execution.stamped_from)
     return stands and same_name and execution.lineage == recorded.lineage
 
 
@@ -191,8 +191,8 @@ def doubted(case: Case) -> str | None:
     if latest is None or case.is_view:
         return None
     for relation, recorded in latest.inputs.items():
-        unmoved = recorded.lineage is None or _is_unmoved(case, latest, relation)
-        if not unmoved and not _stood_while_read(case, latest, relation, relation):
+        unmoved = recorded.lineage is None or _is_unchanged(case, latest, relation)
+        if not unmoved and not _was_unchanged_while_read(case, latest, relation, relation):
             return latest.id
     return None
 
@@ -204,9 +204,9 @@ def sighting_matters(case: Case) -> bool:
         return False
     seen = replace(case, inputs_seen=InputsSeen(latest.id, latest.confirmed_at))
     return any(
-        not _is_unmoved(case, latest, relation)
-        and not _stood_while_read(case, latest, relation, relation)
-        and _stood_while_read(seen, latest, relation, relation)
+        not _is_unchanged(case, latest, relation)
+        and not _was_unchanged_while_read(case, latest, relation, relation)
+        and _was_unchanged_while_read(seen, latest, relation, relation)
         for relation in latest.inputs
     )
 

@@ -175,7 +175,7 @@ class Execution:
         return not self.is_in_place or self.origin is not None
 
     @property
-    def spells_out_its_columns(self) -> bool:
+    def has_explicit_columns(self) -> bool:
         """Whether the columns that it left follow from its logic: no `*` handed them on, no earlier build's were kept."""
         fingerprint = self.logic.fingerprint
         if self.is_in_place:
@@ -277,7 +277,7 @@ class History:
             self, executions=tuple(one for one in self.executions if one.epoch is not None and one.epoch <= epoch)
         )
 
-    def stood_while(
+    def was_unchanged_while(
         self, reader: Execution, epoch: Epoch | None, clock: EpochClock, stamped_from: Epoch | None = None
     ) -> bool:
         """Whether the table is known to have stood at `epoch` until `reader`, which read it, was over.
@@ -286,7 +286,7 @@ class History:
         back to `epoch`.
         """
         return any(
-            clock.stands(epoch, one.found_epoch, stamped_from)
+            clock.is_unchanged(epoch, one.found_epoch, stamped_from)
             and not any(
                 other.silent and reader.began_at_the_earliest < other.confirmed_at <= one.decided_at
                 for other in self.executions
@@ -354,7 +354,7 @@ class History:
             stamped = [one for one in not_below if one.stamped_from is not None]
             fitting = [
                 *equal[:1],
-                *(one for one in reversed(stamped) if clock.stands(one.epoch, epoch, one.stamped_from)),
+                *(one for one in reversed(stamped) if clock.is_unchanged(one.epoch, epoch, one.stamped_from)),
             ]
         else:
             stamped = [one for one in not_below if not one.found_it_at(epoch)]

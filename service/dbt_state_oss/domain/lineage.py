@@ -52,7 +52,7 @@ def rest_of_logic(hashes: NodeHashes) -> list[str]:
     return [hashes.configs or "", hashes.contract or "", hashes.macros or ""]
 
 
-def upon_what_it_found(execution: Execution, history: History) -> Execution:
+def with_lineage_of_found_rows(execution: Execution, history: History) -> Execution:
     """The execution, whose lineage tells what rows it found; `history` is its target's, without it (rule F5).
 
     A build in place keeps rows of earlier builds. So after other logic, or a write that is on no record, its table never has the
@@ -76,7 +76,7 @@ def _was_found(before: Execution, execution: Execution) -> bool:
     """Whether the table stood as `before` had left it, as far as is known."""
     clock = dialect_named(execution.logic.dialect).clock
     found = execution.found_epoch
-    return found is None or clock.stands(before.epoch, found, before.stamped_from)
+    return found is None or clock.is_unchanged(before.epoch, found, before.stamped_from)
 
 
 def latest_lineage(history: History) -> str | None:

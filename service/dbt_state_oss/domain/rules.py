@@ -115,19 +115,19 @@ def stored_failures_can_be_skipped(case: Case) -> Finding | None:
     return _no(Section.TABLE, "tests that store failures always run on this warehouse")
 
 
-def no_full_refresh_was_asked_for(case: Case) -> Finding | None:
+def no_full_refresh_is_requested(case: Case) -> Finding | None:
     """Rule T8."""
     return _no(Section.QUERY, "a full refresh was requested") if case.is_full_refresh else None
 
 
-def an_execution_is_known(case: Case) -> Finding | None:
+def an_execution_is_recorded(case: Case) -> Finding | None:
     """Rule T2: without a record there is nothing to compare with."""
     if case.history.latest is None:
         return _no(Section.QUERY, "no build of it is recorded yet", _NO_SUCH_LOGIC)
     return None
 
 
-def latest_execution_is_proof(case: Case) -> Finding | None:
+def latest_execution_is_proven(case: Case) -> Finding | None:
     """A record that cannot vouch for what it left behind justifies nothing (rule W8)."""
     latest = _latest(case)
     return (
@@ -137,7 +137,7 @@ def latest_execution_is_proof(case: Case) -> Finding | None:
     )
 
 
-def no_other_build_may_have_written_it(case: Case) -> Finding | None:
+def no_rival_build_is_recorded(case: Case) -> Finding | None:
     """Rules T2 and T9: of two builds that did different things, it is not always known whose work the table holds."""
     if case.submission.relation is None:
         return None
@@ -280,27 +280,27 @@ def _utc_date(milliseconds: int | None) -> str | None:
     return None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, UTC).date().isoformat()
 
 
-def it_is_made_anew_of_its_inputs(case: Case) -> Finding | None:
+def query_does_not_read_its_target(case: Case) -> Finding | None:
     """Rule F7a: a table that is replaced by what it makes of itself is another one after every build."""
     if case.submission.execution_type is ExecutionType.FULL and case.fingerprint.reads_itself:
         return _no(Section.QUERY, "it reads its own previous content, so every build makes a different table")
     return None
 
 
-def it_makes_rows_of_its_own(case: Case) -> Finding | None:
+def query_returns_rows(case: Case) -> Finding | None:
     """Rule L14: a query without rows costs nothing to build, and a hook may fill the table from elsewhere."""
     if case.is_view or case.submission.relation is None or not case.fingerprint.returns_no_rows:
         return None
     return _no(Section.QUERY, "its query returns no rows, so it is always built: a hook may fill its table")
 
 
-def nobody_else_wrote_to_it(case: Case) -> Finding | None:
+def table_is_unmodified(case: Case) -> Finding | None:
     """Rules T3, T4 and T6."""
     submission = case.submission
     if submission.relation is None:
         return None
     latest = _latest(case)
-    stands = case.clock.stands(latest.epoch, submission.own_epoch, latest.stamped_from)
+    stands = case.clock.is_unchanged(latest.epoch, submission.own_epoch, latest.stamped_from)
     if stands and not _is_older_than_its_build(case, latest):
         return _yes(Section.TABLE, "its table has not been modified since its last build")
     if submission.ignore_external_modifications and not case.copy_may_have_hooks_work:
@@ -334,7 +334,7 @@ def _is_older_than_its_build(case: Case, latest: Execution) -> bool:
     return any(own <= one.epoch and not one.left_the_same(latest) for one in older if one.epoch is not None)
 
 
-def view_reads_what_it_read(case: Case) -> Finding | None:
+def view_reads_the_same_columns(case: Case) -> Finding | None:
     """Rule T5: a view stands on the same relations, and a `*` only on relations of ours that have the same columns."""
     if not case.is_view:
         return None
@@ -364,8 +364,8 @@ def _has_the_same_columns(case: Case, latest: Execution, relation: Relation) -> 
         return False
     if now.epoch is not None and recorded.epoch == now.epoch and recorded.last_build_at == now.last_build_at:
         return True
-    stood = history.stood_while(latest, recorded.epoch, case.clock, recorded.stamped_from)
-    return upstream.spells_out_its_columns and stood
+    stood = history.was_unchanged_while(latest, recorded.epoch, case.clock, recorded.stamped_from)
+    return upstream.has_explicit_columns and stood
 
 
 def results_are_complete(case: Case) -> Finding | None:
@@ -386,7 +386,7 @@ def every_source_is_reported(case: Case) -> Finding | None:
     return _no(Section.FRESHNESS, f"it reads from {source}, whose changes are never reported", badge=Badge.OUTDATED)
 
 
-def its_extras_read_nothing(case: Case) -> Finding | None:
+def extras_read_no_table(case: Case) -> Finding | None:
     """Rule L16: SQL that runs beside the query may read tables that are among no inputs."""
     key = case.reads_beside_its_query
     if key is None:
@@ -432,22 +432,22 @@ RULES: tuple[Rule, ...] = (
     reuse_is_allowed,
     own_table_exists,
     stored_failures_can_be_skipped,
-    an_execution_is_known,
-    latest_execution_is_proof,
-    no_other_build_may_have_written_it,
-    no_full_refresh_was_asked_for,
+    an_execution_is_recorded,
+    latest_execution_is_proven,
+    no_rival_build_is_recorded,
+    no_full_refresh_is_requested,
     logic_is_unchanged,
     evidence_is_complete,
     contract_is_unchanged,
     configuration_is_unchanged,
     query_is_deterministic,
-    it_is_made_anew_of_its_inputs,
-    it_makes_rows_of_its_own,
-    nobody_else_wrote_to_it,
-    view_reads_what_it_read,
+    query_does_not_read_its_target,
+    query_returns_rows,
+    table_is_unmodified,
+    view_reads_the_same_columns,
     results_are_complete,
     every_source_is_reported,
-    its_extras_read_nothing,
+    extras_read_no_table,
     inputs_are_fresh,
 )
 
@@ -465,5 +465,5 @@ def upstream_matters(case: Case) -> bool:
 
 def _latest(case: Case) -> Execution:
     latest = case.history.latest
-    assert latest is not None, "asked after an_execution_is_known"
+    assert latest is not None, "asked after an_execution_is_recorded"
     return latest

@@ -1,1 +1,1 @@
-"""gRPC in and out: thin servicers, conversions, status codes, the server."""
+"""The gRPC front end: the server, thin servicers, message conversions and status codes."""

@@ -1,6 +1,6 @@
-"""The service ClientTelemetry: acknowledged at once, because the client's exit waits for it.
+"""The service ClientTelemetry. It answers at once, because the client waits for the answer before it exits.
 
-Events go to an EventSink in a form that holds no SQL, no configuration and no text of any length.
+Events go to an EventSink in a form that contains no SQL, no configuration and no long texts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ClientEvent:
-    """One event of a dbt run. `kind` is the wire's name, or "unknown" for a newer one; `order` counts from 1."""
+    """One event of a dbt run. `kind` is its name in the protocol, or "unknown" for newer events. `order` counts from 1."""
 
     session_id: str
     kind: str
@@ -34,7 +34,7 @@ class ClientEvent:
 
 
 class EventSink(Protocol):
-    """Takes events without waiting and without growing for ever."""
+    """Accepts events without blocking and with bounded memory."""
 
     def offer(self, event: ClientEvent) -> None: ...
 
@@ -52,7 +52,7 @@ class RecentEvents:
 
 
 class ClientTelemetryServicer:
-    """Hands events to the sink."""
+    """Passes events to the sink."""
 
     def __init__(self, sink: EventSink) -> None:
         self._sink = sink

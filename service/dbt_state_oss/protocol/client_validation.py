@@ -1,4 +1,4 @@
-"""The service ClientValidation: is this client's version one that the server can serve?"""
+"""The service ClientValidation: tells a client whether the server supports its version."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ _log = structlog.get_logger(__name__)
 
 
 class ClientValidationServicer:
-    """Answers explicitly: the client takes an empty answer for a refusal and ends the run."""
+    """Always answers explicitly, because the client treats an empty answer as a refusal and ends the run."""
 
     def __init__(self, supported: ClientVersions, begun: Callable[[str], None]) -> None:
-        """`begun` is told the session of each dbt process that begins: it asks before it compiles its first node."""
+        """`begun` is called with the session id of each dbt process at its start: the client validates its version before it
+        compiles the first node."""
         self._supported = supported
         self._begun = begun
 
@@ -33,7 +34,7 @@ class ClientValidationServicer:
     async def validate_client_version(
         self, caller: Caller, request: ValidateClientVersionRequest
     ) -> ValidateClientVersionResponse:
-        """A version that is none is let in: refusing ends the run, and every later answer is safe for any client."""
+        """Accept an invalid version: a refusal would end the run, and all other answers are safe for any client."""
         self._begun(caller.session_id)
         text = request.dbt_run_cache_version
         try:

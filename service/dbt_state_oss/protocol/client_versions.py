@@ -1,7 +1,7 @@
-"""Which versions of which client are served.
+"""Defines which versions of which client are supported.
 
-Two implementations of the client have version lines of their own: the Python package `dbt-state`, and the client inside dbt v2,
-which reports the version of dbt. A number alone does not tell them apart: 2.20 may be either.
+The client has two implementations with separate version numbers: the Python package `dbt-state`, and the client inside dbt
+v2, which reports the version of dbt. The number alone does not identify the implementation: 2.20 can be either.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from dbt_state_oss.application.caller import ClientLine
 
 @dataclass(frozen=True, slots=True)
 class ClientVersions:
-    """The served versions of each line."""
+    """The supported versions of each client line."""
 
     served: Mapping[ClientLine, SpecifierSet]
 
     def serves(self, version: Version, line: ClientLine | None) -> bool:
-        """Whether this version is served; of a client whose line is not known, whether any line serves it."""
+        """Return whether this version is supported. If the client line is unknown (None), return whether any line supports it."""
         return any(
             specifiers.contains(version, prereleases=True)
             for each, specifiers in self.served.items()
@@ -30,5 +30,5 @@ class ClientVersions:
         )
 
     def __str__(self) -> str:
-        """As in the setting."""
+        """Return the text in the form of the setting."""
         return "; ".join(f"{line.value}{specifiers}" for line, specifiers in self.served.items())

@@ -1,4 +1,4 @@
-"""The service Clone: a table of production, copied into development before it is built upon there (rule C5)."""
+"""The service Clone: pre-clones a table of production into development before dbt builds on it there (rule C5)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 
 class CloneServicer:
-    """Answers orders of clones; each answer is one line in the log."""
+    """Answers requests for pre-clones. Logs one line per answer."""
 
     def __init__(self, register_clone: Callable[[Caller, CloneOrder], Awaitable[CloneGrant | CloneRefusal]]) -> None:
         self._register_clone = register_clone
@@ -53,7 +53,7 @@ class CloneServicer:
 
 
 def clone_order_of(request: CloneRequest, client: ClientLine | None = None) -> CloneOrder:
-    """What is to be copied where. Raises InvalidRequest where source or target is not named."""
+    """Convert the request to a clone order. Raises InvalidRequest if it does not name both source and target."""
     if not request.target_table or not request.clone_source_table:
         raise InvalidRequest("The request does not name both the table to copy and the one to make.")
     dialect = dialect_named(request.dialect)
@@ -81,7 +81,7 @@ def clone_order_of(request: CloneRequest, client: ClientLine | None = None) -> C
 
 
 def clone_response(order: CloneOrder, answer: CloneGrant | CloneRefusal) -> CloneResponse:
-    """The response; a grant stands in the deprecated field too, the only one that the oldest clients read."""
+    """Return the response. A grant is also set in the deprecated field, the only one that the oldest clients read."""
     source = relation_name(order.dialect, order.source)
     target = relation_name(order.dialect, order.target)
     match answer:

@@ -1,7 +1,8 @@
-"""Closes the connections of a server that ends, so that every call on its way fails as UNAVAILABLE, which clients repeat.
+"""Closes the connections of a stopping server, so that every call in flight fails with UNAVAILABLE and clients retry it.
 
-A gRPC server that stops cancels the calls that reach it before its clients know (grpc/grpc#29462). Clients do not repeat a
-call that is CANCELLED. gRPC offers no way to close connections, so this looks for their sockets among the process's files.
+A stopping gRPC server cancels calls that arrive before the clients notice the stop (grpc/grpc#29462). Clients do not retry
+a call that ended with CANCELLED. gRPC has no way to close connections, so this module finds their sockets among the open
+files of the process.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ _OPEN_FILES = "/dev/fd"
 
 
 def close_connections(port: int) -> int:
-    """Shut down every TCP connection of this process to its own `port`; how many there were. Sent data still arrives.
+    """Shut down every TCP connection to `port` of this process, and return their number. Data that was sent still arrives.
 
-    Does nothing where the system does not tell which files are open: then gRPC cancels what is on its way.
+    Does nothing if the system does not list open files. gRPC then cancels the calls in flight.
     """
     try:
         names = os.listdir(_OPEN_FILES)
@@ -25,28 +26,28 @@ def close_connections(port: int) -> int:
 
 
 def _shut_down(descriptor: int, port: int) -> bool:
-    """Shut the file down if it is a connected socket whose local port is `port`.
+    """Shut down the file if it is a connected socket with the local port `port`. Return whether it was.
 
-    The file stays gRPC's: it is neither closed nor duplicated here, since gRPC's poller would go on to watch a duplicate.
+    gRPC still owns the file. It is not closed or duplicated here, because gRPC's poller would keep watching a duplicate.
     """
     try:
-        found = socket.socket(fileno=descriptor)
+        candidate = socket.socket(fileno=descriptor)
     except OSError:
         return False
     try:
-        if not _is_connection(found, port):
+        if not _is_connection(candidate, port):
             return False
-        found.shutdown(socket.SHUT_RDWR)
+        candidate.shutdown(socket.SHUT_RDWR)
     except OSError:
         return False
     finally:
-        found.detach()
+        candidate.detach()
     return True
 
 
-def _is_connection(found: socket.socket, port: int) -> bool:
-    """Raises OSError where it is not connected."""
-    if found.family not in (socket.AF_INET, socket.AF_INET6) or found.type != socket.SOCK_STREAM:
+def _is_connection(candidate: socket.socket, port: int) -> bool:
+    """Return whether this is a TCP connection to `port`. Raises OSError if the socket is not connected."""
+    if candidate.family not in (socket.AF_INET, socket.AF_INET6) or candidate.type != socket.SOCK_STREAM:
         return False
-    found.getpeername()
-    return bool(found.getsockname()[1] == port)
+    candidate.getpeername()
+    return bool(candidate.getsockname()[1] == port)

@@ -1,4 +1,4 @@
-"""The service Execution: what dbt built, and what became of it."""
+"""The service Execution: records builds and their outcome, and resolves deferred relations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from dbt_state_oss.protocol.node_from_proto import project_id_of
 
 
 class ExecutionServicer:
-    """Records builds, and tells where they are. An answer leaves only after the record is durable (rule W1)."""
+    """Records builds and resolves deferred relations. It answers only after a record is durable (rule W1)."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class ExecutionServicer:
     async def update_execution_metadata(
         self, caller: Caller, request: UpdateExecutionMetadataRequest
     ) -> UpdateExecutionMetadataResponse:
-        """An empty id is what clients send that were given none; there is nothing to update."""
+        """Update the epoch. Clients that received no execution id send an empty one; then there is nothing to update."""
         if request.execution_id:
             await self._update_metadata(caller, request.execution_id, request.last_modified_epoch or None)
         return UpdateExecutionMetadataResponse()
@@ -71,7 +71,10 @@ class ExecutionServicer:
     async def resolve_deferred_relations(
         self, caller: Caller, request: ResolveDeferredRelationsRequest
     ) -> ResolveDeferredRelationsResponse:
-        """Names in canonical spelling, which the client reads in every dialect; the names of nodes left out it computes."""
+        """Return relation names in canonical spelling, which the client reads in every dialect.
+
+        The client computes the names of nodes that are left out.
+        """
         deferral = Deferral(
             project_id=project_id_of(request.project_id),
             project_name=request.project_name,

@@ -1,4 +1,4 @@
-"""The service Explain: why was it decided so, and what had changed upstream?"""
+"""The service Explain: returns the explanations of decisions, and the upstream changes of builds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DECISIONS = {
 
 
 class ExplainServicer:
-    """Answers with what is on record; the client says "explanation unavailable" of what is left out."""
+    """Answers with what is recorded. For ids that are left out, the client shows "explanation unavailable"."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
-"""Requests into the domain's values: pure, cheap (no SQL is parsed), and lenient to every client generation.
+"""Converts requests to values of the domain. Pure, cheap (parses no SQL), and lenient with every client generation.
 
-Absent is kept apart from zero: an epoch that is absent or 0 is unknown (rule F3), a field that only newer clients send
-is None where it is missing. `node_from_proto` tells which dbt node asks.
+Absent and zero are distinguished: an epoch that is absent or 0 is unknown (rule F3), and a missing field that only newer
+clients send is None. `node_from_proto` converts the part that describes the dbt node.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from dbt_state_oss.errors import InvalidRequest
 from dbt_state_oss.protocol.node_from_proto import node_of_labels, node_of_state
 
 LENIENT_DEPENDENCIES = 12
-"""Field of SubmitEnrichedSQLRequest in clients up to 2.40 and in the Rust client; reserved in newer messages."""
+"""A field of SubmitEnrichedSQLRequest that clients up to 2.40 and the Rust client send. Newer messages reserve its number."""
 
 _LENGTH_DELIMITED = 2
 _RESULT_KEYS = frozenset({"failures", "should_warn", "should_error"})
@@ -58,7 +58,7 @@ _EXECUTION_TYPES: dict[int, ExecutionType] = {
 
 
 def submission_of_query(request: SubmitEnrichedSQLRequest, client: ClientLine | None = None) -> Submission:
-    """What a model, snapshot, view or data test asks. Raises InvalidRequest where nothing names the target."""
+    """Convert the submission of a model, snapshot, view or data test. Raises InvalidRequest if it names no target."""
     return _query(
         request,
         lag_tolerance_seconds=max(0, request.freshness_tolerance_seconds),
@@ -75,7 +75,7 @@ def submission_of_query(request: SubmitEnrichedSQLRequest, client: ClientLine | 
 
 
 def submission_of_values(request: SubmitValuesRequest, client: ClientLine | None = None) -> Submission:
-    """What a seed asks. Raises InvalidRequest where nothing names the target."""
+    """Convert the submission of a seed. Raises InvalidRequest if it names no target."""
     return _values(
         request,
         own_epoch=request.last_modified_epoch or None,
@@ -85,7 +85,7 @@ def submission_of_values(request: SubmitValuesRequest, client: ClientLine | None
 
 
 def recorded(record: ExecutionRecord) -> Recorded:
-    """A build that was not asked about beforehand. Raises InvalidRequest where it does not say what was built."""
+    """Convert the record of a build without a ticket. Raises InvalidRequest if it does not say what was built."""
     outcome = outcome_of(record.outcome)
     if record.HasField("enriched_sql"):
         query = record.enriched_sql
@@ -96,7 +96,10 @@ def recorded(record: ExecutionRecord) -> Recorded:
 
 
 def recorded_in(data: bytes) -> Recorded:
-    """The one build of a RecordExecutionsRequest on the wire. Raises ValueError where it is not such a message."""
+    """Convert the only record in the bytes of a RecordExecutionsRequest.
+
+    Raises ValueError if the bytes are not such a message or do not hold exactly one record.
+    """
     try:
         request = RecordExecutionsRequest.FromString(data)
     except DecodeError as error:
@@ -107,7 +110,7 @@ def recorded_in(data: bytes) -> Recorded:
 
 
 def outcome_of(message: ConfirmExecutionRequest | ExecutionOutcome) -> Outcome:
-    """What a build left behind."""
+    """Convert the outcome of a build."""
     return Outcome(
         epoch=message.last_modified_epoch or None,
         table_type=message.table_type or None,
@@ -118,12 +121,15 @@ def outcome_of(message: ConfirmExecutionRequest | ExecutionOutcome) -> Outcome:
 
 
 def execution_type_of(number: int) -> ExecutionType:
-    """The way of being built that the wire's number stands for; UNKNOWN for one of a newer client."""
+    """Convert the protocol's number to an execution type. Numbers that only newer clients send become UNKNOWN."""
     return _EXECUTION_TYPES.get(number, ExecutionType.UNKNOWN)
 
 
-def _way_of_being_built(number: int, node: Node) -> ExecutionType:
-    """As `execution_type_of`; under --full-refresh clients send a snapshot as FULL, which dbt takes like any other time."""
+def _execution_type_of_node(number: int, node: Node) -> ExecutionType:
+    """Return `execution_type_of`, but SNAPSHOT for a snapshot that is sent as FULL.
+
+    Under --full-refresh, clients send a snapshot as FULL, although dbt runs it as always.
+    """
     execution_type = execution_type_of(number)
     is_snapshot = node.resource_type == "snapshot" and execution_type is ExecutionType.FULL
     return ExecutionType.SNAPSHOT if is_snapshot else execution_type
@@ -134,7 +140,7 @@ def _query(message: SubmitEnrichedSQLRequest | SQLExecution, **terms: Any) -> Su
     catalog = message.default_catalog
     schema = message.default_schema or dialect.default_schema or ""
     node = _node(message)
-    execution_type = _way_of_being_built(message.execution_type, node)
+    execution_type = _execution_type_of_node(message.execution_type, node)
     oversized = len(message.tables) + len(message.query_dependencies) > MOST_RELATIONS
     tables = {} if oversized else _tables(message.tables, dialect, catalog, schema)
     relation: Relation | None = None
@@ -203,7 +209,7 @@ def _node(message: SubmitEnrichedSQLRequest | SubmitValuesRequest | SQLExecution
 def _tables(
     tables: Iterable[TableModifiedInfo], dialect: Dialect, catalog: str, schema: str
 ) -> dict[Relation, Epoch | None]:
-    """Epochs by relation; of two entries that name one relation the later epoch, unknown above all."""
+    """Return epochs by relation. If two entries name one relation, an unknown epoch wins, then the later one."""
     epochs: dict[Relation, Epoch | None] = {}
     for table in tables:
         relation = dialect.relation(table.name, default_catalog=catalog, default_schema=schema)
@@ -228,8 +234,8 @@ def _views(views: Iterable[QueryDependency], dialect: Dialect, catalog: str, sch
 
 
 def _schemas(request: SubmitEnrichedSQLRequest) -> dict[Relation, dict[str, str]]:
-    """Columns by relation; a table that is told of twice, or has two columns of one name, is left out."""
-    dialect, schemas, doubtful = dialect_named(request.dialect), {}, set()
+    """Return columns by relation. A table that is listed twice, or has two columns with one name, is left out."""
+    dialect, schemas, ambiguous = dialect_named(request.dialect), {}, set()
     for table in request.table_schemas:
         relation = dialect.relation(
             table.name,
@@ -238,13 +244,13 @@ def _schemas(request: SubmitEnrichedSQLRequest) -> dict[Relation, dict[str, str]
         )
         columns = {folded(column.name): column.type for column in table.columns}
         if relation in schemas or len(columns) != len(table.columns):
-            doubtful.add(relation)
+            ambiguous.add(relation)
         schemas[relation] = columns
-    return {relation: columns for relation, columns in schemas.items() if columns and relation not in doubtful}
+    return {relation: columns for relation, columns in schemas.items() if columns and relation not in ambiguous}
 
 
 def _policy(number: int) -> StaleUpstreamPolicy:
-    """ANY for a policy that is too new to be known: it builds more often, never less (rule F4)."""
+    """Convert the policy. An unknown policy of a newer client becomes ANY, which builds more often, never less (rule F4)."""
     return StaleUpstreamPolicy.ALL if number == WirePolicy.ALL else StaleUpstreamPolicy.ANY
 
 
@@ -265,7 +271,7 @@ def _clone_terms(request: SubmitEnrichedSQLRequest | SubmitValuesRequest) -> Clo
 
 
 def _lenient_dependencies(request: SubmitEnrichedSQLRequest) -> tuple[Relation, ...]:
-    """Field 12 as older clients send it; this generation of the messages keeps it among the unknown fields."""
+    """Return field 12 of older clients. The current message definition has it among the unknown fields."""
     dialect = dialect_named(request.dialect)
     return tuple(
         dialect.relation(
@@ -279,7 +285,7 @@ def _lenient_dependencies(request: SubmitEnrichedSQLRequest) -> tuple[Relation, 
 
 
 def _results(struct: Struct) -> DataTestResults | None:
-    """A data test's results; None for anything but exactly an integer and two booleans (rule F8)."""
+    """Return a data test's results, or None for anything but exactly an integer and two booleans (rule F8)."""
     if struct.fields.keys() != _RESULT_KEYS:
         return None
     failures = struct.fields["failures"]
@@ -291,7 +297,7 @@ def _results(struct: Struct) -> DataTestResults | None:
 
 
 def _boolean(value: Value) -> bool | None:
-    """A boolean, also one that a warehouse without booleans returned as 0 or 1."""
+    """Return a boolean. 0 and 1 count too, because a warehouse without booleans returns them. Anything else is None."""
     match value.WhichOneof("kind"):
         case "bool_value":
             return value.bool_value

@@ -1,4 +1,4 @@
-"""Health by grpc.health.v1: serving while the store answers, not serving while it does not and while the server drains.
+"""Health checks by grpc.health.v1: NOT_SERVING while the store does not answer or the server drains, otherwise SERVING.
 
 Never import the client package's own health messages: they clash with these in the descriptor pool.
 """
@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 
 class HealthServicer(aio.HealthServicer):  # type: ignore[misc]  # ships no types
-    """The library's servicer, whose watches end when the server drains instead of holding it up."""
+    """The library's servicer, changed so that watches end when the server drains and do not delay the drain."""
 
     def __init__(self, services: Iterable[str]) -> None:
         super().__init__()
@@ -36,11 +36,11 @@ class HealthServicer(aio.HealthServicer):  # type: ignore[misc]  # ships no type
             await self.set(service, status)
 
     async def drain(self) -> None:
-        """Not serving from now on, whatever the store says; watches are told and end."""
+        """Report NOT_SERVING from now on, whatever the store's state. Watches receive this status and end."""
         await self.enter_graceful_shutdown()
         self._draining.set()
 
-    async def Watch(  # noqa: N802 - the wire's name
+    async def Watch(  # noqa: N802 - the name in the protocol
         self, request: HealthCheckRequest, context: ServicerContext[Any, Any]
     ) -> None:
         watch = asyncio.ensure_future(super().Watch(request, context))
@@ -58,22 +58,22 @@ async def follow_store(
     *,
     interval_seconds: float = PROBE_INTERVAL_SECONDS,
 ) -> None:
-    """Keep `health` in step with the store for ever; `probe` reads something small from it."""
-    served: bool | None = None
+    """Update `health` from the state of the store, in an endless loop. `probe` reads a small document from the store."""
+    reported: bool | None = None
     while True:
-        cause = await _trouble(probe)
+        cause = await _failure_cause(probe)
         serving = cause is None
-        if serving is not served:
+        if serving is not reported:
             await health.set_serving(serving)
             if cause is not None:
                 _log.error("store_unavailable", cause=cause)
-            elif served is False:
+            elif reported is False:
                 _log.info("store_recovered")
-            served = serving
+            reported = serving
         await asyncio.sleep(interval_seconds)
 
 
-async def _trouble(probe: Callable[[], Awaitable[object]]) -> str | None:
+async def _failure_cause(probe: Callable[[], Awaitable[object]]) -> str | None:
     try:
         async with asyncio.timeout(PROBE_TIMEOUT_SECONDS):
             await probe()

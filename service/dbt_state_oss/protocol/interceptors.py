@@ -1,7 +1,7 @@
-"""What surrounds every call: who asks, how long it may take, which status an error becomes, one line in the log.
+"""Wraps every call: identifies the caller, sets a timeout, translates errors to status codes, and logs one line.
 
-`intercepted` wraps a method once, when it is registered; grpc.aio's own interceptors would build a handler anew for each
-call. Servicers therefore see neither gRPC nor its context: they take a Caller and a message and return a message.
+`intercepted` wraps a method once, when it is registered. The interceptors of grpc.aio would build a new handler for each
+call. Servicers do not see gRPC or its context: they take a Caller and a message, and return a message.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from dbt_state_oss.protocol.unreadable import Parse, UnreadableMessage, read_mes
 from dbt_state_oss.telemetry.limited import LimitedWarning
 
 Method = Callable[[Caller, Any], Awaitable[Any]]
-"""A servicer's method: a request message in, a response message out; raises errors of `dbt_state_oss.errors`."""
+"""A servicer's method. It takes a request message, returns a response message, and raises errors of `dbt_state_oss.errors`."""
 
 Behaviour = Callable[[Any, ServicerContext[Any, Any]], Awaitable[Any]]
 
 _LIBRARIES = {"grpc-python": ClientLine.PYTHON, "tonic/": ClientLine.RUST}
-"""The first words of the products in `user-agent`."""
+"""The client line by the start of a product name in `user-agent`."""
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9-]{1,48}")
 _log = structlog.get_logger(__name__)
@@ -40,10 +40,10 @@ _log = structlog.get_logger(__name__)
 def intercepted(
     rpc: str, method: Method, *, parse: Parse, calls: Calls, unreadable: LimitedWarning, timeout_seconds: float
 ) -> Behaviour:
-    """`method` as gRPC calls it with the bytes of a request. `rpc` is "Service/Method", for the log.
+    """Return a wrapper of `method` that gRPC calls with the bytes of a request. `rpc` is "Service/Method", for the log.
 
-    `timeout_seconds` bounds the call where the client's own deadline is later or absent. `calls` counts it, or refuses it
-    while the server ends. `unreadable` is warned with where the bytes cannot be parsed.
+    `timeout_seconds` bounds the call if the client's own deadline is later or absent. `calls` counts the call, or refuses it
+    while the server stops. `unreadable` logs a warning if the bytes cannot be parsed.
     """
 
     async def behaviour(data: bytes, context: ServicerContext[Any, Any]) -> Any:
@@ -57,27 +57,27 @@ def intercepted(
                 response = await method(caller, await by_size(len(data), read_message, parse, data))
         except UnreadableMessage as error:
             code, details = status_of(error)
-            unreadable(**_account(rpc, caller, code, started), cause=details)
+            unreadable(**_log_fields(rpc, caller, code, started), cause=details)
             return await context.abort(code, details)
         except DbtStateError as error:
             code, details = status_of(error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets a status and the log the traceback
+        except Exception as error:  # noqa: BLE001 - the caller gets a status, and the log gets the traceback
             if isinstance(error, TimeoutError) and bound.expired():
                 code, details = status_of_timeout(seconds)
             else:
                 code, details = status_of_unexpected(caller.request_id)
                 _log.exception("internal_error", rpc=rpc, request_id=caller.request_id)
         else:
-            _log.debug("call", **_account(rpc, caller, StatusCode.OK, started))
+            _log.debug("call", **_log_fields(rpc, caller, StatusCode.OK, started))
             return response
-        _log.warning("call_failed", **_account(rpc, caller, code, started), cause=details)
+        _log.warning("call_failed", **_log_fields(rpc, caller, code, started), cause=details)
         return await context.abort(code, details)
 
     return behaviour
 
 
 def caller_of(context: ServicerContext[Any, Any], *, request_bytes: int) -> Caller:
-    """Who asks, from the call's metadata; an absent or malformed request id is replaced by a fresh one (rule W6)."""
+    """Return the caller from the call's metadata. A new id replaces an absent or malformed request id (rule W6)."""
     request_id = session_id = ""
     client = None
     for key, value in context.invocation_metadata() or ():
@@ -91,7 +91,10 @@ def caller_of(context: ServicerContext[Any, Any], *, request_bytes: int) -> Call
 
 
 def client_line_of(user_agent: str) -> ClientLine | None:
-    """The client that brings this gRPC library; no header names the client itself."""
+    """Return the client line that uses this gRPC library, because no header names the client itself.
+
+    Returns None if the library is unknown or ambiguous.
+    """
     lines = {line for product in user_agent.split() for name, line in _LIBRARIES.items() if product.startswith(name)}
     return lines.pop() if len(lines) == 1 else None
 
@@ -105,7 +108,7 @@ def _time_allowed(context: ServicerContext[Any, Any], timeout_seconds: float) ->
     return timeout_seconds if remaining is None else min(remaining, timeout_seconds)
 
 
-def _account(rpc: str, caller: Caller, code: StatusCode, started: float) -> dict[str, object]:
+def _log_fields(rpc: str, caller: Caller, code: StatusCode, started: float) -> dict[str, object]:
     return {
         "rpc": rpc,
         "status": code.name,

@@ -1,18 +1,18 @@
-"""Texts for the client, which prints them as rich markup: a bracket that looks like a tag would vanish (rule X5)."""
+"""Escapes texts for the client, which prints them as rich markup and would drop brackets that look like tags (rule X5)."""
 
 from __future__ import annotations
 
 import re
 
 MAX_TEXT_LENGTH = 8_192
-"""Characters of one text; longer ones are cut, so that an answer stays far below the client's 4 MiB (rule X5)."""
+"""The longest text in characters. Longer texts are cut, so that answers stay far below the client's 4 MiB (rule X5)."""
 
 _BRACKET = re.compile(r"(\\*)\[(?=([a-z#/@][^\[]*?\])?)")
-"""An opening bracket, the backslashes before it, and what makes a tag of it."""
+"""An opening bracket, the backslashes before it, and the rest of the tag if it starts one."""
 
 
 def escaped(text: str) -> str:
-    r"""`text` such that rich markup shows it as it is, alone and before a tag (then with a space after a last `\`)."""
+    r"""Return `text` escaped so that rich markup shows it unchanged, alone and before a tag. A final `\` gets a space after it."""
     if len(text) > MAX_TEXT_LENGTH:
         text = text[: MAX_TEXT_LENGTH - 1] + "…"
     if "[" in text:

@@ -1,4 +1,4 @@
-"""Which dbt node asks: its state as newer clients send it, or else what the labels of older ones tell."""
+"""Converts the dbt node of a request: from the node state that newer clients send, or from the labels of older clients."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from query_cache_protobuf.query_cache.shared_pb2 import DbtNodeState
 from dbt_state_oss.domain.submission import Node, NodeHashes
 
 _ABSENT_PROJECT = "None"
-"""What the client sends for a project id that its configuration leaves out."""
+"""The project id that the client sends if the project's configuration has none."""
 
 
 def node_of_state(state: DbtNodeState, labels: Mapping[str, str]) -> Node:
-    """The node as its state tells; tracked, so that it takes part in selection (rule W7)."""
+    """Return the node that the node state describes. A node with an id is tracked, so it takes part in selection (rule W7)."""
     unique_id = state.node_unique_id or labels.get("dbt_node_unique_id", "")
     return Node(
         unique_id=unique_id,
@@ -32,7 +32,7 @@ def node_of_state(state: DbtNodeState, labels: Mapping[str, str]) -> Node:
 
 
 def node_of_labels(labels: Mapping[str, str]) -> Node:
-    """The node as a client that sends no state names it, if it does."""
+    """Return the node of a client that sends no node state. Fields that the labels do not give are empty."""
     unique_id = labels.get("dbt_node_unique_id", "")
     return Node(
         unique_id=unique_id,
@@ -43,12 +43,12 @@ def node_of_labels(labels: Mapping[str, str]) -> Node:
 
 
 def project_id_of(text: str) -> str:
-    """The project's id, empty where its configuration leaves it out."""
+    """Return the project's id, or an empty string if the project's configuration has none."""
     return "" if text == _ABSENT_PROJECT else text
 
 
 def node_hashes_of(message: DbtNodeState | DbtNodeData) -> NodeHashes:
-    """dbt's hashes of a node's source."""
+    """Return dbt's hashes of a node."""
     return NodeHashes(
         body=message.node_body_hash or None,
         configs=message.node_configs_hash or None,

@@ -1,4 +1,4 @@
-"""The service SelectorService: which nodes does a `state:` selector mean?"""
+"""The service SelectorService: returns the nodes that match a `state:` selector."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CRITERIA = {SelectorCriteria.Value(criterion.name): criterion for criterion in 
 
 
 class SelectorServicer:
-    """Answers selections with ids of the request alone: the client fails on any other."""
+    """Answers selections. It returns only ids from the request, because the client fails on any other id."""
 
     def __init__(self, select: Callable[[Caller, Selection], Awaitable[Sequence[str]]]) -> None:
         self._select = select
@@ -32,13 +32,13 @@ class SelectorServicer:
         return {"GetStateSelection": self.get_state_selection}
 
     async def get_state_selection(self, caller: Caller, request: SelectorRequest) -> SelectorResponse:
-        """Raises `InvalidRequest` for a criterion that is absent or too new to be known."""
+        """Return the matching node ids. Raises `InvalidRequest` if the criterion is absent or unknown to this version."""
         selection = await by_size(caller.request_bytes, selection_of, request)
         return SelectorResponse(node_unique_ids=await self._select(caller, selection))
 
 
 def selection_of(request: SelectorRequest) -> Selection:
-    """What a selector asks. Raises `InvalidRequest` for a criterion that is absent or too new to be known."""
+    """Convert the request. Raises `InvalidRequest` if the criterion is absent or unknown to this version."""
     criterion = _CRITERIA.get(request.selector_criteria)
     if criterion is None:
         known = ", ".join(f"state:{each.value}" for each in Criterion)

@@ -1,4 +1,4 @@
-"""The gRPC server: which services there are, how much a call may weigh, how it begins and ends."""
+"""The gRPC server: registers the services, sets the limits of calls, starts and drains."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ SERVICES: Mapping[str, ServiceDescriptor] = {
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`timeout_seconds` bounds every call; calls beyond `max_concurrent_calls` are answered RESOURCE_EXHAUSTED."""
+    """`timeout_seconds` bounds every call. Calls beyond `max_concurrent_calls` are answered with RESOURCE_EXHAUSTED."""
 
     max_request_bytes: int = 64 * 1024 * 1024
     timeout_seconds: float = 30.0
@@ -60,13 +60,16 @@ class Limits:
 
 
 class Server:
-    """Serves `methods`, by service and wire name, with health and reflection; every method of SERVICES has to be there."""
+    """Serves `methods`, health and reflection.
+
+    `methods` holds methods by service name and method name of the protocol. It must contain every method of SERVICES.
+    """
 
     def __init__(self, methods: Mapping[str, Mapping[str, Method]], limits: Limits) -> None:
         self._limits = limits
         self._grpc = aio.server(options=_options(limits), maximum_concurrent_rpcs=limits.max_concurrent_calls)
         self.port = 0
-        """Where it listens, once it does."""
+        """The port that the server listens on, or 0 before `start`."""
         self._calls = Calls()
         self._unreadable = LimitedWarning("invalid_messages")
         self.health = HealthServicer(SERVICES[name].full_name for name in methods)
@@ -79,25 +82,25 @@ class Server:
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(described, tolerating)
 
     async def start(self, host: str, port: int) -> int:
-        """Begin to listen without encryption; the port that was taken (`port` 0: any). Raises CannotListen.
+        """Start to listen without encryption, and return the port (`port` 0: any free port). Raises CannotListen.
 
-        Health is "not serving" until `health` is told otherwise.
+        Health is NOT_SERVING until `health` is set to serving.
         """
         await self.health.set_serving(False)
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
-            taken = self._grpc.add_insecure_port(address)
+            bound_port = self._grpc.add_insecure_port(address)
         except RuntimeError as error:
-            raise CannotListen(f"Cannot listen on {address}: {_why_not(host, port)}.") from error
+            raise CannotListen(f"Cannot listen on {address}: {_bind_error(host, port)}.") from error
         await self._grpc.start()
-        self.port = taken
-        return taken
+        self.port = bound_port
+        return bound_port
 
     async def drain(self, grace_seconds: float) -> None:
-        """Let the calls that run now finish within `grace_seconds`, then refuse new ones and close every connection.
+        """Let the running calls finish within `grace_seconds`, then refuse new ones and close every connection.
 
-        Takes at most half a second longer. A call that is refused or cut off is UNAVAILABLE for its client, which repeats it
-        (decision record 0019). Called again with a shorter grace it ends sooner.
+        This takes at most half a second longer. A client sees UNAVAILABLE for a call that is refused or cut off, and retries
+        it (decision record 0019). A second call with a shorter grace period ends sooner.
         """
         await self.health.drain()
         with suppress(TimeoutError):
@@ -128,16 +131,16 @@ class Server:
 def _options(limits: Limits) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", limits.max_request_bytes),
-        # Two servers on one port would share its calls by chance; a port that is taken is to be an error.
+        # With SO_REUSEPORT, two servers on one port would share its calls at random. A port in use must be an error.
         ("grpc.so_reuseport", 0),
-        # Clients send no keepalive: notice the ones that vanished.
+        # Clients send no keepalive pings, so the server sends them to detect clients that are gone.
         ("grpc.keepalive_time_ms", 60_000),
         ("grpc.keepalive_timeout_ms", 20_000),
     ]
 
 
-def _why_not(host: str, port: int) -> str:
-    """The system's own words; gRPC does not pass them on."""
+def _bind_error(host: str, port: int) -> str:
+    """Return the system's error message, which gRPC does not pass on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:

@@ -1,4 +1,4 @@
-"""The service SQL: may this node be left as it is?"""
+"""The service SQL: answers submissions with decisions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _log = structlog.get_logger(__name__)
 
 
 class SqlServicer:
-    """Answers submits; each answer is one line in the log."""
+    """Answers submissions. Logs one line per decision."""
 
     def __init__(
         self,
@@ -59,7 +59,10 @@ class SqlServicer:
     async def submit_enriched_sql_speculative(
         self, caller: Caller, request: SubmitEnrichedSQLRequest
     ) -> SubmitSQLSpeculativeResponse:
-        """A skip or a clone where the epochs sent so far prove it; else undecided: the client waits and asks again."""
+        """Answer with a skip or a clone if the epochs sent so far prove it, otherwise with undecided.
+
+        After undecided, the client waits for the other epochs and submits the node again.
+        """
         submission = await by_size(caller.request_bytes, submission_of_query, request, caller.client)
         started = time.perf_counter()
         answer = await self._speculate(caller, submission)

@@ -1,6 +1,6 @@
-"""The domain's answers into responses: pure; every text is escaped for the client's rich markup.
+"""Converts answers of the domain to responses. Pure. Every text is escaped for the client's rich markup.
 
-The arm of the response is what the client obeys; `explained_decision` only tells why, so both are always set together.
+The client acts on which response field is set. `explained_decision` only explains it, so both are always set together.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dbt_state_oss.protocol.markup import escaped
 
 
 def submit_response(submission: Submission, answer: Answer) -> SubmitSQLResponse:
-    """The response to a submit."""
+    """Return the response to a submission."""
     match answer.decision:
         case Skip() as skip:
             return SubmitSQLResponse(skip_execution=_skip(skip, answer.decision_id))
@@ -71,7 +71,7 @@ def _clone(submission: Submission, clone: Clone, answer: Answer) -> ReadyToClone
 
 
 def relation_name(dialect: Dialect, relation: Relation) -> str:
-    """The relation as SQL of its warehouse names it; in canonical spelling where that has no such name for it."""
+    """Return the relation's name in SQL of its dialect, or its canonical spelling if the dialect cannot express it."""
     return sql_name(dialect, relation) or relation
 
 
@@ -89,7 +89,7 @@ def _build(build: Build, answer: Answer) -> ReadyToExecuteResponse:
 
 
 def _results(results: DataTestResults) -> Struct:
-    """Exactly the three keys that the client digests (rule F8)."""
+    """Return exactly the three keys that the client digests (rule F8)."""
     return Struct(
         fields={
             "failures": Value(int_value=results.failures),

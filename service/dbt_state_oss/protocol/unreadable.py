@@ -1,7 +1,7 @@
-"""Messages that cannot be parsed: INVALID_ARGUMENT for the caller, one rate-limited warning for the log.
+"""Answers messages that cannot be parsed with INVALID_ARGUMENT, and logs a rate-limited warning.
 
-gRPC parses a request before it calls the method. It answers UNKNOWN and logs a traceback where that fails. So methods get
-the bytes, and parse them where the failure can be handled.
+By default gRPC parses a request before it calls the method. If that fails, it answers UNKNOWN and logs a traceback. So
+methods receive the bytes and parse them here, where the failure can be handled.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dbt_state_oss.telemetry.limited import LimitedWarning
 
 Context = ServicerContext[Any, Any]
 Parse = Callable[[bytes], Any]
-"""Bytes to a message; raises DecodeError."""
+"""Parses bytes to a message. Raises DecodeError."""
 
 _DETAILS = "The request is not a valid message of this method."
 
@@ -29,7 +29,7 @@ class UnreadableMessage(InvalidRequest):
 
 
 def read_message(parse: Parse, data: bytes) -> Any:
-    """The message. Raises UnreadableMessage."""
+    """Parse the message. Raises UnreadableMessage."""
     try:
         return parse(data)
     except DecodeError as error:
@@ -37,9 +37,9 @@ def read_message(parse: Parse, data: bytes) -> Any:
 
 
 class ToleratingServer:
-    """Registers the services of gRPC's libraries with `server` so that unreadable messages do no harm there either.
+    """Registers the services of gRPC's libraries with `server`, so that unreadable messages are handled there too.
 
-    Stands for the server in `add_…Servicer_to_server`.
+    Pass it in place of the server to `add_…Servicer_to_server`.
     """
 
     def __init__(self, server: grpc.aio.Server, warn: LimitedWarning) -> None:
@@ -47,7 +47,7 @@ class ToleratingServer:
         self._warn = warn
 
     def add_generic_rpc_handlers(self, handlers: Sequence[object]) -> None:
-        """Do nothing: the same methods come by `add_registered_method_handlers`, where they can be looked into."""
+        """Do nothing: `add_registered_method_handlers` receives the same methods in a form that can be inspected."""
 
     def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
         tolerating = {name: _tolerating(handler, f"{service}/{name}", self._warn) for name, handler in handlers.items()}
@@ -55,7 +55,7 @@ class ToleratingServer:
 
 
 def _tolerating(handler: Any, rpc: str, warn: LimitedWarning) -> Any:
-    """The handler, a namedtuple of grpc's, with a behaviour that answers INVALID_ARGUMENT to an unreadable message."""
+    """Return the handler (a namedtuple of grpc) changed to answer an unreadable message with INVALID_ARGUMENT."""
     parse = handler.request_deserializer
 
     async def refuse(context: Context) -> None:

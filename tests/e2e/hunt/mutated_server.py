@@ -26,7 +26,7 @@ from dbt_state_oss.telemetry.logs import configure_logs
 
 def ignore_own_epoch() -> None:
     """Whoever wrote to a table, it counts as the one that was built (rule T3)."""
-    _leave_out(rules.nobody_else_wrote_to_it)
+    _leave_out(rules.table_is_unmodified)
 
 
 def match_any_history() -> None:
@@ -37,7 +37,7 @@ def match_any_history() -> None:
 
 def null_epoch_is_fresh() -> None:
     """A table that is read, and of which nothing is known, counts as unchanged (rule F3)."""
-    stands = EpochClock.stands
+    stands = EpochClock.is_unchanged
     _break(EpochClock, "stands", lambda clock, was, now, *more: now is None or stands(clock, was, now, *more))
 
 

@@ -1,1 +1,1 @@
-"""`dbt-state-oss state import-manifest`: record what plain dbt has built, as far as that can be proven."""
+"""`dbt-state-oss state import-manifest`: records the builds of plain dbt that can be proven."""

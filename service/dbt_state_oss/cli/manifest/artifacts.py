@@ -16,12 +16,15 @@ _COMMANDS = ("build", "run", "seed", "snapshot")
 
 
 def read_run(directory: Path) -> PlainRun:
-    """The run that left its artifacts in `directory`. Raises `InvalidRequest` where they are missing, no artifacts, or not of
-    one run."""
-    manifest, told = read_manifest(directory), _json(directory / "run_results.json")
+    """Return the run that wrote the artifacts in `directory`.
+
+    Raises `InvalidRequest` if they are missing or invalid, come from different dbt commands, or come from a command that
+    builds nothing.
+    """
+    manifest, document = read_manifest(directory), _json(directory / "run_results.json")
     try:
-        invocation, arguments = told["metadata"]["invocation_id"], told["args"]
-        results = {result["unique_id"]: _node_run(result) for result in told["results"]}
+        invocation, arguments = document["metadata"]["invocation_id"], document["args"]
+        results = {result["unique_id"]: _node_run(result) for result in document["results"]}
         command = arguments.get("which")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidRequest(f"{directory / 'run_results.json'} is not a run_results.json of dbt") from error
@@ -36,12 +39,16 @@ def read_run(directory: Path) -> PlainRun:
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """The manifest in `directory`. Raises `InvalidRequest` where there is none."""
-    told = _json(directory / "manifest.json")
+    """Return the manifest in `directory`. Raises `InvalidRequest` if there is none or it is invalid."""
+    document = _json(directory / "manifest.json")
     try:
-        metadata = told["metadata"]
+        metadata = document["metadata"]
         return Manifest(
-            metadata["invocation_id"], metadata["dbt_version"], told["nodes"], told["sources"], told["macros"]
+            metadata["invocation_id"],
+            metadata["dbt_version"],
+            document["nodes"],
+            document["sources"],
+            document["macros"],
         )
     except (KeyError, TypeError) as error:
         raise InvalidRequest(f"{directory / 'manifest.json'} is not a manifest.json of dbt") from error
@@ -49,8 +56,8 @@ def read_manifest(directory: Path) -> Manifest:
 
 def _node_run(result: Mapping[str, Any]) -> NodeRun:
     timing = {step["name"]: step for step in result["timing"]}
-    nothing = {"started_at": None, "completed_at": None}
-    executed = timing.get("execute", nothing)
+    no_times = {"started_at": None, "completed_at": None}
+    executed = timing.get("execute", no_times)
     compiled = timing.get("compile", executed)
     return NodeRun(
         status=result["status"],
@@ -62,7 +69,7 @@ def _node_run(result: Mapping[str, Any]) -> NodeRun:
 
 
 def _time(text: str | None, unknown: float) -> float:
-    """Unix milliseconds; a window that is not known is one into which nothing falls."""
+    """Return Unix milliseconds, or `unknown` without a text. The callers choose `unknown` so that no time falls in the window."""
     return unknown if text is None else datetime.fromisoformat(text).timestamp() * 1000
 
 

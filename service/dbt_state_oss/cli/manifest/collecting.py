@@ -1,4 +1,4 @@
-"""Starts `dbt_side.py` with the interpreter of the user's dbt, and reads what it has collected."""
+"""Runs `dbt_side.py` with the Python interpreter of the user's dbt, and reads the records that it collects."""
 
 from __future__ import annotations
 
@@ -34,38 +34,40 @@ _ENVIRONMENT = {
     "RUN_CACHE_OAUTH_CLIENT_ID": "unused",
     "RUN_CACHE_OAUTH_CLIENT_SECRET": "unused",
 }
-"""The client is to record only, and to talk to nobody."""
+"""Makes the client record builds only and contact no server."""
 
 _OVERRIDING = ("DBT_ENGINE_STATE_", "DBT_ENV_SECRET_STATE_", "DBT_RUN_CACHE_")
 _SWITCHES = ("DBT_ENGINE_MANAGE_STATE", "RUN_CACHE_DISABLED", "DBT_RUN_CACHE_DISABLED")
 
 
 def python_beside_dbt() -> Path:
-    """The interpreter of the `dbt` that is on the path; ours where there is none."""
+    """Return the interpreter of the `dbt` on the PATH, or the current interpreter if there is none."""
     dbt = shutil.which("dbt")
     beside = None if dbt is None else Path(dbt).resolve().with_name("python")
     return beside if beside is not None and beside.exists() else Path(sys.executable)
 
 
 def collect(python: Path, project: Path, profiles: Path | None, run: PlainRun) -> Collection:
-    """Have the client make its records, with the target, profile and variables of the run. Raises `InvalidRequest` where dbt
-    fails."""
+    """Let the client make its records, with the dbt target, profile and variables of the run.
+
+    Raises `InvalidRequest` if dbt fails.
+    """
     with tempfile.TemporaryDirectory(prefix="dbt-state-import-") as scratch:
         output, target = Path(scratch) / "records", Path(scratch) / "target"
         arguments = [
             "--project-dir", str(project), "--target-path", str(target), "--log-path", str(Path(scratch) / "logs"),
-            "--write-json", *_of_the_run(run),
+            "--write-json", *_run_arguments(run),
         ]  # fmt: skip
         if profiles is not None:
             arguments += ["--profiles-dir", str(profiles)]
         _run([str(python), "-P", str(_SCRIPT), str(output), *arguments], project, scratch)
         collection = Collection(read_manifest(target))
         for line in output.read_text("utf-8").splitlines():
-            _take(collection, json.loads(line))
+            _add_line(collection, json.loads(line))
         return collection
 
 
-def _of_the_run(run: PlainRun) -> Iterator[str]:
+def _run_arguments(run: PlainRun) -> Iterator[str]:
     for name in ("target", "profile"):
         if run.arguments.get(name):
             yield from (f"--{name}", str(run.arguments[name]))
@@ -74,14 +76,14 @@ def _of_the_run(run: PlainRun) -> Iterator[str]:
 
 
 def _run(command: list[str], project: Path, scratch: str) -> None:
-    kept = {
+    environment = {
         name: text for name, text in os.environ.items() if not name.startswith(_OVERRIDING) and name not in _SWITCHES
     }
     try:
         done = subprocess.run(  # noqa: S603 - the interpreter is the user's own
             command,
             cwd=project,
-            env={**kept, **_ENVIRONMENT, "RUN_CACHE_HOME": scratch},
+            env={**environment, **_ENVIRONMENT, "RUN_CACHE_HOME": scratch},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -94,13 +96,13 @@ def _run(command: list[str], project: Path, scratch: str) -> None:
             f"{command[0]} cannot be run: {error.strerror}; name dbt's interpreter with --dbt-python"
         ) from error
     if done.returncode:
-        told = "\n".join(f"  {line}" for line in done.stdout.splitlines()[-_SHOWN_LINES:])
+        output = "\n".join(f"  {line}" for line in done.stdout.splitlines()[-_SHOWN_LINES:])
         raise InvalidRequest(
-            f"dbt compile with the package dbt-state failed under {command[0]} (another one: --dbt-python):\n{told}"
+            f"dbt compile with the package dbt-state failed under {command[0]} (another one: --dbt-python):\n{output}"
         )
 
 
-def _take(collection: Collection, line: Mapping[str, Any]) -> None:
+def _add_line(collection: Collection, line: Mapping[str, Any]) -> None:
     if "offset_ms" in line:
         collection.offset_ms = line["offset_ms"]
     elif "fault" in line:
@@ -111,12 +113,12 @@ def _take(collection: Collection, line: Mapping[str, Any]) -> None:
 
 def _collected(line: Mapping[str, Any]) -> Collected:
     try:
-        told = recorded_in(base64.b64decode(line["record"], validate=True))
+        recorded = recorded_in(base64.b64decode(line["record"], validate=True))
     except ValueError as error:
         raise InvalidRequest(f"the record that the client made of {line['node']} cannot be read: {error}") from error
-    code, views = told.submission.code, dict[Relation, Epoch | None]()
+    code, views = recorded.submission.code, dict[Relation, Epoch | None]()
     if isinstance(code, Code):
         for name, epoch in line["views"].items():
             place = {"default_catalog": code.default_catalog, "default_schema": code.default_schema}
             views[code.dialect.relation(name, **place)] = epoch
-    return Collected(told, views)
+    return Collected(recorded, views)

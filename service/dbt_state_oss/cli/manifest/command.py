@@ -1,4 +1,4 @@
-"""The command: collect, judge, record, and tell what was left out and why."""
+"""The command: collects the client's records, judges them, stores the proven builds, and reports the rest with reasons."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ example, on the machine that runs dbt (with the package dbt-state installed besi
   dbt-state-oss state import-manifest --project-dir . --nothing-was-deleted
   dbt build                     reuses what was recorded"""
 
-_VOUCH_HELP = (
+_NOTHING_WAS_DELETED_HELP = (
     "confirm that no rows were deleted from the sources since the run; a deletion leaves no trace on Postgres, "
     "so without this flag only nodes that read nothing but tables of the same run are recorded there"
 )
@@ -66,15 +66,18 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         metavar="FILE",
         help="Python interpreter of dbt (default: that of the dbt on the PATH)",
     )
-    parser.add_argument("--nothing-was-deleted", action="store_true", help=_VOUCH_HELP)
+    parser.add_argument("--nothing-was-deleted", action="store_true", help=_NOTHING_WAS_DELETED_HELP)
     parser.add_argument("--dry-run", action="store_true", help="show what would be recorded, change nothing")
     add_settings(parser, STORE_SETTINGS)
     parser.set_defaults(act=import_manifest)
 
 
 def import_manifest(options: argparse.Namespace, settings: Settings) -> int:
-    """Import a run; returns the exit code. Raises InvalidRequest where it can't be judged, StoreError."""
-    from dbt_state_oss.cli.manifest.collecting import collect, python_beside_dbt  # late: --help need not load protobuf
+    """Import a run and return the exit code. Raises InvalidRequest if the run cannot be judged, and StoreError."""
+    from dbt_state_oss.cli.manifest.collecting import (
+        collect,
+        python_beside_dbt,
+    )  # late, so that --help does not load protobuf
 
     project = options.project_dir.absolute()
     run = read_run(options.artifacts or project / "target")
@@ -82,7 +85,7 @@ def import_manifest(options: argparse.Namespace, settings: Settings) -> int:
     judged = judge(run, collection, nothing_was_deleted=options.nothing_was_deleted)
     if not options.dry_run:
         asyncio.run(_record(settings, proven_builds(run, judged)))
-    print("\n".join(_told(judged, "would be recorded" if options.dry_run else "recorded")))
+    print("\n".join(_report_lines(judged, "would be recorded" if options.dry_run else "recorded")))
     return 0
 
 
@@ -94,10 +97,10 @@ async def _record(settings: Settings, builds: Iterable[ProvenBuild]) -> None:
         policy = settings.decisions.policy
         engine = await stack.enter_async_context(opened(settings.store, workers=workers, policy=policy))
         progress = stack.enter_context(Progress("recorded"))
-        await engine.import_builds(DEFAULT_ORGANIZATION, builds, lambda number: progress.tell(number, "builds"))
+        await engine.import_builds(DEFAULT_ORGANIZATION, builds, lambda number: progress.update(number, "builds"))
 
 
-def _told(judged: Judged, verb: str) -> Iterator[str]:
+def _report_lines(judged: Judged, verb: str) -> Iterator[str]:
     total = len(judged.proven) + len(judged.left_out)
     yield f"{len(judged.proven)} of the run's {total} nodes {verb}"
     yield from (f"  {unique_id}" for unique_id in judged.proven)

@@ -1,12 +1,14 @@
-"""Runs where dbt and its dbt-state client are: lets the real client make the records of builds that have already happened.
+"""Runs in dbt's Python environment and lets the real client make the records of builds that have already happened.
 
-Started as a script by the interpreter of the user's dbt, so it imports nothing of this project. `dbt compile` compiles each node
-in the order of the graph and writes nothing in the warehouse; after each, the client is asked for what it would have sent had it
-built the node in write-only mode. Nothing is sent: the records go to a file, to be judged by who started this.
+`collecting.py` starts this file as a script with the interpreter of the user's dbt, so it imports nothing of this project.
+`dbt compile` compiles each node in the order of the graph and writes nothing to the warehouse. For each node, the script
+asks the client for the record that it would have sent after a build in write-only mode. The client sends nothing: the
+records go to a file, and the calling process judges them.
 
-Called with the path of that file and dbt's arguments after the word `compile`. A line of the file is a JSON object: `offset_ms`
-(how far the warehouse's clock is ahead of this machine's), or `node` with `record` (a RecordExecutionsRequest in base64) and
-`views` (the views that it reads: when each got its definition, Unix milliseconds or null), or `node` with `fault`.
+Arguments: the path of that file, then dbt's arguments after the word `compile`. Each line of the file is a JSON object:
+`offset_ms` (how far the warehouse's clock is ahead of this machine's), or `node` with `record` (a RecordExecutionsRequest
+in base64) and `views` (for each view that the node reads, when it got its definition: Unix milliseconds or null), or
+`node` with `fault`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ _MATERIALIZATIONS = ("table", "seed", "snapshot")
 
 
 class Keeper:
-    """Stands in for the client's channel to a server, and keeps what would be sent."""
+    """Replaces the client's connection to a server and keeps the requests that it would send."""
 
     def __init__(self) -> None:
         self._kept = threading.local()
@@ -37,8 +39,8 @@ class Keeper:
     def record_executions(self, request: Any) -> None:
         self._kept.request = request
 
-    def taken(self) -> Any:
-        """What this thread has kept, if anything."""
+    def take(self) -> Any:
+        """Return and clear the request that this thread has kept, or None."""
         request, self._kept.request = getattr(self._kept, "request", None), None
         return request
 
@@ -56,17 +58,18 @@ class Collector:
         self._lock = threading.Lock()
         self._keeper = keeper
         self.cache: Any = None
-        """The client's own state of this run, once it is made."""
+        """The client's `RunCache` of this run, or None until the client has created it."""
 
     def started(self, cache: Any) -> None:
-        """The client is at work: tell how the clocks differ, and let it ask the warehouse instead of a clock."""
+        """Handle the start of the client: write how far the clocks differ, and make it read epochs from the warehouse
+        instead of a clock."""
         self.cache = cache
         cache._use_heuristic_clock_for_last_modified = False
         ahead = cache._adapter_ext.current_timestamp_utc().timestamp() - time.time()
         self._write(offset_ms=round(ahead * 1000))
 
     def compiled(self, node: Any) -> None:
-        """A node has been compiled: collect its record, or why there is none."""
+        """Handle a compiled node: write its record, or the reason why there is none."""
         if self.cache is None or node.resource_type not in ("model", "seed", "snapshot"):
             return
         if (node.config.materialized or "view") not in _MATERIALIZATIONS:
@@ -74,13 +77,13 @@ class Collector:
         try:
             self.cache.on_execute(node)
             self.cache.on_run_result(node, _Finished())
-            request = self._keeper.taken()
+            request = self._keeper.take()
             if request is None:
                 self._write(node=node.unique_id, fault="the client would not record it: its table is missing or empty")
                 return
             record = base64.b64encode(request.to_proto().SerializeToString()).decode("ascii")
             self._write(node=node.unique_id, record=record, views=self._views(request))
-        except Exception as error:  # noqa: BLE001 - whatever the client or the warehouse raises is told of this node
+        except Exception as error:  # noqa: BLE001 - any error of the client or the warehouse becomes this node's fault
             self._write(
                 node=node.unique_id, fault=f"the client could not prepare its record: {type(error).__name__}: {error}"
             )
@@ -91,7 +94,7 @@ class Collector:
         return {name: self._defined_at(name) for name in names}
 
     def _defined_at(self, name: str) -> int | None:
-        """When a view got the definition that it has; None where the warehouse does not tell."""
+        """Return when a view got its current definition, or None if the warehouse does not report it."""
         extension = self.cache._adapter_ext
         if self.cache.dialect == "postgres":
             without_database = name.split(".", 1)[1].replace("'", "''")
@@ -109,13 +112,13 @@ class Collector:
 
 
 class _Finished:
-    """As much of dbt's result of a node as the client reads."""
+    """The part of dbt's node result that the client reads."""
 
     execution_time = 0.0
 
 
 def main(path: str, arguments: list[str]) -> int:
-    """Compile with the client in place; dbt's exit code."""
+    """Compile with the client installed. Returns 0, or 1 if dbt raised an exception."""
     import dbt_state.plugin  # noqa: F401 - puts the client into dbt
     from dbt.cli.main import dbtRunner
     from dbt.task.compile import CompileRunner, CompileTask
@@ -124,17 +127,17 @@ def main(path: str, arguments: list[str]) -> int:
 
     keeper = Keeper()
     collector = Collector(path, keeper)
-    make: Any = RunCache.create
-    execute: Any = CompileRunner.execute
+    original_create: Any = RunCache.create
+    original_execute: Any = CompileRunner.execute
 
     def create(*given: Any, **named: Any) -> Any:
-        cache = make(*given, **named)
+        cache = original_create(*given, **named)
         collector.started(cache)
         return cache
 
     def executed(self: Any, node: Any, manifest: Any) -> Any:
         collector.compiled(node)
-        return execute(self, node, manifest)
+        return original_execute(self, node, manifest)
 
     runner.QueryCacheGrpcClient.create = lambda *_, **__: keeper
     runner.AsyncTelemetryDispatcher = lambda **_: runner.NoOpTelemetryDispatcher()

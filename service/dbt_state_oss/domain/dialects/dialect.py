@@ -35,7 +35,7 @@ class EpochClock(Enum):
     STAMPED = "stamped"
     """Stamped from a run clock, a little later than the truth: lower or equal is unchanged (Snowflake, Redshift)."""
 
-    def stands(self, recorded: Epoch | None, reported: Epoch | None, stamped_from: Epoch | None = None) -> bool:
+    def is_unchanged(self, recorded: Epoch | None, reported: Epoch | None, stamped_from: Epoch | None = None) -> bool:
         """Whether a table reported at `reported` is the one recorded at `recorded` (rule T4). Unknown is never equal (F3).
 
         `stamped_from` is known where a client stamped this one epoch on an exact clock: the table's own is not below it
