@@ -1,4 +1,4 @@
-"""Whether the tables that a target was built from still stand as they were recorded (decision-rules: Inputs)."""
+"""Whether the tables that a target was built from are unchanged since its record (decision-rules: Inputs)."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from dbt_state_oss.domain.submission import StaleUpstreamPolicy
 
 
 class ChangeKind(Enum):
-    """What became of a table that the target was built from."""
+    """How a table that the target was built from has changed."""
 
     DATA = "data"
-    """Its data moved on; lag tolerance may wait with it (rule F5)."""
+    """New data. The lag tolerance applies (rule F5)."""
     LOGIC = "logic"
-    """What builds it, or which table is read, is not what it was; nothing may hide that (rule F5)."""
+    """Another build logic, or another table is read. Nothing may hide that (rule F5)."""
     UNKNOWN = "unknown"
-    """What became of it is not known, so it is not taken for data that may wait (rule F3)."""
+    """It is unknown what changed, so the lag tolerance does not apply (rule F3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One table that does not count as unchanged, and why, for people."""
+    """One table that does not count as unchanged, with the cause as text for people."""
 
     kind: ChangeKind
     relation: Relation
@@ -39,13 +39,13 @@ class Change:
 
     @property
     def may_wait(self) -> bool:
-        """Whether policy and lag tolerance have a say (rules F4, F5)."""
+        """Whether the freshness policy and the lag tolerance apply (rules F4, F5)."""
         return self.kind is ChangeKind.DATA
 
 
 @dataclass(frozen=True, slots=True)
 class InputReport:
-    """All changes of a target's inputs by direct parent (slot with a table at its end), and of tables in no slot."""
+    """All changes of a target's inputs: by direct parent (a slot and its tables), and of tables in no slot."""
 
     slots: tuple[tuple[Change, ...], ...]
     unattributed: tuple[Change, ...]
@@ -55,7 +55,7 @@ class InputReport:
         return tuple(change for slot in self.slots for change in slot) + self.unattributed
 
     def stale_by(self, policy: StaleUpstreamPolicy) -> bool:
-        """Rule F4. Tables outside every slot count as they do under ANY: which parent they belong to is unknown."""
+        """Rule F4. Tables in no slot count as with ANY, since their parent is unknown."""
         if self.unattributed:
             return True
         changed = [bool(slot) for slot in self.slots]
@@ -63,7 +63,7 @@ class InputReport:
 
 
 def compare_inputs(case: Case, latest: Execution) -> InputReport:
-    """Hold what is reported now against what `latest` recorded (rules F1 to F3, F7)."""
+    """Compare what is reported now with what `latest` recorded (rules F1 to F3, F7)."""
     if _nothing_changed(case, latest):
         return _NO_CHANGES
     fingerprint = case.fingerprint
@@ -90,7 +90,10 @@ _NO_CHANGES = InputReport((), ())
 
 
 def _nothing_changed(case: Case, latest: Execution) -> bool:
-    """Whether the same tables are read in the same places, each as it was: what most questions come to, told without a report."""
+    """Whether the same tables are read in the same slots, all unchanged.
+
+    This is the most frequent case, so it makes no report.
+    """
     slots, inputs = case.fingerprint.slots, latest.inputs
     return (
         case.submission.inputs.keys() == inputs.keys()
@@ -135,7 +138,7 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
 
 
 def _is_unchanged(case: Case, latest: Execution, relation: Relation) -> bool:
-    """Whether an input is reported as it was recorded, and no silent build has changed it since (rules F1, F1a, T4)."""
+    """Whether an input is reported as it was recorded, with no silent build since (rules F1, F1a, T4)."""
     recorded = latest.inputs[relation]
     # No client stamps a table that is on no record: an epoch that fell has changed.
     clock = case.clock if recorded.lineage is not None else EpochClock.EXACT
@@ -145,17 +148,17 @@ def _is_unchanged(case: Case, latest: Execution, relation: Relation) -> bool:
 
 
 def _columns_are_unchanged(case: Case, recorded: Input, reported: Input) -> bool:
-    """Rule F9: what is read of the table is what it was, whatever else has changed in it."""
+    """Rule F9: the columns that are read are unchanged, whatever else in the table has changed."""
     asked = case.submission.compare_selected_columns
     return asked and recorded.columns_identity is not None and recorded.columns_identity == reported.columns_identity
 
 
 def _was_unchanged_while_read(case: Case, latest: Execution, was: Relation, now: Relation) -> bool:
-    """Whether a table of ours is known to have held, until the last build was over, what it held when that was decided.
+    """Whether a recorded table provably held the same content from the decision of the last build to its end.
 
-    A build reads what is there when it runs; the recorded epoch is from before. Where nothing has moved since, that is the
-    same. Where something has, only what was seen of the table after the build tells whether it moved during it (rule F2). No
-    epoch tells of a silent build that was under way at the same time.
+    A build reads what is there when it runs, but the recorded epoch is from before it. If the table has changed since, only an
+    observation of the table after the build shows whether it changed during the build (rule F2). An epoch does not show a
+    silent build that was running at the same time.
     """
     recorded, history = latest.inputs[was], case.upstream.get(was, History())
     before = (one for one in history.executions if one.confirmed_at <= latest.confirmed_at)
@@ -176,7 +179,7 @@ def _was_unchanged_while_read(case: Case, latest: Execution, was: Relation, now:
 
 
 def _wrote(execution: Execution, relation: Relation, recorded: Input, clock: EpochClock) -> bool:
-    """The execution left what was recorded of its table, and that has not turned out to be wrong since."""
+    """Whether the execution wrote what was recorded of its table, and has not been doubted since."""
     silent_build = execution.id if execution.silent else ""
     by_epoch = (named_by_epoch(relation, one.epoch, silent_build=silent_build) for one in (recorded, execution))
     same_name = recorded.identity in (None, execution.data_identity, *by_epoch)
@@ -185,8 +188,10 @@ def _wrote(execution: Execution, relation: Relation, recorded: Input, clock: Epo
 
 
 def doubted(case: Case) -> str | None:
-    """The latest execution, if a table of ours that it read may have moved while it was read: the name of its content and its
-    lineage say what was reported before."""
+    """The id of the latest execution, if a recorded table that it read may have changed while it was read.
+
+    Its data identity and lineage are made from what was reported before.
+    """
     latest = case.history.latest
     if latest is None or case.is_view:
         return None
@@ -198,7 +203,7 @@ def doubted(case: Case) -> str | None:
 
 
 def sighting_matters(case: Case) -> bool:
-    """Whether the decision may depend on when the inputs were last seen unmoved (`Case.inputs_seen`, rule F2)."""
+    """Whether the decision may depend on when the inputs were last seen unchanged (`Case.inputs_seen`, rule F2)."""
     latest = case.history.latest
     if latest is None or case.is_view:
         return False
@@ -249,7 +254,7 @@ def _moved(case: Case, relation: Relation, recorded: Input, reported: Input, *, 
 
 
 def _other_logic_since(case: Case, relation: Relation, recorded: Input) -> bool:
-    """Whether a build in place with other logic was confirmed since what was recorded, the order of the builds being unknown."""
+    """Whether a build in place with other logic was confirmed since the record. The order of such builds is unknown."""
     builds = case.upstream.get(relation, History()).executions
     return any(
         one.is_in_place
@@ -260,7 +265,7 @@ def _other_logic_since(case: Case, relation: Relation, recorded: Input) -> bool:
 
 
 def _rebuilt(case: Case, relation: Relation, recorded: Input) -> str:
-    """Whether its own logic changed, or that of something further upstream; as far as the record tells."""
+    """Whether its own logic changed, or logic further upstream, as far as the record shows."""
     history = case.upstream.get(relation, History())
     now, then = (
         history.falls_to(epoch, case.clock) for epoch in (case.submission.inputs.get(relation), recorded.epoch)

@@ -1,7 +1,7 @@
-"""A target's executions, newest first, and how two accounts of them become one (decision-rules: Writing).
+"""A target's executions, newest first, and how two records of them are merged (decision-rules: Writing).
 
-Stored by the application's codec; judged by the rules. Merging is commutative, associative and idempotent, so that confirms
-may come late, twice, out of order and from several replicas (rule W2).
+The application's codec stores them, and the rules judge them. Merging is commutative, associative and idempotent. So confirms
+may arrive late, twice, out of order and through several replicas (rule W2).
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind
 from dbt_state_oss.domain.submission import ExecutionType, NodeHashes
 
 UNKNOWN_LINEAGE = "unknown"
-"""The lineage of what no record of ours accounts for. Equal to no lineage, not even itself."""
+"""The lineage of content that no record explains. It equals no lineage, not even itself."""
 
 LONGEST_BUILD_MS = 24 * 60 * 60 * 1000
-"""A build of which it is not known when it began is not expected to have begun earlier before its end."""
+"""The longest time that a build of unknown start is assumed to have run before its end."""
 
 _UNSEEN_BEGINNING = "it was recorded without a submission, and may have begun before its target was invalidated"
 _COPY_FROM_BEFORE = "it is a copy of content that may be older than the invalidation of its target"
 
 _REPLACES = frozenset({ExecutionType.FULL, ExecutionType.VALUES, ExecutionType.VIEW})
 _BELIEVED_AHEAD_MS = 10 * 60 * 1000
-"""An epoch may be this much later than the server's clock when it is confirmed (rule T10)."""
+"""How far an epoch may be ahead of the server's clock when it is confirmed (rule T10)."""
 
 HISTORY_LENGTH = 8
-"""Executions kept for a target, by their epochs and as many by when they were confirmed, which are mostly the same. Only the
-latest can justify a skip; the others tell A→B→A, full refreshes, and who else may have written."""
+"""Executions that are kept for a target: as many by epoch as by confirmation time, which are mostly the same. Only the latest
+can justify a skip. The others show A→B→A, full refreshes, and other writers."""
 
 
 class Rival(Enum):
-    """What makes it doubtful that an execution's work is what its table held at the confirmed epoch."""
+    """Why it is uncertain that an execution wrote what its table held at the confirmed epoch."""
 
     OVERLAPPING = "overlapping"
     LATER = "later"
@@ -42,13 +42,13 @@ class Rival(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Logic:
-    """What an execution does (rule L1): equal logic on equal inputs leaves equal content."""
+    """What an execution does (rule L1): equal logic on equal inputs makes equal content."""
 
     dialect: str
     execution_type: ExecutionType
     fingerprint: Fingerprint
     extras: Mapping[str, str]
-    """Semantic extras: key to a digest of the canonical value (rule L6)."""
+    """Semantic extras: key to digest of the canonical value (rule L6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +56,25 @@ class Input:
     """A leaf table as it was when the execution was decided."""
 
     epoch: Epoch | None
-    """Under a view's `*`: that of its latest execution (rule T5)."""
+    """The table's epoch. Under a view's `*`: that of its latest execution (rule T5)."""
     lineage: str | None
-    """The lineage of the execution that had written it; None where no record of ours tells."""
+    """The lineage of the execution that wrote it; None if no record shows it."""
     identity: str | None = None
-    """A name for its content (rule I3); None where none can be given."""
+    """The data identity of its content (rule I3); None if it has none."""
     columns_identity: str | None = None
-    """A name for what the execution reads of its content (rule I6); None where none can be given."""
+    """The identity of what the execution reads of it (rule I6); None if it has none."""
     columns: Mapping[str, str] | None = None
-    """Its columns by their folded names, each with what tells its type, where the execution hands them all on by a `*`."""
+    """Its columns by folded name, each with what identifies its type, if the execution selects all of them with a `*`."""
     last_build_at: int | None = None
-    """When the newest build of it that was on record at the decision had been confirmed, Unix milliseconds (rule F1a); None where
-    none was, or where nobody asked before the build."""
+    """When the newest build of it that was recorded at the decision was confirmed, Unix milliseconds (rule F1a). None if no
+    build was recorded, or if the client did not submit the reader before it was built."""
     stamped_from: Epoch | None = None
-    """As in `Execution`, where `epoch` is that of the execution which had written the table."""
+    """As in `Execution`, if `epoch` is that of the execution that wrote the table."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataTestResults:
-    """What a data test's count query returned (rule F8)."""
+    """The result of a data test's count query (rule F8)."""
 
     failures: int
     should_warn: bool
@@ -83,22 +83,22 @@ class DataTestResults:
 
 @dataclass(frozen=True, slots=True)
 class CloneOrigin:
-    """Where a cloned execution's content was copied from (rule C4)."""
+    """Where the content of a clone was copied from (rule C4)."""
 
     execution_id: str
     relation: Relation
     chain_depth: int
     content_decided_at: int | None = None
-    """When the server was asked before the build that made the content: whose date a daily function saw (rule L9)."""
+    """When the build that made the content was submitted: its UTC date is the one that a daily function saw (rule L9)."""
     epoch: Epoch | None = None
-    """The source's, which the copy was to be made at."""
+    """The epoch of the source at which it was to be copied."""
     past: bool = False
-    """Not the table as it stood was copied, but what it held at an earlier moment (rule C2)."""
+    """An earlier state of the source was copied, not the current one (rule C2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One confirmed build of a target. Times are Unix milliseconds."""
+    """One confirmed build or clone of a target. Times are Unix milliseconds."""
 
     id: str
     logic: Logic
@@ -106,16 +106,16 @@ class Execution:
     epoch: Epoch | None
     """The target's own epoch as confirmed; None for data tests."""
     built_at: int
-    """When the server learned of the data-bearing build (rule F5); a clone has its source's."""
+    """When the server learned of the build that made the data (rule F5); a clone has that of its source."""
     confirmed_at: int
     """When the server learned of this execution."""
     decided_at: int | None
-    """When the server was asked, before the build: its UTC date is not later than the one that a daily function saw (rule L9);
-    None where the server only heard of the build afterwards."""
+    """When the client submitted it, before the build. Its UTC date is not later than the one that a daily function saw (rule
+    L9). None if the server learned of the build only afterwards."""
     raw_digest: str
-    """Digest of the raw code (`raw_digest`): equal digests need no parsing."""
+    """Digest of the raw code (`raw_digest`). Equal digests need no parsing."""
     lineage: str
-    """Digest of the logic and of the lineages of its inputs: equal while no upstream logic of ours changed."""
+    """Digest of the logic and of the lineages of its inputs. It is equal as long as no recorded upstream logic changes."""
     node_id: str
     resource_type: str
     hashes: NodeHashes
@@ -123,60 +123,60 @@ class Execution:
     table_type: str | None = None
     results: DataTestResults | None = None
     full_refresh: bool = False
-    """A full refresh of an incremental (rule T8)."""
+    """It is a full refresh of an incremental (rule T8)."""
     part_of_inputs: bool = False
-    """It read only some of its inputs' rows: dbt's `--empty` or `--sample` (rule L7)."""
+    """It read only some rows of its inputs: dbt's `--empty` or `--sample` (rule L7)."""
     unproven: str | None = None
-    """Why this record can never justify a skip, though it is the target's latest."""
+    """Why this record can never justify a skip, although it is the target's latest."""
     data_identity: str | None = None
-    """A name for the content that follows from logic and inputs (rule I1); None where it depends on more than these."""
+    """The data identity that follows from logic and inputs (rule I1); None if the content depends on more than these."""
     origin: CloneOrigin | None = None
     found_epoch: Epoch | None = None
-    """The target's own epoch before this execution, as the client prepared it: what the one before had left, if nobody else wrote
-    since. None where there was no table, or its epoch was not known."""
+    """The target's own epoch before this execution, as the client submitted it. None if there was no table, or its epoch was
+    unknown."""
     stamped_from: Epoch | None = None
-    """Where the client stamped `epoch` on an exact clock: the table's own epoch is not below this (rule T4a). None: `epoch` is
-    the table's own, as far as the clock goes."""
+    """The lower bound of the table's own epoch, if the client stamped `epoch` on an exact clock (rule T4a). None if `epoch` is
+    the table's own epoch."""
     target_name: str = ""
-    """The dbt target that it was built in, in which its hooks may do something else (rule I1)."""
+    """The dbt target that it was built in. Its hooks may do something else in another one (rule I1)."""
     voids: str | None = None
-    """The execution before it, of which it has turned out that its inputs may have moved while it read them: what it left is not
-    what its record says."""
+    """The previous execution, if it turned out that its inputs may have changed while it read them. Then its table does not
+    hold what its record says."""
     has_no_hooks: bool = False
-    """Its configuration was proven to have no hooks (rule C4)."""
+    """Its configuration provably has no hooks (rule C4)."""
     hooks_are_harmless: bool = False
-    """It was proven so, or its owner trusted its hooks (rule F1a)."""
+    """It provably has no hooks, or its owner trusts them (rule F1a)."""
     not_before: int | None = None
-    """When it began, at the earliest, where the server was not asked before: when its dbt run was first heard of."""
+    """The earliest time that it can have begun, if it was not submitted: when the server first heard of its dbt run."""
     hook_wrote: bool = False
-    """A hook wrote to this table after it was built or copied, or may have written to the copy that was there before."""
+    """A hook wrote to this table after it was built or copied, or may have written to the copy that it replaced."""
     silent: bool = False
-    """It may have changed its table without moving the table's epoch (rule F1a)."""
+    """It may have changed its table without changing the table's epoch (rule F1a)."""
     own_lineage: str = ""
-    """Its lineage without that of the rows which it found (rule F5); empty where that is the same."""
+    """Its lineage without that of the rows that it found (rule F5); empty if both are equal."""
 
     @property
     def is_stamped(self) -> bool:
-        """Whether its epoch is a client's stamp, which may be later than the table's own (rules T4, T4a)."""
+        """Whether its epoch is a client's stamp, which may be later than the table's own epoch (rules T4, T4a)."""
         return self.stamped_from is not None or dialect_named(self.logic.dialect).clock is EpochClock.STAMPED
 
     def believed(self, epoch: Epoch, *, at: int) -> Epoch:
-        """What is recorded of an epoch that is confirmed at the server's time `at`: a stamp is bounded (rule T10)."""
+        """What is recorded of an epoch that is confirmed at the server's time `at`. A stamp is bounded (rule T10)."""
         return believed(epoch, at=at) if self.is_stamped else epoch
 
     @property
     def is_in_place(self) -> bool:
-        """Whether its kind of build adds to the table that is there (incremental, snapshot, custom)."""
+        """Whether this kind of build adds to the existing table (incremental, snapshot, custom)."""
         return self.logic.execution_type not in _REPLACES or self.resource_type == "snapshot"
 
     @property
     def replaces(self) -> bool:
-        """Whether it makes its table anew, so that the table's epoch is that of this build or copy."""
+        """Whether it replaces the whole table, so that the table's epoch is that of this build or copy."""
         return not self.is_in_place or self.origin is not None
 
     @property
     def has_explicit_columns(self) -> bool:
-        """Whether the columns that it left follow from its logic: no `*` handed them on, no earlier build's were kept."""
+        """Whether its logic determines the columns that it wrote: no `*` and no columns of an earlier build."""
         fingerprint = self.logic.fingerprint
         if self.is_in_place:
             return False
@@ -187,49 +187,49 @@ class Execution:
 
     @property
     def content_decided_at(self) -> int | None:
-        """`decided_at` of the build that made the content: a clone has its source's (rules C4, L9)."""
+        """`decided_at` of the build that made the content; a clone has that of its source (rules C4, L9)."""
         return self.decided_at if self.origin is None else self.origin.content_decided_at
 
     @property
     def began_at(self) -> int:
-        """When it began, at the latest; from its end and how long it took where the server was not asked before."""
+        """The latest time that it can have begun. Without a submission, it follows from its end and its duration."""
         return self.confirmed_at - self.runtime_ms if self.decided_at is None else self.decided_at
 
     def overlapped(self, other: Execution) -> bool:
-        """Whether the two may have been under way at once; one whose beginning is not known may have begun a day before."""
+        """Whether both may have run at the same time. A build of unknown start may have begun a day before its end."""
         return self.began_at_the_earliest < other.confirmed_at and other.began_at_the_earliest < self.confirmed_at
 
     @property
     def began_at_the_earliest(self) -> int:
-        """When it began, at the earliest that is known or expected of one that the server was not asked about before."""
+        """The earliest time that it can have begun. Without a submission, it is known from its dbt run or assumed."""
         if self.decided_at is not None:
             return self.decided_at
         return self.confirmed_at - LONGEST_BUILD_MS if self.not_before is None else self.not_before
 
     @property
     def longest_duration_ms(self) -> int:
-        """The longest that it can have taken from its first write to its confirmation, by one clock or the other."""
+        """The longest possible time from its first write to its confirmation, by either clock."""
         if self.decided_at is not None:
             return max(self.runtime_ms, self.confirmed_at - self.decided_at)
         return self.runtime_ms or LONGEST_BUILD_MS
 
     def followed(self, other: Execution) -> bool:
-        """Whether this one began after `other` was confirmed; where it is not known when it began, its end tells."""
+        """Whether it began after `other` was confirmed. If its start is unknown, its end counts."""
         began = self.confirmed_at if self.decided_at is None else self.decided_at
         return began >= other.confirmed_at
 
     def was_over_at(self, epoch: Epoch | None, clock: EpochClock) -> bool:
-        """Whether the table cannot have been reported at `epoch` before this execution was over."""
+        """Whether the table cannot have been reported at `epoch` before this execution ended."""
         if self.epoch is None or epoch is None:
             return False
         return self.epoch < epoch or (self.epoch == epoch and (clock is EpochClock.STAMPED or not self.silent))
 
     def found_it_at(self, epoch: Epoch) -> bool:
-        """Whether it replaced the table that is reported at `epoch`, which is not its work then (rule T4)."""
+        """Whether it replaced the table that is reported at `epoch`. Then that table is not its work (rule T4)."""
         return self.replaces and self.found_epoch is not None and epoch <= self.found_epoch
 
     def left_the_same(self, other: Execution) -> bool:
-        """Whether both did the same to the same inputs; a hook, a contract's types and a macro count as what a query does."""
+        """Whether both did the same to the same inputs. Hooks, contracts and macros count like the query."""
         return (
             self.logic == other.logic
             and self.inputs == other.inputs
@@ -248,9 +248,9 @@ class History:
 
     executions: tuple[Execution, ...] = field(default=())
     forgotten_at: int | None = None
-    """When its owner last had it forgotten, in Unix milliseconds: what the table held until then is trusted no more."""
+    """When its owner last invalidated it, Unix milliseconds. Content from before is not trusted."""
     silent_builds: Mapping[Relation, int] = field(default_factory=dict)
-    """Inputs that were built silently (rule F1a), each with when the newest such build was confirmed, Unix milliseconds."""
+    """Inputs with silent builds (rule F1a): when the newest of them was confirmed, Unix milliseconds."""
 
     @property
     def last_build_at(self) -> int | None:
@@ -258,21 +258,21 @@ class History:
         return max((execution.confirmed_at for execution in self.executions), default=None)
 
     def last_build_known_by(self, epoch: Epoch | None, clock: EpochClock) -> int | None:
-        """As `last_build_at`, of the executions that were over when the table was reported at `epoch` (rule F1a)."""
+        """As `last_build_at`, for executions that had ended when the table was reported at `epoch` (rule F1a)."""
         return max((one.confirmed_at for one in self.executions if one.was_over_at(epoch, clock)), default=None)
 
     @property
     def is_forgotten(self) -> bool:
-        """Forgotten, and not recorded anew since."""
+        """Invalidated, with no execution recorded since."""
         return self.forgotten_at is not None and not self.executions
 
     @property
     def latest(self) -> Execution | None:
-        """The execution with the greatest confirmed epoch, ties by `confirmed_at`: what is in the table now."""
+        """The execution with the greatest confirmed epoch, then the one confirmed last: the current content of the table."""
         return self.executions[0] if self.executions else None
 
     def at(self, epoch: Epoch) -> History:
-        """The history as it was when the table stood at `epoch`."""
+        """The history as it was when the table had this epoch."""
         return replace(
             self, executions=tuple(one for one in self.executions if one.epoch is not None and one.epoch <= epoch)
         )
@@ -280,9 +280,9 @@ class History:
     def was_unchanged_while(
         self, reader: Execution, epoch: Epoch | None, clock: EpochClock, stamped_from: Epoch | None = None
     ) -> bool:
-        """Whether the table is known to have stood at `epoch` until `reader`, which read it, was over.
+        """Whether the table provably was at `epoch` until `reader`, which read it, had ended.
 
-        It was found so when a later build was decided, and no silent build had ended since the reader began: an epoch may fall
+        A later build found the table at that epoch, and no silent build had ended since the reader began. An epoch may fall
         back to `epoch`.
         """
         return any(
@@ -296,10 +296,10 @@ class History:
         )
 
     def as_found_at(self, epoch: Epoch | None, clock: EpochClock) -> History:
-        """This history, with the execution first that is known to have left the table which is reported at `epoch`.
+        """This history, beginning with the execution that wrote the table which is reported at `epoch`, if that is known.
 
-        On an exact clock a build in place that deletes the newest rows confirms a lower epoch than the builds before it. If it
-        was confirmed last, and began when they were over, the table is its work.
+        On an exact clock, a build in place that deletes the newest rows confirms a lower epoch than earlier builds. If it was
+        confirmed last, and began after they had ended, it wrote the table.
         """
         if clock is not EpochClock.EXACT or epoch is None or not self.executions:
             return self
@@ -312,12 +312,12 @@ class History:
         return replace(self, executions=(newest, *others))
 
     def rival_of(self, execution: Execution, clock: EpochClock) -> Rival | None:
-        """Whether another execution, which did something else, may have written what `execution` confirmed (rule T9).
+        """Whether another execution, with a different effect, may have written what `execution` confirmed (rule T9).
 
-        A client reads a table's epoch after its build, so it may read what another build left that ran at the same time.
-        On an exact clock only builds of one epoch can be taken for each other; a stamped one may be later than the other
-        build's work. A build that began when this one was over has the last word, whatever epoch it confirmed: clocks
-        that stamp may differ, and a hook may have raised this one's.
+        A client reads a table's epoch after its build. So it may read the work of another build that ran at the same time. On
+        an exact clock, only builds with one epoch can be confused. A stamped epoch may be later than the work of the other
+        build. A build that began after this one had ended counts as later, whatever its epoch: stamping clocks may differ, and
+        a hook may have raised the epoch of this one.
         """
         for other in self.executions:
             if other.id == execution.id or other.left_the_same(execution):
@@ -333,18 +333,18 @@ class History:
         return None
 
     def written_at(self, epoch: Epoch | None, clock: EpochClock) -> Execution | None:
-        """The execution that a table's epoch falls to (rule I3); None where none does, or it is not known which.
+        """The execution that wrote the table which is reported at `epoch` (rule I3); None if there is none, or it is ambiguous.
 
-        On an exact clock that is the one which confirmed this very epoch, on a stamped clock the one with the lowest epoch
-        that is not below it.
+        On an exact clock, it confirmed exactly this epoch. On a stamped clock, it confirmed the lowest epoch that is not below
+        it.
         """
         written = self.falls_to(epoch, clock)
         return None if written is None or self.rival_of(written, clock) is not None else written
 
     def falls_to(self, epoch: Epoch | None, clock: EpochClock) -> Execution | None:
-        """The execution whose epoch fits, whoever else may have written: good enough to tell of, not to decide by.
+        """The execution whose epoch fits, although another one may have written the table: for explanations, not for decisions.
 
-        A silent build whose epoch was stamped may have changed the table since the epoch that is reported (rule F1a).
+        A silent build with a stamped epoch may have changed the table since the reported epoch (rule F1a).
         """
         if epoch is None:
             return None
@@ -365,16 +365,16 @@ class History:
         return max(later, key=lambda one: one.confirmed_at, default=fitting[0])
 
     def silent_build_at(self, epoch: Epoch | None) -> str:
-        """The id of the newest silent build that confirmed `epoch` (rule F1a); empty where there is none."""
+        """The id of the newest silent build that confirmed `epoch` (rule F1a); empty if there is none."""
         silent = (one for one in self.executions if one.silent and one.epoch == epoch)
         newest = max(silent, key=lambda one: (one.confirmed_at, one.id), default=None)
         return "" if newest is None else newest.id
 
     def merged(self, others: Iterable[Execution]) -> History:
-        """This history with `others`: union by id, newest first, trimmed.
+        """This history merged with `others`: union by id, newest first, trimmed.
 
-        What began before the history was forgotten stays forgotten, however late it is confirmed; what one execution voids of
-        another stays void.
+        An execution that began before the target was invalidated is dropped, however late it is confirmed. An execution that
+        another one voids stays void.
         """
         by_id = {execution.id: execution for execution in self.executions}
         for other in others:
@@ -390,15 +390,18 @@ class History:
         return replace(self, executions=_trimmed(by_id.values()))
 
     def is_from_before_it_was_forgotten(self, execution: Execution) -> bool:
-        """Whether the content that `execution` left, here or elsewhere, may have been made before this history was forgotten."""
+        """Whether the content that `execution` wrote, here or elsewhere, may have been made before the target was invalidated."""
         if self.forgotten_at is None:
             return False
         began = execution.content_decided_at
         return (execution.built_at - LONGEST_BUILD_MS if began is None else began) <= self.forgotten_at
 
     def _less_what_may_be_forgotten(self, execution: Execution) -> Execution:
-        """The execution; it proves nothing if it may have begun before the history was forgotten: in write-only mode the client
-        tells neither when a build began nor how long it took. Nor does a copy of what may be from before."""
+        """The execution, as unproven if it may have begun before the target was invalidated.
+
+        In write-only mode, the client reports neither the start of a build nor its duration. A copy of older content proves
+        nothing either.
+        """
         if execution.origin is not None and self.is_from_before_it_was_forgotten(execution):
             return replace(execution, unproven=_COPY_FROM_BEFORE, data_identity=None, lineage=UNKNOWN_LINEAGE)
         known = execution.decided_at is not None or execution.runtime_ms > 0
@@ -408,8 +411,11 @@ class History:
 
 
 def _trimmed(executions: Iterable[Execution]) -> tuple[Execution, ...]:
-    """Newest first: the newest by epoch, those by when they were confirmed, the last one that tells of a hook's work, the newest
-    silent build, and that of each of the newest epochs, which names what stands there (rules F1a, I3)."""
+    """Newest first.
+
+    Kept are: the newest by epoch, the newest by confirmation, the last one with a hook's work, the newest silent build, and
+    that of each of the newest epochs, which identifies the content there (rules F1a, I3).
+    """
     newest = sorted(executions, key=_age_order, reverse=True)
     heard_last = sorted(newest, key=lambda one: (one.confirmed_at, one.id), reverse=True)
     hooked = [one for one in heard_last if one.hook_wrote]
@@ -423,7 +429,7 @@ def _trimmed(executions: Iterable[Execution]) -> tuple[Execution, ...]:
 
 
 def _age_order(execution: Execution) -> tuple[int, int, str]:
-    """By epoch; an epoch that was far ahead of the server's clock counts as the time of its confirmation (rule T10)."""
+    """Order by epoch. An epoch far ahead of the server's clock counts as its confirmation time (rule T10)."""
     epoch, confirmed_at = execution.epoch, execution.confirmed_at
     if epoch is None:
         return -1, confirmed_at, execution.id
@@ -431,14 +437,14 @@ def _age_order(execution: Execution) -> tuple[int, int, str]:
 
 
 def believed(epoch: Epoch, *, at: int) -> Epoch:
-    """The epoch, or the server's time `at` where the epoch is further ahead of it than clocks differ (rule T10)."""
+    """The epoch, or the server's time `at` if the epoch is further ahead of it than clocks differ (rule T10)."""
     return epoch if epoch <= at + _BELIEVED_AHEAD_MS else Epoch(at)
 
 
 def _joined(one: Execution, other: Execution) -> Execution:
-    """Two accounts of one execution: the higher epoch (rule W5), the earlier times (a repeated confirm comes later).
+    """Two records of one execution, merged: the higher epoch (rule W5) and the earlier times, since a confirm may be repeated.
 
-    What one of them cannot prove, neither does.
+    What one of them cannot prove, the merged record cannot prove.
     """
     epochs = [epoch for epoch in (one.epoch, other.epoch) if epoch is not None]
     first, second = sorted((one, other), key=lambda execution: (execution.confirmed_at, repr(execution)))

@@ -1,7 +1,7 @@
-"""Lineage: a digest of a build's logic and, through its inputs, of all upstream logic that we recorded.
+"""Lineage: a digest of a build's logic and, through its inputs, of all recorded upstream logic.
 
-It tells data that moved from logic that changed: lag tolerance may hide the former, never the latter (rule F5), and a
-view's `*` may be trusted only while it stands still (rule T5). Tables that are not ours have no lineage.
+It separates changed data from changed logic: the lag tolerance may hide the former, never the latter (rule F5). A view's `*` is
+trusted only while the lineage is unchanged (rule T5). Tables without a record have no lineage.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from dbt_state_oss.domain.submission import NodeHashes
 def lineage_of(
     logic: Logic, hashes: NodeHashes, inputs: Mapping[Relation, Input], *, template: Sequence[str] = ()
 ) -> str:
-    """The lineage (32 hex digits) of a build with `logic` on `inputs`; unknown where that of an input is.
+    """The lineage (32 hex digits) of a build with `logic` on `inputs`; unknown if that of an input is unknown.
 
-    A configuration, a contract or a macro may be what a hook or a column's type comes from, so their hashes count.
-    `template` stands in for the rendered SQL where a node is compared by its template (rule L7), so that an incremental
-    whose SQL differs between its first and its later runs has one lineage.
+    The hashes of configuration, contract and macros count, since hooks and column types may depend on them. `template` replaces
+    the rendered SQL if a node is compared by its template (rule L7). So an incremental whose SQL differs between its first and
+    later runs has one lineage.
     """
     parts = [*logic_parts(logic, template=template), *rest_of_logic(hashes)]
     for relation in in_slot_order(logic, inputs):
@@ -35,7 +35,7 @@ def lineage_of(
 
 
 def logic_parts(logic: Logic, *, template: Sequence[str] = ()) -> list[str]:
-    """What a logic says, in an order of its own, to be digested; `template` in the place of the SQL."""
+    """The parts of a logic in a fixed order, for a digest; `template` replaces the SQL."""
     fingerprint = logic.fingerprint
     said = ["template", *template] if template else [fingerprint.kind.value, fingerprint.digest]
     extras = (part for key in sorted(logic.extras) for part in (key, logic.extras[key]))
@@ -43,20 +43,21 @@ def logic_parts(logic: Logic, *, template: Sequence[str] = ()) -> list[str]:
 
 
 def logic_name(logic: Logic) -> str:
-    """A name (32 hex digits) for a logic: equal for equal ones, whatever they read."""
+    """A digest (32 hex digits) that identifies a logic, whatever it reads."""
     return digest_of("logic", *logic_parts(logic))[:32]
 
 
 def rest_of_logic(hashes: NodeHashes) -> list[str]:
-    """What a build does beside its query, as far as dbt's hashes tell."""
+    """What a build does besides its query, as far as dbt's hashes show."""
     return [hashes.configs or "", hashes.contract or "", hashes.macros or ""]
 
 
 def with_lineage_of_found_rows(execution: Execution, history: History) -> Execution:
-    """The execution, whose lineage tells what rows it found; `history` is its target's, without it (rule F5).
+    """The execution, with a lineage that includes the rows that it found; `history` is that of its target, without it (rule
+    F5).
 
-    A build in place keeps rows of earlier builds. So after other logic, or a write that is on no record, its table never has the
-    lineage again that it had before.
+    A build in place keeps rows of earlier builds. So after other logic, or after a write outside of recorded builds, its table
+    never gets an earlier lineage again.
     """
     if execution.replaces or not history.executions or execution.lineage == UNKNOWN_LINEAGE:
         return execution
@@ -73,22 +74,22 @@ def with_lineage_of_found_rows(execution: Execution, history: History) -> Execut
 
 
 def _was_found(before: Execution, execution: Execution) -> bool:
-    """Whether the table stood as `before` had left it, as far as is known."""
+    """Whether the table was as `before` had left it, as far as is known."""
     clock = dialect_named(execution.logic.dialect).clock
     found = execution.found_epoch
     return found is None or clock.is_unchanged(before.epoch, found, before.stamped_from)
 
 
 def latest_lineage(history: History) -> str | None:
-    """The lineage of a table's latest execution; None where the table is not ours."""
+    """The lineage of a table's latest execution; None if the table has no record."""
     return None if history.latest is None else history.latest.lineage
 
 
 def lineage_at(history: History, epoch: Epoch | None, clock: EpochClock) -> str | None:
-    """The lineage of what stood in a table at `epoch`: that of the execution which the epoch falls to (rule I3).
+    """The lineage of the content of a table at `epoch`: that of the execution that wrote it (rule I3).
 
-    None where the table is not ours; `UNKNOWN_LINEAGE` where it is, but the epoch falls to no execution on record: somebody
-    else wrote to it, a build of it is not confirmed, or it was forgotten.
+    None if the table has no record. `UNKNOWN_LINEAGE` if it has one, but no recorded execution wrote this content: it was
+    modified outside of recorded builds, its build is not confirmed, or the target was invalidated.
     """
     if history.latest is None:
         return UNKNOWN_LINEAGE if history.is_forgotten else None
@@ -97,12 +98,12 @@ def lineage_at(history: History, epoch: Epoch | None, clock: EpochClock) -> str 
 
 
 def same_lineage(one: str | None, other: str | None) -> bool:
-    """Whether the logic upstream is the same; two tables that are not ours have none to differ in."""
+    """Whether the upstream logic is equal. Two tables without a record have none, so they are equal."""
     return one == other and one != UNKNOWN_LINEAGE
 
 
 def in_slot_order(logic: Logic, inputs: Mapping[Relation, Input]) -> Iterable[Relation]:
-    """The inputs in the order of the slots that lead to them; those of no slot behind, by name."""
+    """The inputs in the order of the slots that lead to them, then those of no slot by name."""
     leaves = (leaf for slot in logic.fingerprint.slots for leaf in slot.leaves)
     in_slots = [leaf for leaf in dict.fromkeys(leaves) if leaf in inputs]
     return [*in_slots, *sorted(inputs.keys() - set(in_slots))]

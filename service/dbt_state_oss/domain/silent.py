@@ -1,7 +1,7 @@
-"""Silent builds: builds that may have changed a table without moving its epoch (rule F1a, decision record 0020).
+"""Silent builds: builds that may have changed a table without changing its epoch (rule F1a, decision record 0020).
 
-An incremental or a snapshot that writes no row leaves the epoch where it was, though `on_schema_change` or a hook may have
-changed the table. What reads the table is told when such a build is recorded, since its own next decision sees no change.
+An incremental or a snapshot that writes no row keeps the epoch of its table, although `on_schema_change` or a hook may have
+changed the table. The readers of the table get a note when such a build is recorded, since their next decision sees no change.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from dbt_state_oss.domain.submission import ExecutionType
 _ADDS_OR_KEEPS = frozenset(
     {ExecutionType.APPEND, ExecutionType.MERGE, ExecutionType.DELETE_INSERT, ExecutionType.SNAPSHOT}
 )
-"""Ways of being built that, hooks and columns aside, change nothing where they write no row (dbt-adapters 1.24)."""
+"""Execution types that, apart from hooks and columns, change nothing if they write no row (dbt-adapters 1.24)."""
 
 _HEADER = "sql_header"
 _NO_HEADER = {None, *canonical_extras({text: text for text in ("", "null", '""')}).values()}
-"""Any other header is SQL that runs before the query, and may write as a hook does."""
+"""Any other header is SQL that runs before the query, and may write like a hook."""
 
 
 def is_silent(history: History, execution: Execution) -> bool:
-    """Whether readers of the target cannot see by its epoch that `execution` may have changed it (rule F1a).
+    """Whether the epoch of the target hides from its readers that `execution` may have changed it (rule F1a).
 
-    `history` is the target's record without the execution, or with it.
+    `history` is the record of the target, with or without the execution.
     """
     if not _may_keep_its_epoch(history, execution):
         return False
@@ -38,19 +38,19 @@ def is_silent(history: History, execution: Execution) -> bool:
 
 
 def unseen_change(history: History, relation: Relation, last_build_at: int | None) -> int | None:
-    """When a silent build of an input was confirmed that a reader's record does not know, Unix milliseconds.
+    """When a silent build of an input was confirmed that a reader's record does not include, Unix milliseconds.
 
-    `history` is the reader's, `last_build_at` what the reader's execution recorded of the input.
+    `history` is that of the reader. `last_build_at` is what the reader's execution recorded of the input.
     """
     built_at = history.silent_builds.get(relation)
     return None if built_at is None or (last_build_at is not None and last_build_at >= built_at) else built_at
 
 
 def inherited_inputs(history: History, inputs: Mapping[Relation, Input]) -> dict[Relation, Input]:
-    """`inputs`, as a copy of a target has them from the target's `history`.
+    """`inputs` for a copy of a target, whose own record is `history`.
 
-    The notes of silent builds stay behind with the target. So an input with such a build that the content does not know has an
-    unknown epoch.
+    The notes of silent builds are not copied. So an input with a silent build that the content does not include gets an unknown
+    epoch.
     """
     return {
         relation: known if unseen_change(history, relation, known.last_build_at) is None else replace(known, epoch=None)
@@ -59,11 +59,11 @@ def inherited_inputs(history: History, inputs: Mapping[Relation, Input]) -> dict
 
 
 def unread_build_since(history: History, draft: Execution, known: Input) -> bool:
-    """Whether a build of an input is on record that `draft` may not have read, or not wholly, though the epoch is the same.
+    """Whether a recorded build of an input is one that `draft` may not have read completely, although the epoch is the same.
 
-    `history` is the input's, `known` what the draft recorded of it. Where nobody asked before the build, it may have read what
-    stood a day ago, unless the epoch that it was told proves more. A build that confirmed the draft's epoch only afterwards may
-    have been under way: a hook may write after the table's commit.
+    `history` is that of the input, `known` what the draft recorded of it. If the draft was not submitted before its build, it
+    may have read content that is a day old, unless its reported epoch proves more. A build that confirmed the draft's epoch
+    only later may have been running: a hook may write after the table's commit.
     """
     came_after = known.last_build_at
     if came_after is None:
@@ -76,22 +76,22 @@ def unread_build_since(history: History, draft: Execution, known: Input) -> bool
 
 
 def may_be_under_way(history: History, known: Input, clock: EpochClock) -> bool:
-    """Whether a build that is not confirmed yet may have left what was read of an input as `known`.
+    """Whether a build that is not confirmed yet may have written what was read of an input as `known`.
 
-    `history` is the input's. Warehouses whose epochs are stamped report each later write of that build, so it does not matter
-    there.
+    `history` is that of the input. On warehouses with stamped epochs, later writes of that build change the epoch, so the
+    answer is no.
     """
     early = clock is EpochClock.EXACT and known.lineage == UNKNOWN_LINEAGE and known.epoch is not None
     return early and all(one.epoch != known.epoch for one in history.executions)
 
 
 def with_silent_build(known: Mapping[Relation, int], relation: Relation, built_at: int) -> dict[Relation, int]:
-    """The newest silent builds of a reader's inputs, with one more."""
+    """The newest silent builds of a reader's inputs, with one more added."""
     return {**known, relation: max(built_at, known.get(relation, built_at))}
 
 
 def moves_its_epoch(history: History, execution: Execution) -> bool:
-    """Whether the table is certainly reported at another epoch than before `execution`: it was not there, or it is read back."""
+    """Whether the table certainly has another epoch than before `execution`: it is new, or its epoch was read after the build."""
     before = _before(history, execution)
     if execution.is_stamped:
         # A stamp is always later. Only what the table is reported at afterwards tells whether anything was written.
@@ -108,9 +108,9 @@ def moves_its_epoch(history: History, execution: Execution) -> bool:
 
 
 def _may_keep_its_epoch(history: History, execution: Execution) -> bool:
-    """Whether the table may still be reported at an epoch that a reader has recorded.
+    """Whether the table may still have an epoch that a reader has recorded.
 
-    Snowflake and Redshift report every change of a table, so one without a record counts as moved.
+    Snowflake and Redshift report every change of a table, so a table without a record counts as changed.
     """
     if execution.epoch is None or moves_its_epoch(history, execution):
         return False
@@ -122,7 +122,7 @@ def _may_keep_its_epoch(history: History, execution: Execution) -> bool:
 
 
 def _before(history: History, execution: Execution) -> list[Execution]:
-    """The other executions that left a table, newest first."""
+    """The other executions that wrote a table, newest first."""
     return [one for one in history.executions if one.id != execution.id and one.epoch is not None]
 
 
@@ -144,7 +144,7 @@ def _changed_nothing(before: Execution, execution: Execution) -> bool:
 
 
 def _keeps_its_columns(before: Execution, execution: Execution) -> bool:
-    """Whether the table has the columns that it had: dbt alters none, or the unchanged query spells them all out."""
+    """Whether the table keeps its columns: dbt alters none, or the unchanged query names them all."""
     if execution.logic.execution_type is not ExecutionType.SNAPSHOT:
         # The default, `ignore`, counts as absent.
         return "on_schema_change" not in without_defaults(execution.logic.extras)
