@@ -1,4 +1,4 @@
-"""Everything that one decision is made from: gathered by the application, judged by the rules."""
+"""Everything that one decision depends on. The application gathers it, and the rules judge it."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ _READS_WHAT_THE_QUERY_READS = frozenset(
 
 
 def as_read(submission: Submission, fingerprint: Fingerprint) -> Submission:
-    """The submission without inputs that the client took from the name of a common table expression (rule F3).
+    """The submission without inputs that are names of common table expressions (rule F3).
 
-    Only an input without an epoch is left out, of a query that was parsed completely and reads no relation of that name.
+    An input is left out only if it has no epoch, the query was parsed completely, and the query reads no relation of that name.
     """
     mistaken = {relation for relation in fingerprint.common_tables if submission.inputs.get(relation, 0) is None}
     if not mistaken:
@@ -54,7 +54,7 @@ def as_read(submission: Submission, fingerprint: Fingerprint) -> Submission:
 
 @dataclass(frozen=True, slots=True)
 class InputsSeen:
-    """At `at` (Unix milliseconds) every input of an execution was reported as the execution had recorded it."""
+    """At `at` (Unix milliseconds), every input of an execution was reported as the execution had recorded it."""
 
     execution_id: str
     at: int
@@ -62,7 +62,7 @@ class InputsSeen:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A submission with what the ledger knows of its target and, where it is needed, of the tables that it reads."""
+    """A submission with the records of its target and, if they matter, of the tables that it reads."""
 
     submission: Submission
     history: History
@@ -75,13 +75,13 @@ class Case:
     build_on: BuildOn = BuildOn.CONFIGS
     missing_evidence: MissingEvidence = MissingEvidence.BUILD
     upstream: Mapping[Relation, History] = field(default_factory=dict)
-    """Histories of the tables read; empty while nothing depends on them (see `rules.upstream_matters`)."""
+    """Histories of the tables that are read; empty if nothing depends on them (see `rules.upstream_matters`)."""
     inputs_seen: InputsSeen | None = None
-    """When the inputs were last seen unmoved; None while nothing depends on it (see `freshness.sighting_matters`)."""
+    """When the inputs were last seen unchanged; None if nothing depends on it (see `freshness.sighting_matters`)."""
     never_reuse: NodePatterns = NO_NODES
     """Nodes that are always built (rule L15)."""
     trusted_hooks: NodePatterns = NO_NODES
-    """Nodes whose hooks leave a table alone that holds their work already (rules C4, F1a)."""
+    """Nodes whose hooks do not change a table that already holds their work (rules C4, F1a)."""
 
     @property
     def dialect(self) -> Dialect:
@@ -106,7 +106,7 @@ class Case:
 
     @property
     def is_never_reused(self) -> bool:
-        """The owner has set this node to be always built (rule L15)."""
+        """Whether the owner has set this node to be always built (rule L15)."""
         return self.never_reuse.match(self.submission.node.unique_id, self.submission.relation)
 
     @property
@@ -117,9 +117,9 @@ class Case:
 
     @property
     def copy_may_have_hooks_work(self) -> bool:
-        """A copy was the last that is known of the table, it was written to since, and a hook may have done that (rule C4).
+        """Whether the latest execution is a copy whose table was written to since, possibly by a hook (rule C4).
 
-        A table that looks missing was written to as well, where an empty table looks so.
+        If an empty table looks missing, a missing table was also written to.
         """
         latest, own = self.history.latest, self.submission.own_epoch
         if latest is None or latest.origin is None:
@@ -134,13 +134,13 @@ class Case:
 
     @property
     def volatility(self) -> Volatility:
-        """The volatility of the query and of the SQL beside it (rules L9, L16)."""
+        """The volatility of the query and of the SQL outside of it (rules L9, L16)."""
         beside = volatility_beside_its_query(self.submission.extras, self.dialect)
         return most_volatile((self.fingerprint.volatility, beside))
 
     @property
     def asks_session(self) -> bool:
-        """Whether the query or the SQL beside it may tell of the session (rule C1)."""
+        """Whether the query or the SQL outside of it may depend on the session (rule C1)."""
         return self.fingerprint.asks_session or asks_session_beside_its_query(self.submission.extras, self.dialect)
 
     @property
@@ -161,19 +161,23 @@ class Case:
 
     @property
     def is_filtered_by_event_time(self) -> bool:
-        """dbt filters each input by its `event_time`, which is configured at the input and in no request of its reader."""
+        """dbt filters each input by its `event_time`, which is configured at the input.
+
+        No request of the reader includes it.
+        """
         return has_window(self.submission)
 
     @property
     def reads_part_of_inputs(self) -> bool:
-        """The SQL is that of `dbt --empty` or `--sample`: by dbt's alias or, without one, by its text (dbt-adapters 1.24)."""
+        """The SQL is that of `dbt --empty` or `--sample`: it has dbt's alias or, without one, dbt's text (dbt-adapters 1.24)."""
         code = self.submission.code
         return isinstance(code, Code) and not code.too_long_to_scan and any(mark in code.sql for mark in _MARKS_OF_PART)
 
     @property
     def template(self) -> tuple[str, ...]:
-        """What stands for the node's SQL before rendering, views and dbt target included; empty where it is not asked about (rule
-        L7)."""
+        """What replaces the node's rendered SQL in a comparison, including views and dbt target; empty if templates are not
+        compared (rule L7).
+        """
         node = self.submission.node
         hashes = node.hashes
         if not self.submission.compare_unrendered_code or hashes.body is None or self.reads_part_of_inputs:
@@ -181,20 +185,20 @@ class Case:
         return hashes.body, hashes.configs or "", hashes.macros or "", self.fingerprint.views_digest, node.target_name
 
     def unreported(self, recorded: Execution | None = None) -> str | None:
-        """What the client fails to report of the node, now or in `recorded`; None where that is to be ignored (rule L13)."""
+        """What the client does not report of the node, now or in `recorded`; None if that is to be ignored (rule L13)."""
         if self.missing_evidence is MissingEvidence.IGNORE:
             return None
         return unreported(self.submission, recorded)
 
     def leaves_read(self) -> frozenset[Relation]:
-        """Every table that the build's content or shape depends on; for a view those under a `*` (rule T5)."""
+        """Every table that the content or the columns of the build depend on; for a view, those under a `*` (rule T5)."""
         if self.is_view:
             return frozenset(self.fingerprint.star_relations)
         in_slots = (leaf for slot in self.fingerprint.slots for leaf in slot.leaves)
         return frozenset(self.submission.inputs).union(in_slots)
 
     def input_now(self, relation: Relation) -> Input:
-        """A table as it is reported now; its lineage as far as `upstream` was gathered."""
+        """A table as it is reported now, with its lineage if `upstream` was gathered."""
         epoch = self.submission.inputs.get(relation)
         history = self.upstream.get(relation, History())
         if self.is_view:
@@ -217,18 +221,18 @@ class Case:
 
     @property
     def reads_by_columns(self) -> bool:
-        """The build reads no other columns than its query does (rules F9 and L4a)."""
+        """Whether the build reads only the columns that its query reads (rules F9 and L4a)."""
         if self.is_snapshot or self.reads_part_of_inputs or self.is_filtered_by_event_time:
             return False
         return self.submission.execution_type in _READS_WHAT_THE_QUERY_READS
 
     def _reads_of(self, relation: Relation) -> ColumnReads | None:
-        """Which columns are read, of a table that the query was seen to read (rule F9)."""
+        """Which columns of a table are read, if the query was seen to read it (rule F9)."""
         in_query = any(relation in slot.leaves for slot in self.fingerprint.slots)
         return self.fingerprint.reads if in_query and self.reads_by_columns else None
 
     def _columns_handed_on(self, history: History, relation: Relation, epoch: Epoch | None) -> Mapping[str, str] | None:
-        """The columns of a table that the build hands on by a `*`: as its own build tells them, else as the client sent them."""
+        """The columns of a table that the build selects by a `*`: as its own build or else the client reported them."""
         account = self.fingerprint.account
         if account is None or account.star != relation:
             return None

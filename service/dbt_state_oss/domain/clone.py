@@ -1,5 +1,4 @@
-"""What a copy of a table is worth as evidence: what it inherits from its source, and when it proves nothing
-(decision-rules: Clones)."""
+"""The value of a copy as evidence: what it inherits from its source, and when it proves nothing (decision-rules: Clones)."""
 
 from __future__ import annotations
 
@@ -17,12 +16,12 @@ from dbt_state_oss.domain.stamps import stamped_from
 from dbt_state_oss.domain.submission import CloneTerms, ExecutionType, Node, TargetKey
 
 _SAYS_NOTHING = frozenset(canonical_extras({text: text for text in ("", "null", "false", "{}", "[]")}).values())
-"""Digests of extras that ask for nothing."""
+"""Digests of extras that request nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class CloneOrder:
-    """A table that a client wants copied before it builds upon the copy (rule C5)."""
+    """A table that a client wants to be copied before it builds on the copy (rule C5)."""
 
     key: TargetKey
     dialect: Dialect
@@ -39,14 +38,14 @@ class CloneOrder:
 
 @dataclass(frozen=True, slots=True)
 class CloneRefusal:
-    """Why a table is not to be copied, for the wire and for people."""
+    """Why a table must not be copied, for the wire and for people."""
 
     reason: RejectionReason
     because: str
 
 
 def refusal_of(order: CloneOrder, source: History) -> CloneRefusal | None:
-    """Why the client's terms or the kind of relation forbid the copy (rules C1, C2); None where they allow it."""
+    """Why the client's terms or the kind of relation forbid the copy (rules C1, C2); None if they allow it."""
     recorded = None if source.latest is None else source.latest.logic.execution_type
     if ExecutionType.VIEW in (order.execution_type, recorded):
         return CloneRefusal(RejectionReason.FORCED_NOT_ELIGIBLE, "views are not cloned")
@@ -58,7 +57,7 @@ def refusal_of(order: CloneOrder, source: History) -> CloneRefusal | None:
 
 
 def chain_depth(history: History) -> int:
-    """How many clones lie under a table, as far as its history goes back: a table that was built anew stands on none."""
+    """The length of the chain of clones under a table, as far as its history goes back; 0 for a table that was built anew."""
     for execution in history.executions:
         if execution.origin is not None:
             return execution.origin.chain_depth
@@ -68,10 +67,10 @@ def chain_depth(history: History) -> int:
 
 
 def draft_clone(order: CloneOrder, source: History, *, execution_id: str, decided_at: int) -> Execution:
-    """The execution that the copy leaves (rule C4), to be completed when it is confirmed.
+    """The execution of the copy (rule C4), to be completed when it is confirmed.
 
-    It inherits what is known of the source's content, but only where that content is the one on record; otherwise, and
-    where the copy lacks what a build would apply, the next run builds upon it.
+    It inherits what is known of the source's content, if that content is the recorded one. Otherwise, or if the copy lacks what
+    a build would apply, the next run builds.
     """
     latest = source.latest
     if latest is None:
@@ -109,7 +108,7 @@ def draft_clone(order: CloneOrder, source: History, *, execution_id: str, decide
 def stood_while_copied(clone: Execution, source: History) -> bool:
     """Whether the source still holds what was to be copied, and no build of it was confirmed since the copy was decided.
 
-    An epoch may fall, so such a build need not have come to be the latest.
+    An epoch may fall, so such a build need not be the latest execution.
     """
     origin, latest = clone.origin, source.latest
     assert origin is not None, "only a clone has a source"
@@ -123,7 +122,7 @@ def stood_while_copied(clone: Execution, source: History) -> bool:
 
 
 def disowned(clone: Execution, cause: str) -> Execution:
-    """The clone where its content is not known to be its source's recorded one: it proves nothing, here or downstream."""
+    """The clone if its content is not known to be the recorded content of its source: it proves nothing, here or downstream."""
     return replace(clone, unproven=f"it was cloned when {cause}", lineage=UNKNOWN_LINEAGE, data_identity=None)
 
 
@@ -143,7 +142,7 @@ def _lacks(dialect: Dialect, source: Execution) -> str | None:
 
 
 def _unrecorded(order: CloneOrder, execution_id: str, decided_at: int) -> Execution:
-    """A clone of a table that no record tells of."""
+    """A clone of a table without a record."""
     return Execution(
         id=execution_id,
         logic=Logic(order.dialect.name, order.execution_type, Fingerprint(FingerprintKind.BYTES, ""), {}),

@@ -1,4 +1,4 @@
-"""The SQL that copies a table (rule C6): pure text, which the client runs as it is on the node's connection."""
+"""The SQL that copies a table (rule C6). It is pure text, which the client runs unchanged on the node's connection."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def clone_statements(
     past: bool = False,
     made_by_its_load: bool = False,
 ) -> tuple[str, ...] | None:
-    """Statements that make `target` a copy of `source`, to be run in order; None where there is no way to copy.
+    """Statements that make `target` a copy of `source`, to be run in order; None if that is impossible.
 
-    A table that has the target's name is replaced; the client has dropped a view of that name before. `table_type` is the
-    source's as the client names it, None an ordinary table. The expirations matter on BigQuery alone.
+    They replace a table with the target's name; the client has dropped a view of that name before. `table_type` is the source's
+    type as the client names it, None for an ordinary table. The expirations matter only on BigQuery.
 
-    `epoch` is what the source must stand at, where the warehouse can be made to look at that; with `past` the moment whose
-    content is copied, which has no way on most of them. `made_by_its_load` copies only a table that the transaction which
-    wrote its rows has made, where the warehouse can tell.
+    `epoch` is the epoch that the source must have, if the warehouse can check it. With `past`, it is the moment whose content
+    is copied, which most warehouses cannot do. `made_by_its_load` copies only a table that was created by the transaction that
+    wrote its rows, if the warehouse can check it.
     """
     copying = dialect.copying
     source_name, target_name = sql_name(dialect, source), sql_name(dialect, target)
@@ -65,7 +65,7 @@ def _templates(copying: Copying, *, epoch: Epoch | None, past: bool, made_by_its
 
 
 def _dollar_quote(text: str) -> str:
-    """A dollar quote that `text` does not end."""
+    """A dollar quote that does not occur in `text`."""
     return next(tag for number in count() if (tag := f"$clone{number}$") not in text)
 
 
@@ -75,7 +75,7 @@ def _literal(text: str) -> str:
 
 
 def sql_name(dialect: Dialect, relation: Relation) -> str | None:
-    """The relation as SQL of its warehouse names it, every part quoted; None where it is not named by two or three parts.
+    """The relation as its warehouse writes it, with every part quoted; None if its name has not two or three parts.
 
     The inverse of `Dialect.relation`: no character of a name ends its quotes.
     """
@@ -104,7 +104,7 @@ def _share_database(source: Relation, target: Relation) -> bool:
 
 
 def _options(hours_to_expiration: int | None, partition_expiration_days: int | None) -> str:
-    """BigQuery's clause of table options, with a space before it; empty where nothing expires."""
+    """BigQuery's clause of table options, with a space before it; empty if nothing expires."""
     options = []
     if hours_to_expiration:
         moment = f"TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL {hours_to_expiration:d} HOUR)"

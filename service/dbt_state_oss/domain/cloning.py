@@ -1,6 +1,7 @@
-"""Clone from a submit: whether another table provably holds what a build would make, and which one is copied (rules C1 to C3).
+"""Clone instead of a build: whether another table provably holds what the build would make, and which one is copied (rules C1
+to C3).
 
-A candidate is judged by the very rules that stand before a skip, its history in the place of the target's own.
+The rules of a skip judge each candidate, with its history in the place of the target's own.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ from dbt_state_oss.domain.silent import inherited_inputs
 from dbt_state_oss.domain.submission import ExecutionType
 
 _CLONEABLE = frozenset({ExecutionType.FULL, ExecutionType.VALUES})
-"""Builds whose content follows from logic and inputs alone; every other kind builds upon what its table holds."""
+"""Builds whose content follows from logic and inputs alone. All others depend on the previous content of the table."""
 
 _NEVER = frozenset({"snapshot", "test"})
-"""Kinds of nodes that are sent as FULL too, and whose tables are not what a build makes of its inputs (rule C1)."""
+"""Resource types that are also sent as FULL, although a build does not make their tables from its inputs alone (rule C1)."""
 
 _DEFAULT_TIME_TRAVEL_MS = 604_800_000
-"""BigQuery's own window of seven days, where the client names none."""
+"""BigQuery's default time travel window of seven days, if the client sends none."""
 
 _FOUND = "an equivalent model exists under another name so we cloned that one"
 
@@ -57,14 +58,14 @@ class CloneTargets(Enum):
     """Where clones may be made (rule C3)."""
 
     DEVELOPMENT = "development"
-    """Anywhere but in the defer target: production is never made from a developer's schema."""
+    """Everywhere except in the defer target: production is never copied from a developer's schema."""
     EVERYWHERE = "everywhere"
     NOWHERE = "nowhere"
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Another target that may hold what is asked for, with its whole history."""
+    """Another target that may hold the content, with its complete history."""
 
     relation: Relation
     history: History
@@ -77,9 +78,9 @@ class _Refusal:
 
 
 def may_be_cloned(case: Case) -> bool:
-    """Whether a copy can stand for the content at all: it is made anew of its inputs alone (rules C1, L14, L15, T8, I5).
+    """Whether a copy can replace a build: the content follows from the inputs alone (rules C1, L14, L15, T8, I5).
 
-    The client runs the hooks of a build upon a copy too. One that wrote to an earlier copy would do so again (rule C4).
+    The client also runs the hooks of a build on a copy. A hook that wrote to an earlier copy would do so again (rule C4).
     """
     submission = case.submission
     return (
@@ -103,7 +104,7 @@ def _hooks_may_write_to_copies(case: Case) -> bool:
 
 
 def is_source_of_clones(execution: Execution) -> bool:
-    """Whether other targets may be copied from what this execution left."""
+    """Whether other targets may be copied from the content of this execution."""
     return (
         execution.epoch is not None
         and execution.unproven is None
@@ -116,20 +117,20 @@ def is_source_of_clones(execution: Execution) -> bool:
 
 
 def _was_filled_again(execution: Execution) -> bool:
-    """Whether a seed was loaded into a table that was there, which has the columns of an earlier load (rule I1)."""
+    """Whether a seed was loaded into an existing table, which has the columns of an earlier load (rule I1)."""
     is_seed = execution.logic.execution_type is ExecutionType.VALUES
     return is_seed and proven_identity(execution) is None and not _may_have_made_its_table(execution)
 
 
 def _may_have_made_its_table(execution: Execution) -> bool:
-    """Whether a seed's load found no table or an empty one, and the statement that copies can tell which (rule C1)."""
+    """Whether a seed's load found no table or an empty one, and the copying statement can check which (rule C1)."""
     copying = dialect_named(execution.logic.dialect).copying
     asked = execution.origin is None and execution.decided_at is not None
     return asked and execution.found_epoch is None and copying is not None and copying.verified_load is not None
 
 
 def why_not_here(case: Case, targets: CloneTargets) -> str | None:
-    """Why no clone may be made, whatever the candidates (rules C2, C3, C4); None where one may."""
+    """Why no clone may be made, whatever the candidates (rules C2, C3, C4); None if one may."""
     terms = case.submission.clone_terms
     if targets is CloneTargets.NOWHERE:
         return "this server offers no clones (DBTSTATE_CLONES)"
@@ -147,7 +148,7 @@ def why_not_here(case: Case, targets: CloneTargets) -> str | None:
 
 
 def with_clone(case: Case, build: Build, candidates: Iterable[Candidate]) -> Clone | Build:
-    """The best clone in the place of `build`, else the build with an account of every candidate (decision-rules: Clones).
+    """The best clone instead of `build`, or the build with an explanation of every candidate (decision-rules: Clones).
 
     The freshest data wins, then the shortest chain of clones, then the name. The case's `upstream` must have been gathered.
     """
@@ -174,10 +175,10 @@ def with_clone(case: Case, build: Build, candidates: Iterable[Candidate]) -> Clo
 
 
 def draft_copy(case: Case, clone: Clone, *, execution_id: str, decided_at: int) -> Execution:
-    """The execution that the copy leaves (rule C4), to be completed when it is confirmed.
+    """The execution of the copy (rule C4), to be completed when it is confirmed.
 
-    Its inputs are those that the target would read now, since they have the content of the source's; unless the copy is behind
-    them, which its inputs must then tell.
+    Its inputs are those that the target would read now, since their content is that of the source's inputs. If the copy is
+    behind them, its inputs must show that.
     """
     source = clone.execution
     draft = draft_execution(case, execution_id=execution_id, decided_at=decided_at, is_copy=True)
@@ -202,7 +203,7 @@ def draft_copy(case: Case, clone: Clone, *, execution_id: str, decided_at: int) 
 
 
 def _standings(case: Case, candidates: Iterable[Candidate]) -> Iterator[tuple[Candidate, bool]]:
-    """Each candidate as it stands now and, where the warehouse can copy that, as it stood after earlier builds."""
+    """Each candidate as it is now and, if the warehouse can copy that, as it was after earlier builds."""
     for candidate in candidates:
         yield candidate, False
         if case.dialect.copying is not None and case.dialect.copying.past is not None:
@@ -226,7 +227,8 @@ NOT_ASKED_OF_CANDIDATES: Mapping[Rule, str] = {
     view_reads_the_same_columns: "views are never cloned (rule C1)",
     results_are_complete: "tests are never cloned (rule C1)",
 }
-"""Rules of a skip that are not asked about a table to copy from, and why. Every other one is, a new one too."""
+"""Rules of a skip that are not checked for a table to copy from, with the reason. Every other rule is checked, also new
+ones."""
 
 RULES_OF_CANDIDATES: tuple[Rule, ...] = tuple(rule for rule in RULES if rule not in NOT_ASKED_OF_CANDIDATES)
 
@@ -275,7 +277,7 @@ def _judged(case: Case, candidate: Candidate, *, past: bool) -> Clone | _Refusal
 
 
 def _is_of_a_neighbour(case: Case, execution: Execution) -> bool:
-    """Whether another node of the asking run may be replacing what `execution` left: one that lives in the same dbt target."""
+    """Whether another node of the same run may be replacing the content of `execution`: it is in the same dbt target."""
     node = case.submission.node
     return execution.target_name == node.target_name and execution.node_id != node.unique_id
 
@@ -322,6 +324,6 @@ _Rank = tuple[bool, int, int, bool, str]
 
 
 def _rank(candidate: Candidate, clone: Clone, *, past: bool) -> _Rank:
-    """The smallest is the best. Whatever is up to date is equally fresh, however long ago it was built."""
+    """The smallest is the best. All up-to-date candidates are equally fresh, however long ago they were built."""
     age = -clone.execution.built_at if clone.behind else 0
     return clone.behind, age, chain_depth(candidate.history), past, candidate.relation

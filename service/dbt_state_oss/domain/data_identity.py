@@ -1,6 +1,6 @@
-"""Data identity: a name for the content that a build leaves behind (decision-rules: Data identity).
+"""Data identity: identifies the content of a table after a build (decision-rules: Data identity).
 
-Two builds of one identity left equal content, wherever and whenever they ran. So an upstream that was rebuilt with the
+Two builds with one identity made equal content, wherever and whenever they ran. So an upstream table that was rebuilt with the
 same logic from the same data does not rebuild its children (rule F2).
 """
 
@@ -18,16 +18,15 @@ from dbt_state_oss.domain.sql.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.submission import ExecutionType, Node
 
 _SAYS_NOTHING_OF_ROWS = frozenset({"__persisted_docs_hash"})
-"""Extras that describe a table and leave what is in it alone: a new column's description among them."""
+"""Extras that describe a table and do not affect its content, such as the description of a new column."""
 
 
 def identity_of(logic: Logic, node: Node, inputs: Mapping[Relation, Input]) -> str | None:
-    """The identity (64 hex digits) of what a build with `logic` on `inputs` leaves (rule I1).
+    """The identity (64 hex digits) of the content of a build with `logic` on `inputs` (rule I1).
 
-    None where its content depends on more: on what the table held before, on volatile functions, on inputs without a name, on a
-    hook that may fill what the query leaves empty (rule L14).
-    A configuration may be a hook that writes, so its hash counts; so do the hash of the macros that it may call, and the dbt
-    target, in which it may do something else.
+    None if the content depends on more: the previous content of the table, volatile functions, inputs without an identity, or a
+    hook that may fill an empty result (rule L14). The hash of the configuration counts, since a hook in it may write. So do the
+    hash of the macros that it may call, and the dbt target, since it may do something else in another one.
     """
     fingerprint = logic.fingerprint
     whole = logic.execution_type in (ExecutionType.FULL, ExecutionType.VALUES) and not fingerprint.reads_itself
@@ -48,10 +47,10 @@ def identity_of(logic: Logic, node: Node, inputs: Mapping[Relation, Input]) -> s
 
 
 def identity_at(history: History, relation: Relation, epoch: Epoch | None, clock: EpochClock) -> str | None:
-    """The identity of what stood in a table at `epoch` (rule I3); None where the epoch is unknown.
+    """The identity of the content of a table at `epoch` (rule I3); None if the epoch is unknown.
 
-    It is that of the execution which the epoch falls to, if that is one of ours and has one; else content is named by the
-    table and its epoch.
+    It is that of the execution that wrote the table, if that is recorded and has one. Otherwise the content is identified by
+    the table and its epoch.
     """
     if epoch is None:
         return None
@@ -65,8 +64,8 @@ def identity_at(history: History, relation: Relation, epoch: Epoch | None, clock
 def proven_identity(execution: Execution) -> str | None:
     """The execution's data identity.
 
-    Without one is a seed's load on a warehouse where an empty table looks missing. Earlier versions gave it one, though it
-    may have been loaded into an empty table that had other columns (rule I1).
+    A seed has none on a warehouse where an empty table looks missing. Earlier versions gave it one, although it may have been
+    loaded into an empty table with other columns (rule I1).
     """
     identity = execution.data_identity
     if execution.logic.execution_type is ExecutionType.VALUES and _follows_from_logic(identity):
@@ -79,26 +78,26 @@ _AT = " at "
 
 
 def named_by_epoch(relation: Relation, epoch: Epoch | None, *, silent_build: str = "") -> str:
-    """The name of content that follows from nothing on record but where and when it stood (rule I3).
+    """The identity of content of which only the table and the epoch are known (rule I3).
 
-    `silent_build` is the id of the build that last changed the table at this epoch without moving it (rule F1a).
+    `silent_build` is the id of the build that last changed the table without changing this epoch (rule F1a).
     """
     name = f"{relation}{_AT}{epoch}"
     return f"{name} by {silent_build}" if silent_build else name
 
 
 def is_named_by_epoch(identity: str) -> bool:
-    """Whether an identity is a name that `named_by_epoch` gave."""
+    """Whether `named_by_epoch` made the identity."""
     return _AT in identity
 
 
 def columns_identity_at(
     history: History, relation: Relation, epoch: Epoch | None, clock: EpochClock, reads: ColumnReads | None
 ) -> str | None:
-    """The identity of what `reads` reads of a table as it stood at `epoch` (rule I6); None where it can't be told apart.
+    """The identity of what `reads` reads of a table at `epoch` (rule I6); None if it cannot be separated from the rest.
 
-    Equal identities: the same rows, as often, in every column that is read, and no column besides that the reader's words could
-    mean.
+    Equal identities mean: the same rows, with the same multiplicity, in every column that is read, and no other column that a
+    word of the reader could mean.
     """
     written = history.written_at(epoch, clock)
     if written is None or written.unproven is not None or written.part_of_inputs or reads is None:
@@ -122,12 +121,12 @@ def columns_identity_at(
 
 
 def _follows_from_logic(identity: str | None) -> bool:
-    """It was made by `identity_of`: a copy may hold what only has the name of a table and its epoch (rule I2)."""
+    """Whether `identity_of` made it. A copy may hold content that is identified only by table and epoch (rule I2)."""
     return identity is not None and not is_named_by_epoch(identity)
 
 
 def columns_of(execution: Execution) -> Mapping[str, str] | None:
-    """What decides each column that the execution left, by its folded name; None where they can't be told apart."""
+    """What determines each column of the execution, by folded name; None if the columns cannot be separated."""
     account = execution.logic.fingerprint.account
     if account is None:
         return None

@@ -1,4 +1,4 @@
-"""From a case to a decision: ask the rules in order, collect the account, name the cause in one line."""
+"""From a case to a decision: check the rules in order, collect the explanation, and state the cause in one line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dbt_state_oss.domain.submission import Submission
 
 
 def decide(case: Case) -> Decision:
-    """Skip if every rule agrees, else build (decision-rules: Order of questions). Pure and total."""
+    """Skip if every rule agrees, otherwise build (decision-rules: Order of questions). Pure and total."""
     findings: list[Finding] = []
     for rule in RULES:
         finding = rule(case)
@@ -31,14 +31,14 @@ def decide(case: Case) -> Decision:
 
 
 def build_unasked(submission: Submission, cause: str) -> Build:
-    """The answer where the state could not be read (rule X1): build, and say why."""
+    """The answer if the state could not be read (rule X1): build, with the reason."""
     reason = RejectionReason.NO_SUITABLE_MATCH_FOUND
     description = f"{subject(submission)} was executed because {cause}"
     return Build(reason, reason, description, (ExplainLine(cause, Marker.FAIL),), cause)
 
 
 def subject(submission: Submission) -> str:
-    """The sentence's first word; the client replaces "model" for stored failures (dbt-state 2.62)."""
+    """The sentence's first word. The client replaces "model" for stored failures (dbt-state 2.62)."""
     if submission.is_data_test:
         return "test"
     resource_type = submission.node.resource_type

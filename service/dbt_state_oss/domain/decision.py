@@ -1,4 +1,4 @@
-"""The answers that a submission can have."""
+"""The possible answers to a submission."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dbt_state_oss.domain.relation import Epoch, Relation
 
 
 class RejectionReason(IntEnum):
-    """Why nothing was skipped or cloned; the wire's numbers."""
+    """Why nothing was skipped or cloned; the numbers are those of the wire."""
 
     NO_FINGERPRINT_MATCH = 0
     TARGET_TABLE_MISMATCH = 1
@@ -27,7 +27,7 @@ class RejectionReason(IntEnum):
 
 
 class BuildOn(Enum):
-    """Which changes outside logic and extras build a node (rule L6a)."""
+    """Which changes outside of logic and extras build a node (rule L6a)."""
 
     CONFIGS = "configs"
     CONFIGS_AND_MACROS = "configs+macros"
@@ -35,7 +35,7 @@ class BuildOn(Enum):
 
 
 class MissingEvidence(Enum):
-    """What a request means that does not report all that a decision needs (rule L13)."""
+    """How a request is treated that does not report everything that a decision needs (rule L13)."""
 
     BUILD = "build"
     """What is not reported may have changed."""
@@ -45,7 +45,7 @@ class MissingEvidence(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """The target is provably what a build would make; `stale` where only the lag tolerance allows it (rule F6)."""
+    """The target is provably what a build would make; `stale` if only the lag tolerance allows it (rule F6)."""
 
     execution: Execution
     description: str
@@ -59,17 +59,17 @@ class Clone:
 
     source: Relation
     history: History
-    """The source's, as it was when it held that."""
+    """The execution of the source that made the content."""
     statements: tuple[str, ...]
-    """SQL that the client runs in order; never empty, since the client would take that for a copy that was made."""
+    """SQL that the client runs in order. It is never empty, since the client would count that as a finished copy."""
     required_epoch: Epoch | None
-    """The client builds if the source is younger than this; None where the copy is of a moment in the past (rule C2)."""
+    """The client builds if the source is newer than this; None if the copy is of an earlier state (rule C2)."""
     description: str
     explanation: tuple[ExplainLine, ...]
     behind: bool = False
-    """The source lacks changes of its inputs that may wait (rules F4, F5)."""
+    """The source lacks changes of its inputs that the policy allows to wait (rules F4, F5)."""
     stale: bool = False
-    """They may wait because of the lag tolerance alone (rule F6)."""
+    """Only the lag tolerance allows them to wait (rule F6)."""
 
     @property
     def execution(self) -> Execution:
@@ -80,14 +80,14 @@ class Clone:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """Something is not proven equal, so dbt builds."""
+    """Equality is not proven, so dbt builds."""
 
     skip_rejection: RejectionReason
     clone_rejection: RejectionReason
     description: str
     explanation: tuple[ExplainLine, ...] = ()
     because: str = ""
-    """The cause alone: the end of the description's sentence."""
+    """Only the cause: the end of the description's sentence."""
 
 
 Decision = Skip | Clone | Build

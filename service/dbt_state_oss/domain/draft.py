@@ -1,4 +1,4 @@
-"""The record of a build as far as it is known when it is decided; Confirm and Record complete it (rules W1, W3)."""
+"""The record of a build as far as it is known at the decision. Confirm and Record complete it (rules W1, W3)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NEVER_REUSED = "it was built while the server was configured to never reuse it"
 
 
 def draft_execution(case: Case, *, execution_id: str, decided_at: int | None, is_copy: bool = False) -> Execution:
-    """The execution that a build of this case would leave, to be completed when it is confirmed (rule W3).
+    """The execution of a build of this case, to be completed when it is confirmed (rule W3).
 
     Its `upstream` must have been gathered. Epoch, times and outcome are still empty.
     """
@@ -69,9 +69,9 @@ def _stamped_from(case: Case, decided_at: int | None) -> Epoch | None:
 def _recorded(case: Case, relation: Relation, *, asked: bool, is_copy: bool) -> Input:
     """What is recorded of an input. A stamped epoch far ahead of the server's clock would hide later changes (rule T10).
 
-    A build that is decided after the note of a silent build reads what that left, though its confirmation may have failed after
-    the note. Of a copy's content nothing is known but its source's record. Where nobody asked before the build, only the epoch
-    that was reported tells which builds of the input it came after.
+    A build that is decided after the note of a silent build reads the result of that build, although its confirmation may have
+    failed after the note. Of a copy's content only the record of its source is known. If the build was not submitted before it
+    ran, only the reported epoch shows which builds of the input came before it.
     """
     known = case.input_now(relation)
     noted_at = case.history.silent_builds.get(relation)
@@ -87,11 +87,11 @@ def _recorded(case: Case, relation: Relation, *, asked: bool, is_copy: bool) -> 
 
 
 def _data_identity(case: Case, inputs: Mapping[Relation, Input], *, asked: bool) -> str | None:
-    """The name of what the build leaves (rule I1).
+    """The data identity of the content of the build (rule I1).
 
-    A seed is loaded into the table that is there, whose columns are those of its first load. It has a name only where there was
-    no table, or where it is that of the last load. A question without an epoch proves that there was no table only where an
-    empty table has an epoch, and where the target is on no record: an epoch that is missing may also not have been found out.
+    A seed is loaded into the existing table, which keeps the columns of its first load. It has an identity only if there was no
+    table, or if the identity is that of the last load. A submission without an epoch proves that there was no table only if an
+    empty table has an epoch, and if the target has no record: the client may also have failed to find out the epoch.
     """
     if case.is_snapshot or case.unreported() is not None or case.reads_beside_its_query is not None:
         return None
@@ -109,8 +109,10 @@ def _data_identity(case: Case, inputs: Mapping[Relation, Input], *, asked: bool)
 
 
 def _as_of(history: History, identity: str | None) -> str | None:
-    """The identity of a target's next content. One that was forgotten uses other names than before ever after: of what had
-    changed and was not reported, the names know nothing (rule I5)."""
+    """The identity of a target's next content.
+
+    After an invalidation, it never equals an earlier one, since it does not include the unreported change (rule I5).
+    """
     if identity is None or history.forgotten_at is None:
         return identity
     return digest_of("since", str(history.forgotten_at), identity)

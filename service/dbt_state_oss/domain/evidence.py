@@ -1,4 +1,4 @@
-"""What stands under a line of the account: the facts behind an answer, for people. The rules decide without it."""
+"""The facts under a line of the explanation, for people. The rules do not depend on it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HASH_ORDER = (
 
 
 def logic_difference(case: Case, latest: Execution) -> str:
-    """The rest of the sentence "model was executed because …" where the submitted logic is not that of `latest`."""
+    """The rest of the sentence "model was executed because …" if the submitted logic is not that of `latest`."""
     difference = _difference(case, latest)
     if case.fingerprint.kind is FingerprintKind.VALUES:
         return difference or "its file has changed"
@@ -30,7 +30,7 @@ def logic_difference(case: Case, latest: Execution) -> str:
 
 
 def logic_of_an_earlier_build(case: Case, latest: Execution, when: str) -> str:
-    """The same where an earlier build, of the time `when`, had the submitted logic; names what differs if the code does not."""
+    """The same if an earlier build, at the time `when`, had the submitted logic. Names what differs if the code does not."""
     if case.fingerprint.digest == latest.logic.fingerprint.digest:
         return f"{logic_difference(case, latest)} (it equals that of an earlier build, {when})"
     because = f"its query has changed since its last build and equals that of an earlier build, {when}"
@@ -38,7 +38,7 @@ def logic_of_an_earlier_build(case: Case, latest: Execution, when: str) -> str:
 
 
 def _difference(case: Case, latest: Execution) -> str:
-    """The first thing in which the two differ; empty for a seed of which it is the file."""
+    """The first thing in which the two differ; empty for a seed if that is its file."""
     then, now = latest.logic, case.fingerprint
     if then.execution_type is not case.submission.execution_type:
         now_by, then_by = case.submission.execution_type.value, then.execution_type.value
@@ -77,7 +77,7 @@ def _file_differs(case: Case, latest: Execution) -> bool:
 
 
 def logic_evidence(case: Case, latest: Execution) -> tuple[ExplainLine, ...]:
-    """Everything in which the submitted logic differs from that of `latest`, and what in the project may be the cause."""
+    """Everything in which the submitted logic differs from that of `latest`, and the possible cause in the project."""
     return tuple(ExplainLine(text, Marker.INFO) for text in _logic_facts(case, latest))
 
 
@@ -109,7 +109,7 @@ def _extras_that_differ(case: Case, latest: Execution) -> list[str]:
 
 
 def _relations_that_differ(case: Case, latest: Execution) -> str:
-    """Which relations the SQL reads that it did not read, and the other way round; empty where they are the same."""
+    """Which relations the SQL reads now or no longer reads; empty if they are the same."""
     now, then = (
         dict.fromkeys(slot.relation for slot in one.slots) for one in (case.fingerprint, latest.logic.fingerprint)
     )
@@ -140,5 +140,5 @@ def _source_of_the_change(case: Case, latest: Execution) -> str:
 
 
 def epoch_evidence(recorded: Epoch | None, reported: Epoch | None, now: int) -> ExplainLine:
-    """When a table was last written: then, as recorded, and now, as reported."""
+    """When a table was last updated: as recorded and as reported."""
     return ExplainLine(f"recorded: {moment_text(recorded, now)}, reported: {moment_text(reported, now)}", Marker.INFO)

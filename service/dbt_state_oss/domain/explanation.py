@@ -1,6 +1,6 @@
-"""The account of a decision: every rule that was checked, with its result and its evidence (decision-rules: Explanation).
+"""The explanation of a decision: every rule that was checked, with its result and its evidence (decision-rules: Explanation).
 
-Texts are plain here; the protocol escapes them for the client's rich markup.
+Texts are plain here. The protocol escapes them for the client's rich markup.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dbt_state_oss.domain.relation import Epoch
 
 
 class Section(Enum):
-    """The top-level lines; the client looks for the first two by their beginning."""
+    """The top-level lines. The client looks for the first two by their beginning."""
 
     TABLE = "table analysis"
     QUERY = "query analysis"
@@ -23,7 +23,7 @@ class Section(Enum):
 
 
 class Marker(IntEnum):
-    """The sign before a line; the wire's numbers."""
+    """The sign before a line; the numbers are those of the wire."""
 
     UNSPECIFIED = 0
     SUCCESS = 1
@@ -32,7 +32,7 @@ class Marker(IntEnum):
 
 
 class Badge(IntEnum):
-    """The coloured tag of a line; the wire's numbers."""
+    """The coloured tag of a line; the numbers are those of the wire."""
 
     UNSPECIFIED = 0
     FRESH = 1
@@ -47,7 +47,7 @@ class Badge(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExplainLine:
-    """One line of the account and what stands under it."""
+    """One line of the explanation, and the lines under it."""
 
     text: str
     marker: Marker = Marker.UNSPECIFIED
@@ -57,20 +57,20 @@ class ExplainLine:
 
 MOST_LINES = 200
 MOST_TEXT = 12_000
-"""Of one account, in lines and in characters: so that an answer about a hundred stays below the client's 4 MiB (rule X5)."""
+"""Limits of one explanation, in lines and in characters: a response with a hundred stays below the client's 4 MiB (rule X5)."""
 
 
 def abridged(
     lines: Sequence[ExplainLine], *, most_lines: int = MOST_LINES, most_text: int = MOST_TEXT
 ) -> tuple[ExplainLine, ...]:
-    """The account within bounds: lines beyond them are left out, and where they stood a line says so."""
+    """The explanation within the limits. A line says how many lines were left out."""
     rest = _Room(most_lines, most_text)
     return rest.fitting(lines)
 
 
 @dataclass(slots=True)
 class _Room:
-    """What an account may still take."""
+    """What still fits into an explanation."""
 
     lines: int
     text: int
@@ -89,7 +89,7 @@ class _Room:
 
 
 def duration_text(milliseconds: int) -> str:
-    """A duration as people say it: "3 minutes", "2 hours", "1 day"."""
+    """A duration for people: "3 minutes", "2 hours", "1 day"."""
     seconds = max(0, milliseconds) // 1000
     for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
         if seconds >= size:
@@ -99,12 +99,12 @@ def duration_text(milliseconds: int) -> str:
 
 
 def ago_text(epoch: Epoch, now: int) -> str:
-    """How long ago `epoch` was; epochs of a clock that runs ahead are "just now"."""
+    """How long ago `epoch` was. Epochs of a clock that is ahead are "just now"."""
     return f"{duration_text(now - epoch)} ago" if now - epoch >= 1000 else "just now"
 
 
 def moment_text(epoch: Epoch | None, now: int) -> str:
-    """When that was, to read now and later: the time in UTC and how long before `now` it was."""
+    """The time in UTC, and how long before `now` it was."""
     return "an unknown time" if epoch is None else f"{time_text(epoch)} ({ago_text(epoch, now)})"
 
 

@@ -1,4 +1,4 @@
-"""Semantic extras in a form that can be compared: digests of their canonical values (rule L6)."""
+"""Semantic extras in comparable form: digests of their canonical values (rule L6)."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _DIGEST_BYTES = 16
 _REMEMBERED = 4096
 _LONGEST_REMEMBERED = 1024
 LONGEST_CANONICAL = 128 * 1024
-"""Characters of all values up to which they are read as JSON: that takes about a microsecond for each (rule L6)."""
+"""Total characters of all values up to which they are read as JSON, at about a microsecond each (rule L6)."""
 MOST_KEYS = 1_000
-"""Extras that are compared one by one; more of them count as one."""
+"""Number of extras that are compared one by one; if there are more, all count as one."""
 _ALL = "(all)"
 
 
@@ -27,11 +27,11 @@ class _Number(NamedTuple):
 
 
 def canonical_extras(extras: Mapping[str, str], *, keep_defaults: bool = False) -> dict[str, str]:
-    """Each key with a digest (32 hex digits) of its canonical value. Defaults are left out (`without_defaults`), unless they are
-    to be kept as evidence of what was reported.
+    """Each key with a digest (32 hex digits) of its canonical value. Default values are left out (`without_defaults`), unless
+    they are kept as evidence of what was reported.
 
-    A value that is JSON counts as parsed, so that white space and the order of keys do not matter; any other counts as
-    its exact text, and so does each where all are longer than `LONGEST_CANONICAL`. Never raises.
+    A JSON value counts as parsed, so white space and the order of keys do not matter. Any other value counts as its exact text,
+    and so do all values if their total length exceeds `LONGEST_CANONICAL`. Never raises.
     """
     if len(extras) > MOST_KEYS:
         return {_ALL: digest_of(*(piece for key in sorted(extras) for piece in (key, extras[key])))}
@@ -45,18 +45,18 @@ def canonical_extras(extras: Mapping[str, str], *, keep_defaults: bool = False) 
 
 
 def without_defaults(digests: Mapping[str, str]) -> dict[str, str]:
-    """The digests of `canonical_extras` without those that say what dbt does anyway: one client sends them, another does not."""
+    """The digests of `canonical_extras` without dbt's defaults: one client sends them, another does not."""
     return {key: digest for key, digest in digests.items() if digest not in _DEFAULT_DIGESTS.get(key, ())}
 
 
 @lru_cache(_REMEMBERED)
 def _remembered_digest(value: str) -> str:
-    """A project's nodes repeat a few short values over and over."""
+    """The nodes of a project repeat a few short values many times."""
     return _digest(value)
 
 
 def same_extras(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    """Whether two sets of digests ask for the same; what an older server wrote may still hold defaults."""
+    """Whether two sets of digests request the same. A record of an older server may still contain defaults."""
     return one == other or without_defaults(one) == without_defaults(other)
 
 
@@ -82,7 +82,7 @@ def _not_json(constant: str) -> object:
 
 
 def _canonical(value: object) -> Iterator[str]:
-    """The value's pieces in an unambiguous order; walks without recursion, since values may be nested deeply."""
+    """The pieces of the value in an unambiguous order, without recursion, since values may be nested deeply."""
     yield "json "
     waiting: list[object] = [value]
     while waiting:
@@ -107,7 +107,7 @@ def _canonical(value: object) -> Iterator[str]:
 
 
 class _Piece(NamedTuple):
-    """Text that is ready to be given out."""
+    """Text that is ready to be yielded."""
 
     text: str
 
@@ -135,7 +135,7 @@ _DEFAULTS: Mapping[str, tuple[str, ...]] = {
     "store_failures": ("", "null"),
     "store_failures_as": ("", "null"),
 }
-"""What the fields of dbt's own configuration are where nobody sets them (dbt-core 1.8 to 1.12). Not of warehouses: there, an
-explicit null may differ from none (`transient`)."""
+"""The fields of dbt's own configuration if nobody sets them (dbt-core 1.8 to 1.12). Not those of warehouses: there, an explicit
+null may differ from an absent key (`transient`)."""
 
 _DEFAULT_DIGESTS = {key: frozenset(map(_digest, values)) for key, values in _DEFAULTS.items()}

@@ -1,8 +1,8 @@
-"""Whether a node provably has no hooks: its configuration is one that can be spelled out as a whole (rule C4).
+"""Whether a node provably has no hooks: its complete configuration can be reconstructed without them (rule C4).
 
-The client sends no hook. It sends the MD5 of the node's configuration as it stands in the project's files, as JSON with sorted
-keys, without `alias`, `schema`, `database`, `tags` and `group`. Where that is the MD5 of a configuration without `pre_hook` and
-`post_hook`, there are no hooks. The values of most keys are among the semantic extras; the others are tried.
+The client sends no hook. It sends the MD5 of the node's unrendered configuration, as JSON with sorted keys, without `alias`,
+`schema`, `database`, `tags` and `group`. If that is the MD5 of a configuration without `pre_hook` and `post_hook`, there are no
+hooks. The semantic extras contain the values of most keys; the values of the others are tried.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 from dbt_state_oss.domain.submission import ExecutionType, StaleUpstreamPolicy, Submission
 
 _MOST_TRIED = 256
-"""Configurations that are tried for one node and strategy: a few milliseconds of work, once for each hash in a process."""
+"""Configurations that are tried for one node and strategy: a few milliseconds of work, once per hash and process."""
 
 _LONGEST_EXTRAS = 4096
-"""Characters of all extras up to which anything is tried: each try hashes them, perhaps on the event loop."""
+"""Total characters of the extras up to which anything is tried: each try hashes them, perhaps on the event loop."""
 
 _MOST_BESIDE = 2
-"""Keys beside the extras that are tried at once."""
+"""How many keys that are not extras are tried at once."""
 
 _INCREMENTAL = {"materialized": "incremental"}
 _MATERIALIZED: dict[ExecutionType, tuple[dict[str, Any], ...]] = {
@@ -38,7 +38,7 @@ _MATERIALIZED: dict[ExecutionType, tuple[dict[str, Any], ...]] = {
     ExecutionType.MERGE: ({**_INCREMENTAL, "incremental_strategy": "merge"},),
     ExecutionType.DELETE_INSERT: ({**_INCREMENTAL, "incremental_strategy": "delete+insert"},),
 }
-"""What dbt needs to know for a table, a seed or an incremental to be made."""
+"""What dbt must know to build a table, a seed or an incremental."""
 
 _DEFAULTS = {"on_schema_change": "ignore", "lookback": 1, "delimiter": ","}
 
@@ -60,7 +60,7 @@ _BESIDE: tuple[_Key, ...] = (
 
 
 def has_no_hooks(submission: Submission) -> bool:
-    """Whether the configuration is proven to have neither a pre-hook nor a post-hook. False proves nothing."""
+    """Whether the configuration provably has neither a pre-hook nor a post-hook. False proves nothing."""
     bases = _MATERIALIZED.get(submission.execution_type, ())
     node = submission.node
     if not bases or node.resource_type == "snapshot" or not node.tracked or node.hashes.body is None:
@@ -85,7 +85,7 @@ def _is_spelled_out(
 
 
 def _hash(configuration: Mapping[str, str]) -> str:
-    """The hash of a configuration whose values are JSON texts already: long ones would be encoded again at each try."""
+    """The hash of a configuration whose values are JSON texts already. Long ones would be encoded again at each try."""
     members = ", ".join(f"{json.dumps(key)}: {text}" for key, text in sorted(configuration.items()))
     return md5(f"{{{members}}}".encode(), usedforsecurity=False).hexdigest()
 
@@ -97,7 +97,7 @@ def _texts(configuration: Mapping[str, Any]) -> dict[str, str]:
 def _configurations(
     base: Mapping[str, Any], extras: Mapping[str, str], state: tuple[str, ...]
 ) -> Iterator[dict[str, str]]:
-    """Configurations without hooks that would have these extras, their values as JSON; the likely ones first."""
+    """Configurations without hooks that would give these extras, with values as JSON; the most likely first."""
     beside = (*_BESIDE, *(("state", json.loads(option)) for option in state))
     added = list(chain.from_iterable(combinations(beside, count) for count in range(_MOST_BESIDE + 1)))
     options = [(key, _values(key, text)) for key, text in extras.items()]
@@ -114,8 +114,10 @@ def _configurations(
 
 
 def _values(key: str, text: str) -> list[str | None]:
-    """What the configuration may say, as JSON, for an extra to be this, None if nothing; empty where it is as good as surely
-    left out."""
+    """What the configuration may contain, as JSON, if an extra has this value; None for an absent key.
+
+    Empty if the key is almost certainly absent.
+    """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -130,7 +132,7 @@ def _values(key: str, text: str) -> list[str | None]:
 
 
 def _state_options(submission: Submission) -> Iterator[str]:
-    """The block `state` of the configuration with one option, as JSON, where the request says that the option is set."""
+    """The block `state` of the configuration with one option, as JSON, if the request shows that the option is set."""
     seconds = submission.lag_tolerance_seconds
     for unit, size in (("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)):
         if seconds % size == 0:

@@ -12,7 +12,7 @@ from dbt_state_oss.domain.relation import Relation
 
 @dataclass(frozen=True, slots=True)
 class NodePatterns:
-    """Patterns as for `fnmatch`, letter case counts. None of them matches nothing."""
+    """Patterns as for `fnmatch`, case-sensitive. An empty set matches nothing."""
 
     patterns: tuple[str, ...] = ()
 
@@ -26,7 +26,7 @@ NO_NODES = NodePatterns()
 
 @lru_cache(16_384)
 def _match(patterns: tuple[str, ...], unique_id: str, relations: tuple[Relation | None, ...]) -> bool:
-    """A project's nodes are asked about again and again."""
+    """The nodes of a project are matched many times."""
     _, _, rest = unique_id.partition(".")
     names = [unique_id, rest.partition(".")[0]]
     for relation in relations:

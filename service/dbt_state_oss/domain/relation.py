@@ -1,6 +1,6 @@
 """Names of physical relations in one canonical spelling, so that two spellings of one table are equal (rule L11).
 
-`domain.dialects` makes them; everything else compares them as they are.
+`domain.dialects` makes them; everything else compares them unchanged.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The questions that stand between a submission and a skip, one small function each, in the order in which they
-are asked (decision-rules: Order of questions).
+"""The rules that a submission must pass before it is skipped, in the order in which they are checked (decision-rules: Order of
+questions).
 
-A rule returns None where its question does not arise, else a `Finding`: the line for the account and, if the answer forbids a
-skip, why. The first such answer ends the chain. A new rule is one function, one line in `RULES` and its cases.
+A rule returns None if it does not apply, otherwise a `Finding`: the line of the explanation and, if it forbids a skip, the
+reason. The first reason ends the chain. A new rule is one function, one line in `RULES`, and its test cases.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _NO_SUCH_LOGIC = (RejectionReason.NO_FINGERPRINT_MATCH, RejectionReason.NO_FINGE
 _OLDER_LOGIC = (RejectionReason.LATEST_QUERY_HASH_NOT_MATCH, RejectionReason.TARGET_TABLE_MATCH)
 
 _STAMP_SLACK_MS = 5 * 60 * 1000
-"""A stamped epoch is at most this much later than the build's last write, beside the time that the build took (rule T4)."""
+"""A stamped epoch is later than the build's last write by at most this and the duration of the build (rule T4)."""
 
 _CLOCK_SKEW_MS = 60_000
-"""Further in the future than this, a recorded time is an error of some clock and no age at all."""
+"""A recorded time that is further in the future is a clock error, not an age."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why there is no skip: the rest of the sentence "model was executed because …" and the wire's reasons."""
+    """Why there is no skip: the rest of the sentence "model was executed because …", and the reasons on the wire."""
 
     because: str
     reasons: tuple[RejectionReason, RejectionReason] = _NOTHING_SUITABLE
@@ -46,15 +46,15 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The answer to one question."""
+    """The result of one rule."""
 
     section: Section
     line: ExplainLine
     rejection: Rejection | None = None
     skip_because: str | None = None
-    """The rest of the sentence "model was skipped because …", where this answer has one of its own."""
+    """The rest of the sentence "model was skipped because …", if this result has its own."""
     within_tolerance: bool = False
-    """A skip rests on the lag tolerance (rule F6)."""
+    """The skip relies on the lag tolerance (rule F6)."""
 
 
 Rule = Callable[[Case], Finding | None]
@@ -78,14 +78,14 @@ def _no(
 
 
 def execution_type_is_known(case: Case) -> Finding | None:
-    """A newer client's way of writing a table is built, not guessed at (decision-rules: Order of questions)."""
+    """An execution type that this server does not know is built (decision-rules: Order of questions)."""
     if case.submission.execution_type is not ExecutionType.UNKNOWN:
         return None
     return _no(Section.TABLE, "this server does not support its execution type (upgrade dbt-state-oss)", _NO_SUCH_LOGIC)
 
 
 def reuse_is_allowed(case: Case) -> Finding | None:
-    """Rule L15: the owner knows that something outside a node's query and inputs fills its table."""
+    """Rule L15: the owner knows that a table is also filled by something other than its query and inputs."""
     if not case.is_never_reused:
         return None
     return _no(Section.TABLE, "the server is configured to never reuse it (DBTSTATE_NEVER_REUSE)")
@@ -108,7 +108,7 @@ def _empty_looks_missing(case: Case) -> bool:
 
 
 def stored_failures_can_be_skipped(case: Case) -> Finding | None:
-    """Rule T7: the client cannot digest a skip of a test's stored failures on Postgres."""
+    """Rule T7: on Postgres, the client cannot handle the skip of a test with stored failures."""
     submission = case.submission
     if submission.relation is None or submission.node.resource_type != "test" or case.dialect.reuses_stored_failures:
         return None
@@ -128,7 +128,7 @@ def an_execution_is_recorded(case: Case) -> Finding | None:
 
 
 def latest_execution_is_proven(case: Case) -> Finding | None:
-    """A record that cannot vouch for what it left behind justifies nothing (rule W8)."""
+    """A record that does not prove what its table holds cannot justify a skip (rule W8)."""
     latest = _latest(case)
     return (
         None
@@ -138,7 +138,7 @@ def latest_execution_is_proven(case: Case) -> Finding | None:
 
 
 def no_rival_build_is_recorded(case: Case) -> Finding | None:
-    """Rules T2 and T9: of two builds that did different things, it is not always known whose work the table holds."""
+    """Rules T2 and T9: if two builds with different effects may have written the table, it is unknown which one did."""
     if case.submission.relation is None:
         return None
     match case.history.rival_of(_latest(case), case.clock):
@@ -177,7 +177,10 @@ def logic_is_unchanged(case: Case) -> Finding | None:
 
 
 def same_logic(case: Case, execution: Execution) -> bool:
-    """Rule L1, the slots' relations left to the inputs; what only one record carries counts as changed (rule L13)."""
+    """Rule L1.
+
+    The relations in the slots are compared with the inputs. What only one record has counts as changed (rule L13).
+    """
     then = execution.logic
     return (
         then.dialect == case.dialect.name
@@ -189,7 +192,7 @@ def same_logic(case: Case, execution: Execution) -> bool:
 
 
 def same_selection(case: Case, execution: Execution) -> bool:
-    """Rule L4a: its own query, the rows of its views and the columns that it reads of them are what they were."""
+    """Rule L4a: its own query, the rows of its views and the columns that it reads from them are unchanged."""
     now, then = case.fingerprint.selection_digest, execution.logic
     return (
         case.submission.compare_selected_columns
@@ -203,9 +206,12 @@ def same_selection(case: Case, execution: Execution) -> bool:
 
 
 def same_template(case: Case, execution: Execution) -> bool:
-    """Rule L7. The template says nothing of the views that are read, nor of the extras that the client computes (`__…`); and
-    another node, or the same one in another dbt target, may make something else of it (`model.name`, `target.name`). A pre-clone
-    is of its source's target."""
+    """Rule L7.
+
+    The template does not show the views that are read, nor the extras that the client computes (`__…`). Another node, or the
+    same node in another dbt target, may render it differently (`model.name`, `target.name`). A pre-clone belongs to the target
+    of its source.
+    """
     node = case.submission.node
     now, then = node.hashes, execution.hashes
     return (
@@ -226,7 +232,7 @@ def _computed(extras: Mapping[str, str]) -> dict[str, str]:
 
 
 def evidence_is_complete(case: Case) -> Finding | None:
-    """Rule L13: what the client does not report, now or at the last build, is not known to be unchanged."""
+    """Rule L13: what the client does not report, now or at the last build, does not count as unchanged."""
     if lacks_window(case.submission):
         return _no(Section.QUERY, "its client does not report the event-time window of a microbatch")
     unreported = case.unreported(_latest(case))
@@ -234,7 +240,7 @@ def evidence_is_complete(case: Case) -> Finding | None:
 
 
 def contract_is_unchanged(case: Case) -> Finding | None:
-    """Rule L6b: an enforced contract's columns and constraints shape the table, and are in no extra and no other hash."""
+    """Rule L6b: the columns and constraints of an enforced contract shape the table, and no extra or other hash includes them."""
     now, then = case.submission.node.hashes.contract, _latest(case).hashes.contract
     if now != then:
         return _no(Section.QUERY, "the columns or constraints of its contract have changed")
@@ -242,7 +248,7 @@ def contract_is_unchanged(case: Case) -> Finding | None:
 
 
 def configuration_is_unchanged(case: Case) -> Finding | None:
-    """Rules L6a and L12: a changed configuration outside the extras may be a hook, whose effect a skip would lose."""
+    """Rules L6a and L12: a changed configuration outside of the extras may be a hook, whose effect a skip would lose."""
     if case.build_on is BuildOn.IGNORE and not case.is_snapshot:
         return None
     now, then = case.submission.node.hashes, _latest(case).hashes
@@ -259,13 +265,16 @@ def configuration_is_unchanged(case: Case) -> Finding | None:
 
 
 def _configurations_do_the_same(case: Case) -> bool:
-    """Both were spelled out and have no hooks: with equal extras they differ in keys that no build of a table looks at."""
+    """Both configurations are completely known and have no hooks.
+
+    With equal extras they differ only in keys that no build uses.
+    """
     is_table = case.submission.execution_type is ExecutionType.FULL
     return is_table and _latest(case).has_no_hooks and has_no_hooks(case.submission)
 
 
 def query_is_deterministic(case: Case) -> Finding | None:
-    """Rule L9, asked only where volatile SQL is to be evaluated."""
+    """Rule L9, only if volatile SQL is to be evaluated."""
     if case.submission.tolerate_nondeterminism:
         return None
     if case.volatility is Volatility.VOLATILE:
@@ -281,14 +290,14 @@ def _utc_date(milliseconds: int | None) -> str | None:
 
 
 def query_does_not_read_its_target(case: Case) -> Finding | None:
-    """Rule F7a: a table that is replaced by what it makes of itself is another one after every build."""
+    """Rule F7a: a table that is replaced by a query on itself is different after every build."""
     if case.submission.execution_type is ExecutionType.FULL and case.fingerprint.reads_itself:
         return _no(Section.QUERY, "it reads its own previous content, so every build makes a different table")
     return None
 
 
 def query_returns_rows(case: Case) -> Finding | None:
-    """Rule L14: a query without rows costs nothing to build, and a hook may fill the table from elsewhere."""
+    """Rule L14: a query without rows costs nothing to build, and a hook may fill the table."""
     if case.is_view or case.submission.relation is None or not case.fingerprint.returns_no_rows:
         return None
     return _no(Section.QUERY, "its query returns no rows, so it is always built: a hook may fill its table")
@@ -316,9 +325,9 @@ def table_is_unmodified(case: Case) -> Finding | None:
 
 
 def _is_older_than_its_build(case: Case, latest: Execution) -> bool:
-    """Whether the table is from before the latest build, which replaced it: somebody swapped an older table in (rule T4).
+    """Whether the table is older than the latest build, which replaced it: an older table was swapped in (rule T4).
 
-    On an exact clock it would have another epoch. A build that adds to its table may leave the epoch where it was.
+    On an exact clock it would have another epoch. A build in place may keep the epoch.
     """
     own = case.submission.own_epoch
     if own is None or latest.epoch is None or not latest.replaces:
@@ -335,7 +344,7 @@ def _is_older_than_its_build(case: Case, latest: Execution) -> bool:
 
 
 def view_reads_the_same_columns(case: Case) -> Finding | None:
-    """Rule T5: a view stands on the same relations, and a `*` only on relations of ours that have the same columns."""
+    """Rule T5: a view reads the same relations, and a `*` only recorded relations with the same columns."""
     if not case.is_view:
         return None
     if case.dialect.materialized_views_are_refreshed:
@@ -353,8 +362,9 @@ def view_reads_the_same_columns(case: Case) -> Finding | None:
 
 
 def _has_the_same_columns(case: Case, latest: Execution, relation: Relation) -> bool:
-    """The logic upstream is what it was, and it is known that this logic's work stood there when the view was made: it has not
-    been run since, or it spells out its columns and was seen as it was later."""
+    """The upstream logic is unchanged, and the view was created on the work of this logic: the relation has not been built
+    since, or its columns are explicit and it was seen unchanged later.
+    """
     recorded, now = latest.inputs.get(relation), case.input_now(relation)
     history = case.upstream.get(relation, History())
     upstream = history.latest
@@ -379,7 +389,7 @@ def results_are_complete(case: Case) -> Finding | None:
 
 
 def every_source_is_reported(case: Case) -> Finding | None:
-    """Rule F3: stages, and functions in a FROM that make more than rows of their arguments, are among no inputs."""
+    """Rule F3: stages, and functions in a FROM that compute more than rows of their arguments, are not among the inputs."""
     if case.is_view or not case.fingerprint.unseen_sources:
         return None
     source = case.fingerprint.unseen_sources[0]
@@ -387,7 +397,7 @@ def every_source_is_reported(case: Case) -> Finding | None:
 
 
 def extras_read_no_table(case: Case) -> Finding | None:
-    """Rule L16: SQL that runs beside the query may read tables that are among no inputs."""
+    """Rule L16: SQL outside of the query may read tables that are not among the inputs."""
     key = case.reads_beside_its_query
     if key is None:
         return None
@@ -395,7 +405,7 @@ def extras_read_no_table(case: Case) -> Finding | None:
 
 
 def inputs_are_fresh(case: Case) -> Finding | None:
-    """Rules F1 to F7; a view's upstream data never matters (rule T5)."""
+    """Rules F1 to F7. The upstream data of a view never matters (rule T5)."""
     if case.is_view:
         return None
     latest = _latest(case)
@@ -455,7 +465,7 @@ RULES: tuple[Rule, ...] = (
 def upstream_matters(case: Case) -> bool:
     """Whether the decision depends on the histories of what is read (`Case.leaves_read`).
 
-    Not where the logic is the same and nothing has moved: an unchanged target costs no further read.
+    It does not if logic and inputs are unchanged. So an unchanged target needs no further read.
     """
     latest = case.history.latest
     if latest is None or not same_logic(case, latest):

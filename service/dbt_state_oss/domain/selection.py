@@ -1,5 +1,4 @@
-"""Which nodes a `state:` selector means: the nodes as they are now against how they looked in their last builds
-(decision-rules: Selection and deferral)."""
+"""Which nodes a `state:` selector selects: compares the nodes with their node states (decision-rules: Selection and deferral)."""
 
 from __future__ import annotations
 
@@ -27,13 +26,13 @@ class Criterion(Enum):
 
     @property
     def needs_a_record(self) -> bool:
-        """Whether the answer says nothing where no build is on record: then it is no answer (rule S4)."""
+        """Whether an answer without any record says nothing, so that the call must fail (rule S4)."""
         return self not in (Criterion.NEW, Criterion.MODIFIED)
 
 
 @dataclass(frozen=True, slots=True)
 class NodeLook:
-    """How a node looks. Older clients send no representation, nor does any for a seed; then its relation may be known."""
+    """The node state. Older clients send no representation, and none do for a seed; then its relation may be known."""
 
     hashes: NodeHashes
     representation: str | None = None
@@ -51,11 +50,11 @@ _SUBJECT = {
 """The hash that a criterion compares."""
 
 _COMPARED_OF_TESTS = frozenset({Criterion.BODY, Criterion.CONFIGS})
-"""The client hashes a test's macros otherwise when it selects than when it builds, and keeps no table for it (rule S2)."""
+"""The client computes a test's macro hash differently for selection, and reports no relation for it (rule S2)."""
 
 
 def selected(criterion: Criterion, nodes: Mapping[str, NodeLook], recorded: Mapping[str, NodeLook]) -> list[str]:
-    """Those of `nodes` (by unique id) that the criterion means, in their order (rule S1); never any other (rule S4)."""
+    """Those of `nodes` (by unique id) that the criterion selects, in their order (rule S1). It selects no others (rule S4)."""
     return [unique_id for unique_id, now in nodes.items() if _meant(criterion, unique_id, now, recorded.get(unique_id))]
 
 
@@ -74,7 +73,7 @@ def _meant(criterion: Criterion, unique_id: str, now: NodeLook, then: NodeLook |
 
 
 def _modified(unique_id: str, now: NodeLook, then: NodeLook | None) -> bool:
-    """Where a node lives is no part of it: that is another place in each target (rule S3)."""
+    """The relation of a node does not count: it differs between targets (rule S3)."""
     return then is None or any(_differs(criterion, unique_id, now, then) for criterion in _SUBJECT)
 
 
@@ -88,7 +87,7 @@ def _differs(criterion: Criterion, unique_id: str, now: NodeLook, then: NodeLook
 
 
 def _lives_elsewhere(now: NodeLook, then: NodeLook) -> bool:
-    """A relation stands in for a representation that was never sent; its letter case is the warehouse's, not dbt's."""
+    """A relation replaces a representation that was never sent. Its letter case is the warehouse's, not dbt's."""
     if then.representation is not None or now.representation is None or then.relation is None:
         return now.representation != then.representation
     return _unquoted(now.representation) != _unquoted(then.relation)

@@ -1,7 +1,7 @@
-"""How a target stands by its record alone: whether it would be built though dbt asked about unchanged code.
+"""Whether a target would be built by its record alone, if its code is unchanged.
 
-Told to its owner; no decision asks here. It is the very chain of rules that decides, asked about the target as it was last built,
-with its inputs where the records of what builds them say that they are now.
+This is shown to the owner; no decision depends on it. It applies the rules to the target as it was last built, with its inputs
+as their own records show them.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from dbt_state_oss.domain.submission import Code, Node, Submission, TargetKey
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Whether the record would justify a skip, and if not why."""
+    """Whether the record would justify a skip, and why not."""
 
     reusable: bool
     because: str = ""
-    """Why it would be built; empty where it is reusable."""
+    """Why it would be built; empty if it is reusable."""
     evidence: tuple[ExplainLine, ...] = ()
     untold: tuple[Relation, ...] = ()
-    """Inputs that nothing on record builds: only dbt's question tells when they were last updated."""
+    """Inputs without a record: only a submission shows when they were last updated."""
 
 
 def standing_of(target: TargetKey, history: History, upstream: Mapping[Relation, History], now: int) -> Standing:
-    """The standing, as far as `upstream`, the histories of what the latest execution read, are there."""
+    """The result, as far as `upstream`, the histories of what the latest execution read, is known."""
     latest = history.latest
     if latest is None:
         forgotten = history.forgotten_at
@@ -63,7 +63,7 @@ def standing_of(target: TargetKey, history: History, upstream: Mapping[Relation,
 def _asked_again(
     target: TargetKey, history: History, latest: Execution, upstream: Mapping[Relation, History], now: int
 ) -> Case:
-    """The question that would bring the latest execution once more."""
+    """The submission that would repeat the latest execution."""
     logic = latest.logic
     dialect = dialect_named(logic.dialect)
     relation = target.relation if latest.results is None else None
@@ -84,7 +84,7 @@ def _asked_again(
 
 
 def _epoch_now(known: Input, history: History, clock: EpochClock) -> Epoch | None:
-    """Where an input stands by the record of what builds it; where it was read where that tells nothing newer."""
+    """The state of an input by its own record, or as it was read if that record shows nothing newer."""
     latest = history.latest
     if latest is None or latest.epoch is None or known.epoch is None or history.falls_to(known.epoch, clock) is latest:
         return known.epoch

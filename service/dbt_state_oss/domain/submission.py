@@ -1,6 +1,6 @@
-"""What a client asks about: one node about to be built, with the evidence that it sent.
+"""What a client submits: one node before it is built, with the evidence that the client sent.
 
-The protocol makes these from requests; the application and the rules read them. No wire type comes in here.
+The protocol makes submissions from requests; the application and the rules read them. They contain no wire type.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dbt_state_oss.domain.relation import Epoch, Relation
 
 
 class ExecutionType(Enum):
-    """How dbt will write the target. The values are the wire's names and are stored; UNKNOWN stands for newer ones."""
+    """How dbt will write the target. The values are the names on the wire and are stored. UNKNOWN stands for newer ones."""
 
     UNKNOWN = "UNKNOWN"
     FULL = "FULL"
@@ -31,12 +31,12 @@ class ExecutionType(Enum):
 
     @property
     def incremental(self) -> bool:
-        """Adds to what the table holds, so that its content depends on history."""
+        """It adds to the table, so the content of the table depends on its history."""
         return self in _INCREMENTAL
 
     @property
     def may_be_incremental(self) -> bool:
-        """Incremental, or what an incremental with a strategy of the project's own is sent as, too."""
+        """It is incremental, or the type that is also sent for an incremental with a custom strategy."""
         return self.incremental or self is ExecutionType.DBT_CUSTOM
 
 
@@ -61,7 +61,7 @@ class StaleUpstreamPolicy(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ViewDefinition:
-    """A view on the way from the SQL to its leaf tables, as the client read it from the warehouse."""
+    """A view between the SQL and its leaf tables, as the client read it from the warehouse."""
 
     relation: Relation
     text: str
@@ -71,9 +71,9 @@ class ViewDefinition:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """Everything that the fingerprint of a query is made of (rules L1 to L4), as it was sent.
+    """Everything that the fingerprint of a query is made from (rules L1 to L4), as it was sent.
 
-    `target` is the relation that the query writes, so that a self-reference can be told (rule L3).
+    `target` is the relation that the query writes; it shows a self-reference (rule L3).
     """
 
     dialect: Dialect
@@ -85,12 +85,12 @@ class Code:
 
     @property
     def weight(self) -> int:
-        """How large it is, about in characters."""
+        """Its size, roughly in characters."""
         return len(self.sql) + sum(len(view.text) + _WEIGHT_OF_A_RELATION for view in self.views)
 
     @property
     def too_long_to_scan(self) -> bool:
-        """It is compared as it is (rule L8): no worker could read it in time."""
+        """It is compared byte by byte (rule L8): no worker could read it in time."""
         return len(self.sql) + sum(len(view.text) for view in self.views) > LONGEST_SCANNED
 
 
@@ -104,9 +104,9 @@ class SeedValues:
 
 @dataclass(frozen=True, slots=True)
 class NodeHashes:
-    """dbt's hashes of a node's source, MD5 hex each; None where the client sent none.
+    """dbt's hashes of a node's source, MD5 hex each; None for those that the client did not send.
 
-    `node_hash` of the wire is left out: its recipe differs between client generations (rule L13).
+    `node_hash` of the wire is not included: client versions compute it differently (rule L13).
     """
 
     body: str | None = None
@@ -117,13 +117,13 @@ class NodeHashes:
 
     @property
     def sent(self) -> bool:
-        """Whether the client sent a node state at all: then a hash that is absent means that there is nothing to hash."""
+        """Whether the client sent a node state. Then an absent hash means that there is nothing to hash."""
         return any((self.body, self.configs, self.macros, self.persisted_descriptions, self.contract))
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Which dbt node asks. `unique_id` may be empty for a client that sends neither node state nor labels."""
+    """The dbt node. `unique_id` may be empty if the client sends neither node state nor labels."""
 
     unique_id: str
     name: str = ""
@@ -134,7 +134,7 @@ class Node:
     target_name: str = ""
     hashes: NodeHashes = field(default_factory=NodeHashes)
     node_hash: str | None = None
-    """The wire's node_hash: kept for `state:` selection only, never for a decision (rule L13)."""
+    """The wire's node_hash: kept only for `state:` selection, never for a decision (rule L13)."""
     representation: str | None = None
     """`database.schema.alias`, unquoted."""
     tracked: bool = False
@@ -143,9 +143,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class CloneTerms:
-    """What the client allows and needs when a copy would do (decision-rules: Clones).
+    """What the client allows and needs for a copy instead of a build (decision-rules: Clones).
 
-    A limit of None is unlimited; times are seconds.
+    A limit of None means unlimited; times are seconds.
     """
 
     allowed: bool = True
@@ -154,28 +154,28 @@ class CloneTerms:
     hours_to_expiration: int | None = None
     partition_expiration_days: int | None = None
     into_defer_target: bool | None = None
-    """The node is built in the defer target; None where the client is too old to say."""
+    """The node is built in the defer target; None if the client is too old to report it."""
     defer_enabled: bool | None = None
 
 
 LONGEST_SCANNED = 2 << 20
-"""Characters up to which SQL is compared without its comments and white space; a million takes more than a second."""
+"""Characters up to which SQL is compared without comments and white space; a million takes more than a second."""
 MOST_RELATIONS = 2_000
-"""Tables and views of one question up to which it is compared (rule L8a)."""
+"""Tables and views of one submission up to which it is compared (rule L8a)."""
 _WEIGHT_OF_A_RELATION = 200
-"""What handling a relation takes, in characters of text."""
+"""The cost of a relation, in characters of text."""
 
 
 _DATA_TEST = "test:"
-"""How names of data tests begin; no relation's does, since its first part is quoted."""
+"""The prefix of names of data tests. No relation has it, since its first part is quoted."""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetKey:
-    """Names one target within an organization: where its history is kept.
+    """Identifies one target within an organization, and where its history is stored.
 
-    `namespace` is the client's `table_namespace`, empty where it sent none: a bucket of its own (rule L13).
-    `name` is the relation, or that of a data test (`data_test_name`).
+    `namespace` is the client's `table_namespace`; an empty one is a namespace of its own (rule L13). `name` is the relation, or
+    the name of a data test (`data_test_name`).
     """
 
     namespace: str
@@ -183,18 +183,18 @@ class TargetKey:
 
     @property
     def relation(self) -> Relation | None:
-        """The relation that it is; None for a data test."""
+        """The relation; None for a data test."""
         return None if self.name.startswith(_DATA_TEST) else Relation(self.name)
 
 
 def data_test_name(unique_id: str, reads: Iterable[Relation]) -> str:
-    """What a data test is called as a target: its node and the relations that it reads."""
+    """The name of a data test as a target: its node and the relations that it reads."""
     return " ".join([f"{_DATA_TEST}{unique_id}", *sorted(reads)])
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One question: may this node be left as it is?"""
+    """One submission: may this node be skipped?"""
 
     key: TargetKey
     relation: Relation | None
@@ -205,24 +205,24 @@ class Submission:
     """Semantic extras as sent: config key to JSON text (rule L6)."""
     own_epoch: Epoch | None
     inputs: Mapping[Relation, Epoch | None]
-    """Leaf tables with their epochs, the target itself left out (rule F7); None is unknown."""
+    """Leaf tables with their epochs, without the target itself (rule F7); None is unknown."""
     node: Node
     lag_tolerance_seconds: int = 0
     stale_upstream_policy: StaleUpstreamPolicy = StaleUpstreamPolicy.ANY
     tolerate_nondeterminism: bool = True
     compare_unrendered_code: bool = False
     compare_selected_columns: bool = False
-    """Of what is read, only the columns that are read count (rule F9)."""
+    """Only the columns that are read count (rule F9)."""
     schemas: Mapping[Relation, Mapping[str, str]] = field(default_factory=dict)
-    """Columns of the tables that it reads and that are not built in this run: folded names to types, as far as they were sent."""
+    """Columns of the tables that it reads and that this run does not build: folded names to types, as far as they were sent."""
     ignore_external_modifications: bool = False
     clone_terms: CloneTerms = field(default_factory=CloneTerms)
     client_stamps: bool = False
-    """The client may confirm epochs that it does not read back from the table (rule T4a)."""
+    """The client may confirm epochs that it does not read from the table (rule T4a)."""
     deferred: tuple[Relation, ...] = ()
-    """Relations that an older client said it deferred to (`lenient_dependencies`)."""
+    """Relations that an older client reported as deferred (`lenient_dependencies`)."""
     oversized: bool = False
-    """It names more than `MOST_RELATIONS` tables and views, which were left out; it is built, whatever they are (rule L8a)."""
+    """It names more than `MOST_RELATIONS` tables and views, which were dropped. It is always built (rule L8a)."""
 
     @property
     def is_data_test(self) -> bool:
@@ -230,7 +230,7 @@ class Submission:
 
     @property
     def weight(self) -> int:
-        """How large it is, about in characters: the work on it grows with that."""
+        """Its size, roughly in characters; the work on it grows with it."""
         texts = sum(map(len, self.extras.values())) + _WEIGHT_OF_A_RELATION * (len(self.inputs) + len(self.extras))
         if isinstance(self.code, SeedValues):
             return texts

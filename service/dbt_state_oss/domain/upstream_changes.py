@@ -1,6 +1,6 @@
-"""What became of a build's inputs since the build before it, down to the builds of ours that moved them.
+"""How the inputs of a build changed since the previous build, down to the recorded builds that changed them.
 
-Told to people from what is on record (rule E3); no decision asks here.
+This is shown to people (rule E3); no decision depends on it.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from dbt_state_oss.domain.lineage import in_slot_order
 from dbt_state_oss.domain.relation import Relation
 
 DEEPEST = 6
-"""How many builds upstream of each other are told of."""
+"""How many levels of upstream builds are shown."""
 
 
 @dataclass(slots=True)
 class UpstreamAccount:
-    """All that has changed upstream between two builds of one target.
+    """All upstream changes between two builds of one target.
 
-    `histories` are those of upstream tables, as far as they were read; `unread` is filled with those that would tell more.
+    `histories` are those of upstream tables, as far as they were read. `unread` is filled with those that would show more.
     """
 
     histories: Mapping[Relation, History]
@@ -31,7 +31,7 @@ class UpstreamAccount:
     unread: set[Relation] = field(default_factory=set)
 
     def lines(self, history: History, execution_id: str) -> tuple[ExplainLine, ...]:
-        """A line for each input that is not what it was; empty where the execution is not on record any more."""
+        """A line for each input that changed; empty if the execution is no longer recorded."""
         executions = history.executions
         place = next((place for place, one in enumerate(executions) if one.id == execution_id), None)
         if place is None:
