@@ -1,4 +1,4 @@
-"""Confirm: a promised build has happened (rules W1 to W4)."""
+"""Confirm: a build or copy that was decided has happened (rules W1 to W4)."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from dbt_state_oss.domain.submission import TargetKey
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a build left behind. `epoch` and `runtime_ms` are None where the client does not know them."""
+    """The outcome of a build. `epoch` and `runtime_ms` are None if the client does not know them."""
 
     epoch: int | None
     table_type: str | None = None
     results: DataTestResults | None = None
     runtime_ms: int | None = None
     failed_to_clone: bool = False
-    """A copy had been offered, and it was built instead."""
+    """A copy was offered, but the client built instead."""
 
 
 class Confirm:
-    """Records the execution that a ticket promised."""
+    """Records the execution that a ticket announced."""
 
     def __init__(self, *, ledger: Ledger, candidates: Candidates, tickets: Tickets, clock: Clock) -> None:
         self._ledger = ledger
@@ -41,8 +41,8 @@ class Confirm:
     async def __call__(self, caller: Caller, ticket: str, outcome: Outcome) -> str:
         """The execution's id, once it is durable. The same ticket always names the same execution (rule W2).
 
-        Raises `InvalidTicket` and records nothing where the ticket is not good (rule W3), `StoreError` where the state cannot
-        be written (rule X2).
+        Raises `InvalidTicket` and records nothing if the ticket is invalid (rule W3), and `StoreError` if the state cannot be
+        written (rule X2).
         """
         promise = self._tickets.open(caller.organization, ticket)
         organization, target = caller.organization, promise.target
@@ -59,7 +59,7 @@ class Confirm:
         return execution.id
 
     async def _held_against_its_source(self, caller: Caller, target: TargetKey, draft: Execution) -> Execution:
-        """The draft; that of a clone proves nothing if its source may have been written while it was copied (rule C5)."""
+        """The draft. That of a clone proves nothing if its source may have been written while it was copied (rule C5)."""
         if draft.origin is None or draft.origin.past or draft.unproven is not None:
             return draft
         key = TargetKey(target.namespace, draft.origin.relation)
@@ -72,8 +72,8 @@ class Confirm:
 def completed(draft: Execution, outcome: Outcome, *, at: int) -> Execution:
     """The draft with its outcome: the same record from Confirm and from Record (rule W1).
 
-    A clone keeps what it has from its source: the content is no younger, and cost what it cost there (rule C4). A stamped epoch
-    that is far ahead of the server's clock counts as its time (rule T10).
+    A clone keeps what it has from its source: the content has the same age and cost (rule C4). A stamped epoch far ahead of the
+    server's clock is recorded as the server's time (rule T10).
     """
     epoch = None if outcome.epoch is None else draft.believed(outcome.epoch, at=at)
     if draft.origin is not None:

@@ -1,6 +1,6 @@
-"""From a submission to a case: the reads and the parsing that the rules ask for, and no more.
+"""From a submission to a case: the reads and the parsing that the rules need, and no more.
 
-An unchanged target costs one read and no parsing: its history holds the digest of the raw code beside the fingerprint.
+An unchanged target costs one read and no parsing: its history holds the digest of the raw code with the fingerprint.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dbt_state_oss.domain.submission import SeedValues, Submission
 
 
 class Gathering:
-    """Builds cases. Raises `StoreError` where the store cannot be read, or not in time (rule X1)."""
+    """Builds cases. Raises `StoreError` if the store cannot be read in time (rule X1)."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Gathering:
         self._policy = policy
 
     async def known(self, organization: str, submission: Submission, now: int) -> Case:
-        """The case with all that the ledger knows and that the decision depends on."""
+        """The case with every record that the decision depends on."""
         history = await self._ledger.history(organization, submission.key)
         case = await self._case(submission, history, now)
         if submission.oversized or not upstream_matters(case):
@@ -52,17 +52,17 @@ class Gathering:
         return replace(case, inputs_seen=await self._node_states.inputs_seen(organization, submission.node))
 
     async def unknown(self, submission: Submission, now: int) -> Case:
-        """The case as it stands where the ledger cannot be read (rule X1), whatever may have been forgotten in it (rule I5)."""
+        """The case if the ledger cannot be read (rule X1), whatever may have been invalidated (rule I5)."""
         return await self._case(submission, History(forgotten_at=now), now)
 
     async def with_upstream(self, organization: str, case: Case) -> Case:
-        """The same case with the histories of what it reads, which its record has to hold, and of what its last build read."""
+        """The same case with the histories of what it reads, which its record needs, and of what its last build read."""
         latest = case.history.latest
         recorded = latest.inputs.keys() if latest is not None else ()
         return await self.with_histories(organization, case, case.leaves_read().union(recorded))
 
     async def with_histories(self, organization: str, case: Case, relations: Collection[Relation]) -> Case:
-        """The same case with the histories of these relations among its `upstream`."""
+        """The same case, with the histories of these relations added to its `upstream`."""
         missing = [relation for relation in relations if relation not in case.upstream]
         if not missing:
             return case

@@ -1,4 +1,4 @@
-"""The ledger: what is known of every target's executions, kept in the store (architecture: Storage)."""
+"""The ledger: the recorded executions of every target, kept in the store (architecture: Storage)."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ V = TypeVar("V")
 
 _CONCURRENT_READS = 16
 _AT_ONCE = 256
-"""Tasks that are made at the same time: thousands would hold up the event loop."""
+"""Tasks that are created at once: thousands would delay the event loop."""
 _CLOCK_ERROR_MS = 24 * 60 * 60 * 1000
-"""Further ahead, the time of an invalidation is the error of some clock."""
+"""If the time of an invalidation is further ahead than this, it is a clock error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +45,19 @@ class TargetAccount:
     target: TargetKey
     history: History
     node_id: str
-    """Of its latest execution, or of that which was forgotten; empty where neither is known."""
+    """The node of its latest execution, or of the invalidated one; empty if neither is known."""
     inputs: tuple[Relation, ...]
-    """What that execution read: the tables, and the relations that its SQL names, views among them."""
+    """What that execution read: the tables, and the relations that its SQL names, including views."""
 
     @property
     def may_be_view(self) -> bool:
-        """It was last built as a view, or how is not on record."""
+        """Whether it was last built as a view, or the record does not show how."""
         latest = self.history.latest
         return latest is None or latest.logic.execution_type is ExecutionType.VIEW
 
 
 class Ledger:
-    """Histories by target. Every method raises `StoreError` where the store fails; nothing is half written.
+    """Histories by target. Every method raises `StoreError` if the store fails; no document is written partly.
 
     Histories that are not read within `read_timeout_seconds` count as such a failure (rule X1).
     """
@@ -72,14 +72,14 @@ class Ledger:
         self._being_recorded: set[asyncio.Task[None]] = set()
 
     async def history(self, organization: str, target: TargetKey) -> History:
-        """The target's history, empty where nothing is known. One conditional read, however long the history."""
+        """The target's history, empty if nothing is recorded. One conditional read, however long the history."""
         async with answered_within(self._read_timeout):
             return await self._history(organization, target)
 
     async def histories(
         self, organization: str, namespace: str, relations: Collection[Relation]
     ) -> dict[Relation, History]:
-        """The histories of several relations of one namespace, read side by side."""
+        """The histories of several relations of one namespace, read concurrently."""
 
         async def one(relation: Relation) -> History:
             return await self._history(organization, TargetKey(namespace, relation))
@@ -88,7 +88,7 @@ class Ledger:
             return await self._of_each(relations, one)
 
     async def account_of(self, organization: str, execution_id: str) -> TargetAccount | None:
-        """The target that an execution id names; None where nothing is known of it."""
+        """The target that an execution id names; None if nothing is recorded of it."""
         key = target_key_of(organization, execution_id)
         if key is None:
             return None
@@ -105,10 +105,11 @@ class Ledger:
     async def read_by(
         self, organization: str, reader: TargetKey, inputs: Mapping[Relation, Input], clock: EpochClock
     ) -> dict[Relation, TargetDocument | None]:
-        """The documents of what `reader` was built from; each lists it as a reader, to be told of silent builds (rule F1a).
+        """The documents of the tables that `reader` was built from. Each lists it as a reader, which gets notes of silent
+        builds (rule F1a).
 
-        A silent build that is recorded after this call tells the reader. One that was recorded before is in the document.
-        `clock` is that of the warehouse.
+        A silent build that is recorded after this call leaves a note with the reader. One that was recorded before is in the
+        document. `clock` is that of the warehouse.
         """
 
         async def one(relation: Relation) -> TargetDocument | None:
@@ -135,9 +136,9 @@ class Ledger:
     async def add(self, organization: str, target: TargetKey, execution: Execution) -> None:
         """Add an execution to a target's history; durable on return (rule W1), idempotent by its id (rule W2).
 
-        The readers of the target are told of a silent build before it is recorded (rule F1a), and early readers of any build. It
-        is recorded only while the lists of readers are those that were told. That goes on where the caller gives up: the client
-        does not ask again.
+        Before a silent build is recorded, each reader of the target gets a note; before any build, each early reader (rule
+        F1a). The build is recorded only while the lists of readers are those that got the note. This continues if the caller
+        gives up, since the client does not repeat the call.
         """
         recording = Recording(execution)
 
@@ -167,7 +168,7 @@ class Ledger:
             task.exception()  # whoever still waits for the task is told of it
 
     async def _of_each(self, names: Collection[K], work: Callable[[K], Awaitable[V]]) -> dict[K, V]:
-        """What `work` returns for each name, some of them side by side."""
+        """What `work` returns for each name, with a limited number of calls at a time."""
         limit = asyncio.Semaphore(_CONCURRENT_READS)
 
         async def one(name: K) -> V:
@@ -181,14 +182,14 @@ class Ledger:
         return done
 
     async def raise_epoch(self, organization: str, execution_id: str, epoch: int, *, at: int) -> bool:
-        """Raise the epoch of an execution if it is its target's latest (rule W5); false where it is not.
+        """Raise the epoch of an execution if it is its target's latest (rule W5); false if it is not.
 
-        `at` is the server's time, Unix milliseconds: a stamp that is far ahead of it counts as it (rule T10).
+        `at` is the server's time, Unix milliseconds. A stamp far ahead of it is recorded as `at` (rule T10).
 
-        Readers that have read the table before its hooks were over are told first (rule F1a).
+        Readers that read the table before its hooks had ended get a note first (rule F1a).
 
-        What moved it was a hook that wrote, so the content is no longer what its data identity named; and that of a copy is no
-        longer what a build makes, which runs the hook once.
+        A hook that wrote has raised the epoch. So the content has lost its data identity. A copy also differs from what a build
+        makes, which runs the hook once.
         """
         key = target_key_of(organization, execution_id)
         if key is None:
@@ -238,7 +239,7 @@ class Ledger:
         await self._of_each(readers, note)
 
     async def accounts(self, organization: str) -> AsyncGenerator[TargetAccount, None]:
-        """Every readable target of an organization, also those of which nothing is recorded since they were forgotten."""
+        """Every readable target of an organization, including invalidated ones without a build since."""
         keys = (key async for key in self._store.list(target_prefix(organization)) if not is_aside(key))
         async with aclosing(side_by_side(keys, self._keyed)) as found:
             async for key, document in found:
@@ -249,11 +250,11 @@ class Ledger:
         return key, await self._documents.read(key)
 
     async def forget(self, account: TargetAccount, *, at: int) -> bool:
-        """Empty a target's history and delete its texts, so that its next run builds; false where it was empty already.
+        """Empty a target's history and delete its texts, so that its next run builds it; false if it was empty already.
 
-        `at` (Unix milliseconds) stays behind in either case: what began before it is not recorded any more, and what is built
-        after it is not taken for what was there (rule I5). A time of before is replaced where it lies more than a day ahead:
-        it would keep the target from being recorded until then.
+        `at` (Unix milliseconds) is stored in either case. What began before it is no longer recorded, and what is built after
+        it never equals earlier content (rule I5). An earlier time is replaced if it is more than a day ahead: it would keep the
+        target from being recorded until then.
         """
         forgotten = False
 

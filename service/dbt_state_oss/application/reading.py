@@ -1,4 +1,4 @@
-"""What a build has read, held against what has been recorded of it since the build was decided (rules F1a, I1)."""
+"""Compares what a build has read with what was recorded of its inputs since the build was decided (rules F1a, I1)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from dbt_state_oss.domain.submission import TargetKey
 
 
 async def read_by(ledger: Ledger, organization: str, target: TargetKey, draft: Execution) -> Execution:
-    """The draft, once its target is listed as a reader of the tables of ours that it read. Raises `StoreError`.
+    """The draft, after its target is listed as a reader of the recorded tables that it read. Raises `StoreError`.
 
-    If one of them has been built meanwhile, what the draft read of it is not known, so neither is its content or lineage. If
-    that build was silent, or its hooks may still have run, the epoch that was reported does not tell what was read.
+    If one of them was built in the meantime, it is unknown what the draft read of it, so the draft has neither data identity
+    nor lineage. If that build was silent, or its hooks may still have run, the reported epoch does not show what was read
+    either.
     """
     if not draft.inputs:
         return draft

@@ -1,4 +1,4 @@
-"""Record: builds that the client made without asking (write-only mode, untracked builds)."""
+"""Record: builds that the client made without a submission (write-only mode, untracked builds)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MICROBATCH_UNPROVEN = (
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One build that has happened, as the client tells it."""
+    """One build that has happened, as the client reports it."""
 
     submission: Submission
     outcome: Outcome
@@ -57,9 +57,10 @@ class Record:
         self._sessions = sessions or Sessions()
 
     async def __call__(self, caller: Caller, records: Sequence[Recorded], *, at: int | None = None) -> int:
-        """How many were recorded: all, once they are durable. Raises `StoreError`; what was written before stays.
+        """The number of recorded builds: all of them, once they are durable. Raises `StoreError`; records that were already
+        written stay.
 
-        `at` is when they were built, Unix milliseconds: now, if nothing is said.
+        `at` is when they were built, Unix milliseconds; the default is now.
         """
         organization = caller.organization
         for number, recorded in enumerate(records):
@@ -81,7 +82,7 @@ class Record:
 
 
 def _as_provable(execution: Execution, recorded: Recorded) -> Execution:
-    """The record, less what it cannot prove (rule W8)."""
+    """The record without what it cannot prove (rule W8)."""
     if recorded.submission.execution_type is ExecutionType.MICROBATCH:
         return replace(execution, unproven=_MICROBATCH_UNPROVEN)
     if not recorded.from_speculative_submit:

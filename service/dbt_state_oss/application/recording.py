@@ -1,6 +1,6 @@
-"""What becomes of a target's document when a build is recorded, and who has to be told before (rule F1a). Pure.
+"""How a target's document changes when a build is recorded, and which readers get a note before (rule F1a). Pure.
 
-Used by the ledger, which reads and writes the documents.
+The ledger uses it, and reads and writes the documents.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.silent import is_silent, may_be_under_way, with_silent_build
 
 MOST_READERS = 4_096
-"""Readers that a document lists; with one more it lists none, and they are searched for. An early reader more is not listed, and
-its record proves nothing of this input."""
+"""Readers that a document lists. If there are more, it lists none, and they are searched for. An early reader beyond this
+number is not listed, and its record proves nothing of this input."""
 
 
 def history_of(document: TargetDocument) -> History:
@@ -26,9 +26,10 @@ def history_of(document: TargetDocument) -> History:
 
 
 def with_reader(document: TargetDocument, name: str, known: Input, clock: EpochClock) -> TargetDocument | None:
-    """The document with one more reader, of what it recorded as `known`; None where that changes nothing.
+    """The document with one more reader, which recorded it as `known`; None if that changes nothing.
 
-    It is listed already, or readers are not kept there, and no build may be under way that left what it read.
+    It changes nothing if the reader is listed already or readers are not listed there, and no running build may have written
+    what the reader read.
     """
     readers, early = document.readers, document.early_readers
     if readers is not None and name not in readers:
@@ -40,9 +41,9 @@ def with_reader(document: TargetDocument, name: str, known: Input, clock: EpochC
 
 
 def may_be_told_nothing(document: TargetDocument | None, name: str, known: Input, clock: EpochClock) -> bool:
-    """Whether a build may be under way that left what a reader recorded as `known`, and the document does not list that reader.
+    """Whether a running build may have written what a reader recorded as `known`, and the document does not list that reader.
 
-    The document is the one that `with_reader` was asked of.
+    The document is the one that `with_reader` was called with.
     """
     history = History() if document is None else history_of(document)
     listed = document is not None and name in document.early_readers
@@ -50,39 +51,39 @@ def may_be_told_nothing(document: TargetDocument | None, name: str, known: Input
 
 
 def noted(reader: TargetDocument, relation: Relation, at: int) -> TargetDocument | None:
-    """A reader's document with the note that `relation` may have changed at that time; None where it has the note."""
+    """A reader's document with the note that `relation` may have changed at that time; None if it has the note already."""
     told = replace(reader, silent_builds=with_silent_build(reader.silent_builds, relation, at))
     return None if told == reader else told
 
 
 class Recording:
-    """One execution on its way into its target's document."""
+    """One execution that is being added to its target's document."""
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
         self._found: set[str] | None = None
         self.built_at = execution.confirmed_at
-        """The time that the readers are told, Unix milliseconds."""
+        """The time of the build in the notes of the readers, Unix milliseconds."""
         self.told: set[str] = set()
-        """Names of the readers that know of the build."""
+        """Names of the readers that have the note."""
         self.to_be_told: set[str] = set()
-        """Names of the readers that must know of it before it is recorded."""
+        """Names of the readers that must have the note before the build is recorded."""
         self.needs_search = False
         """The document lists no readers, so all targets of the namespace must be searched for them."""
 
     @property
     def is_done(self) -> bool:
-        """Whether the document as it was seen last is written, or needed no writing."""
+        """Whether the last version of the document is written, or needed no change."""
         return not self.needs_search and not self.to_be_told
 
     def searched(self, names: Collection[str]) -> None:
-        """Take the readers that a search has found."""
+        """Set the readers that a search has found."""
         self.needs_search = False
         self._found = set(names)
         self.to_be_told = self._found - self.told
 
     def made_of(self, document: TargetDocument) -> TargetDocument | None:
-        """The document with the execution; None where that changes nothing, or where somebody has to be told before."""
+        """The document with the execution; None if that changes nothing, or if readers must get a note before."""
         history, execution = history_of(document), self._execution
         self.needs_search, self.to_be_told = False, set()
         recorded = next((one for one in history.executions if one.id == execution.id), None)
@@ -115,7 +116,7 @@ class Recording:
         return {*(document.readers or ()), *(self._found or ())} if silent else set()
 
     def _built_at_least(self, moment: int) -> None:
-        """Record the build as later than all that is on record, so that no reader takes an older one for it."""
+        """Record the build as later than every recorded one, so that no reader confuses it with an older one."""
         if moment > self.built_at:
             self.built_at = moment
             self.told.clear()
@@ -123,8 +124,8 @@ class Recording:
     def _with_list(self, document: TargetDocument, history: History) -> TargetDocument:
         """The document with its list of readers, which begins with the first build in place.
 
-        Readers from before stay up to date, or become so again: an epoch may fall to an older value. They are searched for at the
-        first silent build, unless this first build on record found no table.
+        Earlier readers may be up to date, or become so again, since an epoch may fall back. They are searched for at the first
+        silent build, unless the first recorded build found no table.
         """
         execution = self._execution
         if not execution.is_in_place:

@@ -1,4 +1,4 @@
-"""Submit: may this node be left as it is, or be copied from elsewhere? (decision-rules: Order of questions)"""
+"""Submit: may this node be skipped, or cloned? (decision-rules: Order of questions)"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The decision, a name for it, and for a build or a clone the ticket to confirm it with (empty for a skip)."""
+    """The decision, its id, and for a build or a clone the ticket to confirm it with (empty for a skip)."""
 
     decision: Decision
     decision_id: str
@@ -40,7 +40,7 @@ class Answer:
 
 
 class Submit:
-    """Decides a submission. Stores nothing but the node's looks (rules W3, W7), so it may be repeated at will (rule W6)."""
+    """Decides a submission. Stores only the node state (rules W3, W7), so it may be repeated (rule W6)."""
 
     def __init__(
         self,
@@ -56,7 +56,8 @@ class Submit:
         decide_within_seconds: float,
         sessions: Sessions | None = None,
     ) -> None:
-        """What is decided after `decide_within_seconds` counts as state that could not be read: the call has to be answered.
+        """If a decision takes longer than `decide_within_seconds`, the state counts as unreadable, since the call must be
+        answered.
 
         `sessions` are the dbt runs that this process has heard of.
         """
@@ -72,15 +73,17 @@ class Submit:
         self._sessions = sessions or Sessions()
 
     async def __call__(self, caller: Caller, submission: Submission) -> Answer:
-        """The answer. State that cannot be read in time means a build that says so, never an error (rule X1)."""
+        """The answer. If the state cannot be read in time, it is a build that says so, never an error (rule X1)."""
         now = self._clock.now()
         case, decision = await self._decided(caller, submission, now)
         return await self._answer(caller, case, decision)
 
     async def speculatively(self, caller: Caller, submission: Submission) -> Answer | None:
-        """The skip or clone that the epochs sent so far prove; None where they don't, or the state cannot be read (rule W8).
+        """The skip or clone that the epochs sent so far prove; None if they prove none, or if the state cannot be read (rule
+        W8).
 
-        Never a build: the client would read the inputs' epochs again after it, and record a change during the build as seen.
+        It is never a build: the client would read the inputs' epochs again after it, and record a change during the build as
+        seen.
         """
         if submission.oversized:
             return None
@@ -111,7 +114,7 @@ class Submit:
         return case, decision
 
     async def _clone_or(self, caller: Caller, case: Case, build: Build) -> tuple[Case, Clone | Build]:
-        """A clone where one is provably the same as the build, with the case completed for either's record."""
+        """A clone, if one provably equals the build, with the case completed for the record of either."""
         case = await self._gathering.with_upstream(caller.organization, case)
         if not may_be_cloned(case):
             return case, build
@@ -145,17 +148,17 @@ class Submit:
         return Answer(decision, name, ticket)
 
     def _saw_inputs_unmoved(self, caller: Caller, case: Case, skip: Skip) -> bool:
-        """Whether all inputs were found as recorded after the execution was confirmed (rule F2).
+        """Whether all inputs were seen as recorded after the execution was confirmed (rule F2).
 
-        Histories of inputs are gathered only where one of them has moved. A client keeps epochs in memory for as long as it runs,
-        so what it reports may be as old as its run.
+        Histories of inputs are gathered only if an input has changed. A client keeps epochs in memory during its run, so what
+        it reports may be as old as its run.
         """
         began = self._sessions.heard_of_at(caller.session_id)
         return not case.upstream and began is not None and began >= skip.execution.confirmed_at
 
 
 def _own_table_is_known(case: Case) -> bool:
-    """Its epoch is there, or no build of it is on record: an epoch that has only not come yet may still prove a skip."""
+    """It has an epoch, or no build of it is recorded. An epoch that is still missing may prove a skip later."""
     return case.submission.own_epoch is not None or case.history.latest is None
 
 
