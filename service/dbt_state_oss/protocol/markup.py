@@ -12,7 +12,7 @@ _BRACKET = re.compile(r"(\\*)\[(?=([a-z#/@][^\[]*?\])?)")
 
 
 def escaped(text: str) -> str:
-    r"""Return `text` escaped so that rich markup shows it unchanged, alone and before a tag. A final `\` gets a space after it."""
+    r"""Return `text` escaped so that rich markup shows it unchanged, alone or before a tag. A space follows a final `\`."""
     if len(text) > MAX_TEXT_LENGTH:
         text = text[: MAX_TEXT_LENGTH - 1] + "…"
     if "[" in text:

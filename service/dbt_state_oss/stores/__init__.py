@@ -1,1 +1,1 @@
-"""Backends of the ObjectStore port, one file each. Only bootstrap imports them."""
+"""Backends of the ObjectStore port. Only `opening` imports them."""

@@ -1,4 +1,4 @@
-"""Our errors for those of Azure's SDKs."""
+"""Translates errors of Azure's SDKs to errors of this project."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dbt_state_oss.stores.bucket import NoAnswer
 
 _NOT_FOUND = 404
 _CONDITION_FAILED = 412
-_COME_AGAIN = (408, 429, 500, 502, 503, 504)
-_TAKES_NO_WRITES = (403, 405)
-_EXISTS_ALREADY = ("BlobAlreadyExists", "PathAlreadyExists")
-_IS_KEPT = ("BlobImmutableDueToPolicy", "LeaseIdMissing", "SnapshotsPresent")
+_RETRYABLE = (408, 429, 500, 502, 503, 504)
+_WRITE_REFUSED = (403, 405)
+_ALREADY_EXISTS = ("BlobAlreadyExists", "PathAlreadyExists")
+_PROTECTED = ("BlobImmutableDueToPolicy", "LeaseIdMissing", "SnapshotsPresent")
 _WRONG_CREDENTIALS = ("AuthenticationFailed", "InvalidAuthenticationInfo", "KeyBasedAuthenticationNotPermitted")
 _SIGN_IN_FAULT = re.compile(r"AADSTS\d+:.*?(?=\s*Trace ID|[\r\n]|$)")
-_NOT_REACHED = re.compile(r"HTTPS?Connection")
-"""What the libraries beneath say of a connection that failed; by then nothing but words is left of it."""
+_CONNECTION_FAILED = re.compile(r"HTTPS?Connection")
+"""Matches a failed connection in the SDK's message. Only the text of the original error is left at this point."""
 
 _ADVICE = {
     "AuthenticationFailed": "the credentials are invalid, or the clock of this machine is wrong",
@@ -37,54 +37,57 @@ _ADVICE = {
 
 
 def explained(error: AzureError, place: str, *, changing: str = "", expected: str | None = None) -> StoreError:
-    """Our error for the SDK's, about the container `place`; `changing` is the blob that was to be changed from `expected`."""
+    """Translate the SDK's error about the container `place`.
+
+    `changing` is the blob that a write or delete was about, and `expected` the version that the blob had to have.
+    """
     if not isinstance(error, HttpResponseError):
-        return _unanswered(error, place)
+        return _no_answer(error, place)
     status, code = status_of(error), _code(error)
     if isinstance(error, ClientAuthenticationError) and not code:
         return _not_signed_in(error, place)
-    if changing and code not in _IS_KEPT:
+    if changing and code not in _PROTECTED:
         gone = is_absent(error) and expected is not None
-        if gone or (code and status == _CONDITION_FAILED) or code in _EXISTS_ALREADY:
+        if gone or (code and status == _CONDITION_FAILED) or code in _ALREADY_EXISTS:
             return Conflict(f"{changing} has changed")
-    if not status or status in _COME_AGAIN:
+    if not status or status in _RETRYABLE:
         return NoAnswer(f"the store {place} is temporarily unavailable ({code or status or 'the answer broke off'})")
     if not code:
-        return impostor(place)
+        return foreign_answer(place)
     what = f"{code}; {_ADVICE[code]}" if code in _ADVICE else code
-    if changing and code not in _WRONG_CREDENTIALS and (code in _IS_KEPT or status in _TAKES_NO_WRITES):
+    if changing and code not in _WRONG_CREDENTIALS and (code in _PROTECTED or status in _WRITE_REFUSED):
         return StoreReadOnly(f"the store {place} rejects writes: {what}")
     return StoreMisconfigured(f"the store {place} rejected the request: {what}")
 
 
-def impostor(place: str) -> NoAnswer:
-    """What is said where an answer cannot be Azure's."""
+def foreign_answer(place: str) -> NoAnswer:
+    """Return the error for an answer that cannot come from Azure."""
     return NoAnswer(f"the answer is not from {place}; check for a proxy")
 
 
 def is_absent(error: AzureError) -> bool:
-    """Whether what was asked for is not there, though the container is."""
+    """Return whether the blob does not exist although the container does."""
     return status_of(error) == _NOT_FOUND and _code(error) not in ("", "ContainerNotFound")
 
 
 def cause_of(error: AzureError) -> AzureError | None:
-    """What may be shown as the cause of ours: nothing that tells of an address, which may hold a signature."""
+    """Return the error if it may be chained as the cause. Other errors may show a URL, which may contain a signature."""
     return error if isinstance(error, HttpResponseError) else None
 
 
 def status_of(error: AzureError) -> int:
-    """The HTTP status; 0 where the answer broke off."""
+    """Return the HTTP status, or 0 if the answer was incomplete."""
     return (isinstance(error, HttpResponseError) and error.status_code) or 0
 
 
 def _code(error: AzureError) -> str:
-    """The service's own word for what is wrong; empty where it said none."""
+    """Return the service's error code, or an empty string if there is none."""
     response: Any = error.response if isinstance(error, HttpResponseError) else None
     code: str = response.headers.get("x-ms-error-code", "") if response else ""
     return code
 
 
-def _unanswered(error: AzureError, place: str) -> StoreError:
+def _no_answer(error: AzureError, place: str) -> StoreError:
     inner = error.inner_exception or error
     if isinstance(inner, SSLError):
         return StoreMisconfigured(
@@ -95,7 +98,7 @@ def _unanswered(error: AzureError, place: str) -> StoreError:
 
 def _not_signed_in(error: ClientAuthenticationError, place: str) -> StoreError:
     fault = _SIGN_IN_FAULT.search(str(error))
-    if not fault and _NOT_REACHED.search(str(error)):
+    if not fault and _CONNECTION_FAILED.search(str(error)):
         return NoAnswer(f"the store {place} cannot be used: the token endpoint did not answer")
     return StoreMisconfigured(
         f"the store {place} cannot be used: {fault[0] if fault else 'no Azure identity found'}; "

@@ -1,6 +1,6 @@
-"""What an object store's SDK has to do for `remote`: seven blocking calls, each one request, told apart by what they raise.
+"""The interface between `remote` and an object store's SDK: blocking calls, and the errors that they raise.
 
-A bucket retries nothing, waits for nothing and knows nothing of keys: names are whole, and versions are the store's own.
+A bucket does not retry or pause, and knows no document keys: it takes full object names and returns the store's own versions.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from dbt_state_oss.errors import StoreUnavailable
 
 
 class NoAnswer(StoreUnavailable):
-    """The store did not answer, or said to come again: the same request may be sent once more.
+    """The store did not answer, or asked to retry: the same request may be sent again.
 
-    It may have been carried out all the same.
+    The store may still have carried out the request.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """An object's bytes and its version (an ETag, a generation)."""
+    """An object's bytes and its version (an ETag or a generation)."""
 
     data: bytes
     version: str
@@ -30,22 +30,22 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Names of objects that are not empty, and what to ask for the next ones with; None at the end."""
+    """Names of objects that are not empty. `following` requests the next page, and is None at the end."""
 
     names: tuple[str, ...]
     following: str | None
 
 
 def milliseconds(moment: datetime) -> int:
-    """Unix milliseconds of an aware time."""
+    """Convert an aware datetime to Unix milliseconds."""
     return int(moment.timestamp() * 1000)
 
 
 class Bucket(Protocol):
-    """One bucket or container. Every call may be made from many threads at once, and ends within the bucket's time-out.
+    """One bucket or container. Calls are safe from many threads at once, and each ends within the bucket's timeout.
 
-    Raises `Conflict` where a condition does not hold, `NoAnswer` where trying again may help, `StoreReadOnly` where writing
-    is not allowed, `StoreMisconfigured` for all else: no error of an SDK leaves. Messages name the bucket and what to mend.
+    Raises `Conflict` if a condition does not hold, `NoAnswer` if a retry may help, `StoreReadOnly` if writes are not allowed,
+    and `StoreMisconfigured` for everything else. No SDK error leaves a bucket. Messages name the bucket and what to correct.
     """
 
     @property
@@ -53,19 +53,19 @@ class Bucket(Protocol):
         """The bucket as users know it, such as "s3://bucket"; for messages."""
 
     def read(self, name: str, unless: str | None) -> Blob | Unchanged | None:
-        """The object; None where there is none; `UNCHANGED` where it has the version `unless`."""
+        """Return the object, None if there is none, or `UNCHANGED` if it has the version `unless`."""
 
     def write(self, name: str, data: bytes, expected: str | None) -> str:
-        """Write the whole object if its version is `expected` (None: if there is none); the version that it has then."""
+        """Write the whole object if its version is `expected` (None: if there is no object). Return the new version."""
 
     def remove(self, name: str, expected: str) -> None:
         """Delete the object if its version is `expected`."""
 
     def written_at(self, name: str) -> int:
-        """When the object was written, in Unix milliseconds by the store's clock, which may leave out parts of a second."""
+        """Return when the object was written, in Unix milliseconds of the store's clock, which may omit fractions of a second."""
 
     def page(self, prefix: str, following: str | None) -> Page:
-        """Names that start with `prefix`: the first ones, or those that a page said to ask for."""
+        """Return names that start with `prefix`: the first page, or the page that `following` of a page requests."""
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""

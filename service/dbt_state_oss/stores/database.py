@@ -1,6 +1,6 @@
-"""The SQLite file of the local store: how it is made, recognized, locked and opened.
+"""Creates, recognizes, locks and opens the SQLite file of the local store.
 
-`local` and `group_commit` use it. No document and no event loop comes in here.
+`local` and `group_commit` use it. It handles no documents and no event loop.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from dbt_state_oss.errors import StoreMisconfigured, StoreReadOnly, StoreUnavail
 from dbt_state_oss.stores.sqlite_errors import explain
 
 FileIdentity = tuple[int, int] | None
-"""Device and inode; None where there is no file."""
+"""Device and inode; None if there is no file."""
 
 FILE_NAME = "state.sqlite3"
 APPLICATION_ID = 0x64627374
-"""SQLite's `application_id` of our files ("dbst"): another program's database is refused, not written to."""
+"""SQLite's `application_id` of this store's files ("dbst"). It keeps the store from writing to another program's database."""
 SCHEMA_VERSION = 1
 LOCK_TIMEOUT = 5.0
 """Seconds to wait for another process's transaction before the store counts as unavailable."""
@@ -37,38 +37,39 @@ _SCHEMA = "CREATE TABLE documents (key TEXT PRIMARY KEY NOT NULL, version TEXT N
 
 @dataclass(frozen=True, slots=True)
 class OpenDatabase:
-    """One connection; for one thread at a time."""
+    """One connection. Only one thread at a time may use it."""
 
     connection: sqlite3.Connection
     path: Path
     identity: FileIdentity
 
     def is_current(self) -> bool:
-        """Whether the file is still the one at the path. Whoever removes the directory of a running server wants an
-        empty state, not writes into a file without a name."""
+        """Return whether the open file is still the one at the path.
+
+        A user who deletes the directory of a running server wants an empty state, not writes to a deleted file.
+        """
         return _identity(self.path) == self.identity
 
     def close(self) -> None:
-        """Let go of the file, rolling back what is open."""
+        """Close the file. An open transaction is rolled back."""
         self.connection.close()
 
 
 class Database:
-    """`state.sqlite3` in `directory`, shared by all the server processes of this host.
+    """`state.sqlite3` in `directory`, shared by all server processes of this host.
 
-    *Durability.* WAL with `synchronous=FULL`: by SQLite's documentation of that pragma, FULL adds a sync of the WAL
-    after each commit, which is what carries a transaction over a loss of power; NORMAL keeps the file consistent but
-    may lose the last commits. Readers see a commit only after that sync.
+    *Durability.* WAL with `synchronous=FULL`. According to SQLite's documentation of that pragma, FULL adds a sync of the
+    WAL after each commit, so a committed transaction survives a power loss. NORMAL keeps the file consistent but may lose
+    the last commits. Readers see a commit only after that sync.
 
-    *Exclusion.* SQLite's own locks keep writers apart. On top, every transaction and every checkpoint (which happens
-    within COMMIT) runs under an advisory lock on the directory: a waiting process takes over within a millisecond or
-    two instead of SQLite's growing naps, and a checkpoint never meets another process's write, which SQLite before
-    3.51.3 does not always survive (https://sqlite.org/wal.html#walresetbug). Within this process nothing else may open
-    and close the file: by POSIX that would free SQLite's locks on it.
+    *Exclusion.* SQLite's own locks exclude concurrent writers. In addition, every transaction and every checkpoint (which
+    happens within COMMIT) runs under an advisory lock on the directory. With it, a waiting process continues within one or
+    two milliseconds, instead of after SQLite's growing pauses. It also prevents a checkpoint during another process's
+    write, which can corrupt the file in SQLite before 3.51.3 (https://sqlite.org/wal.html#walresetbug). Nothing else in
+    this process may open and close the file: by POSIX rules that would release SQLite's locks on it.
 
-    *Layout.* A rowid table with an index on the key, in pages of 4 KiB: for documents of 2 to 20 kB it writes half to
-    four fifths of the WAL of a WITHOUT ROWID table and lists keys six to twenty times as fast, because no document lies
-    between the keys.
+    *Layout.* A rowid table with an index on the key, in pages of 4 KiB. For documents of 2 to 20 kB it writes 50 to 80 % of
+    the WAL that a WITHOUT ROWID table writes, and lists keys 6 to 20 times as fast, because no documents lie between keys.
     """
 
     def __init__(self, directory: Path, *, vfs: str | None = None, lock_timeout: float = LOCK_TIMEOUT) -> None:
@@ -80,10 +81,11 @@ class Database:
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Hold the directory's lock, among all processes and all stores of this one. Makes the directory if need be.
+        """Hold the directory's lock, which excludes all other processes and all other stores of this process.
 
-        Raises `StoreUnavailable` when the lock is not free within the time-out, `StoreReadOnly` or `StoreMisconfigured`
-        where the directory cannot be made or opened. The system frees the lock of a process that died.
+        Creates the directory if it does not exist. Raises `StoreUnavailable` if the lock is not free within the timeout,
+        `StoreReadOnly` or `StoreMisconfigured` if the directory cannot be created or opened. The system releases the lock of
+        a process that died.
         """
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -94,15 +96,17 @@ class Database:
             self._take_lock(descriptor)
             yield
         finally:
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing alone would leave it to a child forked meanwhile
+            fcntl.flock(
+                descriptor, fcntl.LOCK_UN
+            )  # if it were only closed, a child that was forked meanwhile would keep it
             os.close(descriptor)
 
     def connect(self, *, busy_timeout: float) -> OpenDatabase:
-        """Open the file, making it if there is none; the caller is inside `exclusive`.
+        """Open the file, or create it if there is none. Call this inside `exclusive`.
 
-        A file that is not ours, damaged, or of a newer version is refused and left as it is. `busy_timeout`: seconds
-        to wait for SQLite's own locks. Raises `StoreReadOnly`, `StoreMisconfigured` or `StoreUnavailable`, with the path and
-        what to do.
+        A file that belongs to another program, is damaged, or has a newer version is refused and not changed.
+        `busy_timeout`: seconds to wait for SQLite's own locks. Raises `StoreReadOnly`, `StoreMisconfigured` or
+        `StoreUnavailable`, with the path and what to do.
         """
         try:
             self._create_file()
@@ -127,13 +131,13 @@ class Database:
                 return
 
     def _create_file(self) -> None:
-        """Private to the owner from the first moment, and in the directory for good before anything is acknowledged."""
+        """Create the file with mode 0600 from the start, and sync its directory before any write is acknowledged."""
         if self.path.exists():
             return
         os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         _sync_directory(self._directory)
         for parent in self._directory.parents:
-            with suppress(OSError):  # not ours, so it was there before
+            with suppress(OSError):  # no permission, so this process did not create it
                 _sync_directory(parent)
 
     def _open(self, busy_timeout: float) -> sqlite3.Connection:
@@ -157,7 +161,7 @@ class Database:
         return connection
 
     def _check_origin(self, connection: sqlite3.Connection) -> None:
-        """Refuse a database that another program or a newer version made; writes nothing."""
+        """Refuse a database of another program or a newer version. Writes nothing."""
         application_id = _pragma(connection, "application_id")
         version = _pragma(connection, "user_version")
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}

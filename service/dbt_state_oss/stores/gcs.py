@@ -1,7 +1,4 @@
-"""Google Cloud Storage, by google-cloud-storage.
-
-Credentials are the application's default ones, from where every tool of Google has them.
-"""
+"""Google Cloud Storage, with google-cloud-storage and Application Default Credentials."""
 
 from __future__ import annotations
 
@@ -24,26 +21,26 @@ from dbt_state_oss import __version__
 from dbt_state_oss.application.ports import UNCHANGED, Unchanged
 from dbt_state_oss.errors import Conflict, StoreMisconfigured
 from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page, milliseconds
-from dbt_state_oss.stores.gcs_errors import Absent, explained, impostor, not_signed_in, unanswered
+from dbt_state_oss.stores.gcs_errors import Absent, explained, foreign_answer, no_answer, not_signed_in
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _NO_GENERATION = "0"
-"""No object has it; as a condition it says that there must be none."""
-_NO_REQUEST_ABOUT_THE_BUCKET = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
-"""Without it the library asks behind our back for what stands in no trace, which needs one more right."""
-_A_PAGE_FOR_PEOPLE = "text/html"
+"""The generation of no object. As a condition it requires that the object does not exist."""
+_DISABLE_BUCKET_METADATA = "DISABLE_GCS_PYTHON_CLIENT_OTEL_BUCKET_METADATA"
+"""The variable that keeps the library from requesting the bucket's metadata for traces, which needs one more permission."""
+_HTML = "text/html"
 
 
 class GcsBucket:
-    """A `Bucket` of Google Cloud Storage. Versions are generations, which no two contents of one name ever share."""
+    """A `Bucket` of Google Cloud Storage. Versions are generations. Two contents of one name never have the same generation."""
 
     def __init__(
         self, bucket: str, *, endpoint: str = "", page_size: int = 1000, connections: int, timeout_seconds: float
     ) -> None:
-        """`endpoint`: an emulator's, which is asked without credentials; Google's own where empty.
+        """`endpoint`: the address of an emulator, which is used without credentials. Empty: Google's own endpoint.
 
-        `timeout_seconds` bounds the wait for a connection and for each piece of an answer. Raises `StoreMisconfigured` where
-        there are no credentials.
+        `timeout_seconds` bounds the wait for a connection and for each part of an answer. Raises `StoreMisconfigured` if
+        there are no valid credentials, `NoAnswer` if they cannot be fetched now.
         """
         self._name = bucket
         self._page_size = page_size
@@ -53,12 +50,12 @@ class GcsBucket:
         session.mount("http://", HTTPAdapter(pool_maxsize=connections))
         session.mount("https://", HTTPAdapter(pool_maxsize=connections))
         session.headers["User-Agent"] = f"dbt-state-oss/{__version__}"
-        os.environ.setdefault(_NO_REQUEST_ABOUT_THE_BUCKET, "true")
+        os.environ.setdefault(_DISABLE_BUCKET_METADATA, "true")
         self._client = Client(
-            project="",  # objects are asked for by their bucket alone
+            project="",  # requests for objects need only the bucket
             credentials=credentials,
             client_options={"api_endpoint": endpoint} if endpoint else None,
-            _http=session,  # the only way to a pool of our size
+            _http=session,  # the only way to set the size of the connection pool
         )
         self._bucket = self._client.bucket(bucket)
 
@@ -84,8 +81,8 @@ class GcsBucket:
         except Absent:
             return None
         if found.generation is None:
-            if (found.content_type or "").startswith(_A_PAGE_FOR_PEOPLE):
-                raise impostor(self.place)
+            if (found.content_type or "").startswith(_HTML):
+                raise foreign_answer(self.place)
             raise StoreMisconfigured(
                 f"the store {self.place} returns objects without a generation, so changes cannot be detected"
             )
@@ -114,7 +111,7 @@ class GcsBucket:
         with self._explaining():
             blob.reload(**self._call)
         if blob.updated is None:
-            raise impostor(self.place)
+            raise foreign_answer(self.place)
         return milliseconds(blob.updated)
 
     def page(self, prefix: str, following: str | None) -> Page:
@@ -134,7 +131,10 @@ class GcsBucket:
 
     @contextmanager
     def _explaining(self, *, changing: str = "", expected: str | None = None) -> Iterator[None]:
-        """Raises our errors for the library's, but for "not modified"; `changing` is the object to be changed from `expected`."""
+        """Translate the library's errors, except "not modified".
+
+        `changing` is the object that a write or delete is about, and `expected` the version that it must have.
+        """
         try:
             yield
         except NotModified:
@@ -146,6 +146,6 @@ class GcsBucket:
         except DataCorruption as error:
             raise NoAnswer(f"the store {self.place} returned corrupt data") from error
         except requests.JSONDecodeError as error:
-            raise impostor(self.place) from error
+            raise foreign_answer(self.place) from error
         except (requests.RequestException, HTTPError) as error:
-            raise unanswered(error, self.place) from error
+            raise no_answer(error, self.place) from error

@@ -1,4 +1,4 @@
-"""Our errors for those of Google's libraries."""
+"""Translates errors of Google's libraries to errors of this project."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from dbt_state_oss.stores.bucket import NoAnswer
 
 _NOT_FOUND = 404
 _CONDITION_FAILED = (409, 412)
-"""409: another write was under way."""
-_COME_AGAIN = (408, 429, 500, 502, 503, 504)
-_TOO_OFTEN = ("rateLimitExceeded", "userRateLimitExceeded")
-_TAKES_NO_WRITES = (403, 405)
-_LONGEST_WORDS = 300
+"""409: another write was in progress."""
+_RETRYABLE = (408, 429, 500, 502, 503, 504)
+_RATE_LIMITS = ("rateLimitExceeded", "userRateLimitExceeded")
+_WRITE_REFUSED = (403, 405)
+_LONGEST_MESSAGE = 300
 _SIGN_IN_FAULT = re.compile(r"\b(invalid_\w+|unauthorized_client|access_denied)\b")
 
 _ADVICE = {
@@ -31,43 +31,44 @@ _ADVICE = {
 
 
 class Absent(StoreError):
-    """There is no such object. Never leaves the bucket."""
+    """The object does not exist. This error never leaves the bucket."""
 
 
 def explained(error: GoogleAPICallError, place: str, *, changing: str = "", expected: str | None = None) -> StoreError:
-    """Our error for a refusal by the bucket `place`; `changing` is the object that was to be changed from `expected`."""
+    """Translate an error response of the bucket `place`.
+
+    `changing` is the object that a write or delete was about, and `expected` the version that it had to have.
+    """
     answer = error.response
-    if answer is None or _is_of_an_impostor(answer):
-        return impostor(place)
+    if answer is None or _is_foreign(answer):
+        return foreign_answer(place)
     status = answer.status_code
-    absent = (
-        status == _NOT_FOUND and "bucket does not exist" not in answer.text
-    )  # without a bucket the status is the same
+    absent = status == _NOT_FOUND and "bucket does not exist" not in answer.text  # a missing bucket has the same status
     if absent and not changing:
         return Absent(f"the object does not exist in {place}")
     if changing and ((absent and expected is not None) or status in _CONDITION_FAILED):
         return Conflict(f"{changing} has changed")
-    reason, words = _fault(answer)
-    if status in _COME_AGAIN or reason in _TOO_OFTEN:
+    reason, message = _fault(answer)
+    if status in _RETRYABLE or reason in _RATE_LIMITS:
         return NoAnswer(f"the store {place} is temporarily unavailable ({status} {reason})")
-    what = "; ".join(part for part in (f"{status} {reason}".strip(), words, _ADVICE.get(status)) if part)
-    if changing and status in _TAKES_NO_WRITES:
+    what = "; ".join(part for part in (f"{status} {reason}".strip(), message, _ADVICE.get(status)) if part)
+    if changing and status in _WRITE_REFUSED:
         return StoreReadOnly(f"the store {place} rejects writes: {what}")
     return StoreMisconfigured(f"the store {place} rejected the request: {what}")
 
 
-def _is_of_an_impostor(answer: Response) -> bool:
-    """Whether it is a page for people, or sends to one: neither comes from here, unless a gateway of Google's is in trouble."""
+def _is_foreign(answer: Response) -> bool:
+    """Return whether the answer is an HTML page or a redirect. The storage API sends neither, unless Google's gateway fails."""
     return answer.is_redirect or answer.content[:64].lstrip().lower().startswith((b"<!doctype", b"<html"))
 
 
-def impostor(place: str) -> NoAnswer:
-    """What is said where an answer cannot be Google's."""
+def foreign_answer(place: str) -> NoAnswer:
+    """Return the error for an answer that cannot come from Google."""
     return NoAnswer(f"the answer is not from {place}; check for a proxy")
 
 
-def unanswered(error: RequestException | HTTPError, place: str) -> StoreError:
-    """Our error where no answer came, or not all of it."""
+def no_answer(error: RequestException | HTTPError, place: str) -> StoreError:
+    """Return the error for a missing or incomplete answer."""
     if isinstance(error, SSLError):
         return StoreMisconfigured(
             f"the store {place} cannot be used: its TLS certificate is not trusted, or it does not support TLS"
@@ -76,7 +77,7 @@ def unanswered(error: RequestException | HTTPError, place: str) -> StoreError:
 
 
 def not_signed_in(error: GoogleAuthError, place: str) -> StoreError:
-    """Our error where there are no credentials, or they bring no token."""
+    """Return the error for missing credentials, or for credentials that yield no token."""
     if isinstance(error, TransportError) or error.retryable:
         return NoAnswer(
             f"the store {place} cannot be used: timed out while waiting for an access token ({type(error).__name__})"
@@ -89,7 +90,7 @@ def not_signed_in(error: GoogleAuthError, place: str) -> StoreError:
 
 
 def _fault(answer: Response) -> tuple[str, str]:
-    """Google's word and words for what is wrong; empty where it said none."""
+    """Return the reason and the message of Google's error, each empty if there is none."""
     try:
         error = answer.json()["error"]
     except (ValueError, LookupError, TypeError):
@@ -97,4 +98,4 @@ def _fault(answer: Response) -> tuple[str, str]:
     if not isinstance(error, Mapping):
         return "", ""
     first: Mapping[str, object] = next(iter(error.get("errors", ())), {})
-    return str(first.get("reason", "")), str(error.get("message", "")).partition("\n")[0][:_LONGEST_WORDS]
+    return str(first.get("reason", "")), str(error.get("message", "")).partition("\n")[0][:_LONGEST_MESSAGE]

@@ -1,5 +1,6 @@
-"""One thread that writes: it takes what has queued up and commits it in one transaction, so that many concurrent
-changes share one sync of the disk. `local` says what a change is.
+"""Commits queued changes in groups: one writer thread commits all waiting changes in one transaction.
+
+So many concurrent changes share one sync of the disk. `local` defines the changes.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from dbt_state_oss.stores.database import Database, OpenDatabase
 from dbt_state_oss.stores.sqlite_errors import explain
 
 Write = Callable[[sqlite3.Connection], None]
-"""Changes rows, or raises an error of this project before it has changed any."""
+"""Changes rows, or raises an error of this project before it changes any."""
 
 QUEUE_LENGTH = 1024
-"""Changes that wait or are being committed; whoever comes then waits for a place."""
+"""The most changes that wait or are being committed. Further callers wait for a free slot."""
 BATCH_CHANGES = 256
 BATCH_BYTES = 8 << 20
-"""A transaction takes no further change once it holds this many bytes."""
+"""A transaction takes no more changes once it holds this many bytes."""
 
 
 @dataclass(slots=True)
@@ -35,10 +36,10 @@ class _Request:
 
 
 class GroupCommit:
-    """Runs changes one after the other, many to a transaction; belongs to the event loop that made it.
+    """Runs changes one after the other, many in one transaction. Use it only on the event loop that created it.
 
-    Each change succeeds or fails on its own: a change that raises leaves the rest of its transaction alone, and when a
-    transaction fails, each of its changes gets one of its own.
+    Each change succeeds or fails on its own: a change that raises does not affect the rest of its transaction. If a
+    transaction fails, each of its changes is retried in its own transaction.
     """
 
     def __init__(self, database: Database) -> None:
@@ -46,7 +47,7 @@ class GroupCommit:
         self._open: OpenDatabase | None = None
         self._loop = asyncio.get_running_loop()
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
-        self._places = asyncio.Semaphore(QUEUE_LENGTH)
+        self._slots = asyncio.Semaphore(QUEUE_LENGTH)
         self._closed = False
         self._commits = 0
         self._thread = threading.Thread(target=self._run, name="local-store-writer", daemon=True)
@@ -54,25 +55,25 @@ class GroupCommit:
 
     @property
     def commits(self) -> int:
-        """Transactions committed so far."""
+        """The number of transactions committed so far."""
         return self._commits
 
     async def run(self, change: Write, *, size: int) -> None:
-        """Commit `change`; `size` is its weight in bytes. Returns when it is durable.
+        """Commit `change` and return when it is durable. `size` is its size in bytes.
 
-        Cancelled, it has happened wholly or not at all. Raises what the change raises, `StoreReadOnly`,
-        `StoreUnavailable`.
+        If the call is cancelled, the change has happened completely or not at all. Raises what the change raises, and the
+        store's errors, such as `StoreReadOnly` and `StoreUnavailable`.
         """
-        await self._places.acquire()
+        await self._slots.acquire()
         if self._closed:
-            self._places.release()
+            self._slots.release()
             raise StoreUnavailable("the local store is closed")
         request = _Request(change, size, self._loop.create_future())
         self._requests.put(request)
         await request.outcome
 
     async def close(self) -> None:
-        """Finish what was queued and end the thread. May be called twice."""
+        """Finish the queued changes and end the thread. May be called twice."""
         if not self._closed:
             self._closed = True
             self._requests.put(None)
@@ -87,7 +88,7 @@ class GroupCommit:
             self._drop_connection()
 
     def _next_batch(self) -> list[_Request] | None:
-        """Everything that waits, at least one change, within the limits; None at the end."""
+        """Wait for a change, and return all waiting changes within the limits. Return None at the end."""
         request = self._requests.get()
         batch: list[_Request] = []
         size = 0
@@ -105,12 +106,12 @@ class GroupCommit:
         return batch or None
 
     def _commit(self, batch: Sequence[_Request]) -> None:
-        """Commit the batch, or set its requests' failures. A connection that failed is not used again."""
+        """Commit the batch, or set the failures of its requests. A failed connection is not used again."""
         try:
             self._transact(batch)
         except DbtStateError as error:
             _fail(batch, error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+        except Exception as error:  # noqa: BLE001 - the waiting callers must get every error
             self._drop_connection()
             if len(batch) > 1:
                 for request in batch:
@@ -135,7 +136,10 @@ class GroupCommit:
             self._commits += 1
 
     def _begin(self) -> sqlite3.Connection:
-        """A connection in a write transaction. What fails here would fail for each request alone too, after as long."""
+        """Return a connection in a write transaction.
+
+        Errors here count for the whole batch: each request alone would fail in the same way, after the same time.
+        """
         if self._open is None or not self._open.is_current():
             self._drop_connection()
             self._open = self._database.connect(busy_timeout=self._database.lock_timeout)
@@ -152,12 +156,12 @@ class GroupCommit:
             dropped.close()
 
     def _report(self, batch: list[_Request]) -> None:
-        with suppress(RuntimeError):  # the loop is gone, and whoever waited with it
+        with suppress(RuntimeError):  # the event loop is closed, so no caller waits
             self._loop.call_soon_threadsafe(self._settle, batch)
 
     def _settle(self, batch: Iterable[_Request]) -> None:
         for request in batch:
-            self._places.release()
+            self._slots.release()
             if request.outcome.done():
                 continue
             if request.failure is None:
@@ -167,7 +171,7 @@ class GroupCommit:
 
 
 def _fail(batch: Iterable[_Request], error: DbtStateError) -> None:
-    """Each its own copy: an exception that several tasks raise would gather all their tracebacks."""
+    """Set a copy of the error for each request: an exception that several tasks raise would collect all their tracebacks."""
     for request in batch:
         request.failure = type(error)(*error.args)
         request.failure.__cause__ = error.__cause__

@@ -1,4 +1,4 @@
-"""Which keys a store takes. Every backend asks here first, so that all refuse the same ones and none needs escaping."""
+"""Validates store keys. Every backend uses it first, so that all refuse the same keys and none needs escaping."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import re
 from dbt_state_oss.errors import InvalidRequest
 
 KEY_LENGTH = 512
-"""The longest key, in characters."""
+"""Maximum length of a key, in characters."""
 SEGMENT_LENGTH = 200
-"""The longest segment of one: many stores keep them as names of files."""
+"""Maximum length of a key's segment, because many stores use segments as file names."""
 
 _SEGMENT = rf"(?!\.{{1,2}}(?:/|$))[A-Za-z0-9._=-]{{1,{SEGMENT_LENGTH}}}"
 _KEY = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
@@ -17,12 +17,12 @@ _PREFIX = re.compile(r"[A-Za-z0-9._=/-]*")
 
 
 def is_key(name: str) -> bool:
-    """Whether a document may have this name."""
+    """Return whether this is a valid key of a document."""
     return len(name) <= KEY_LENGTH and _KEY.fullmatch(name) is not None
 
 
 def check_key(key: str) -> None:
-    """Raise `InvalidRequest` unless `key` is a path as the port allows: no empty segment, no `.` and no `..`."""
+    """Raise `InvalidRequest` unless `key` is a path that the port allows: no empty segment, no `.` and no `..`."""
     if is_key(key):
         return
     if len(key) > KEY_LENGTH:
@@ -33,6 +33,6 @@ def check_key(key: str) -> None:
 
 
 def check_prefix(prefix: str) -> None:
-    """Raise `InvalidRequest` unless a key could start with `prefix`; the empty prefix names every key."""
+    """Raise `InvalidRequest` unless a key could start with `prefix`. The empty prefix matches every key."""
     if len(prefix) > KEY_LENGTH or not _PREFIX.fullmatch(prefix):
         raise InvalidRequest(f"not the beginning of a store key: {prefix[:80]!r}")

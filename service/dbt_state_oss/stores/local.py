@@ -1,4 +1,4 @@
-"""The embedded default: documents in one SQLite file on a local disk, shared by the server processes of one host."""
+"""The default store: documents in one SQLite file on a local disk, shared by the server processes of one host."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dbt_state_oss.stores.keys import check_key, check_prefix
 from dbt_state_oss.stores.sqlite_errors import explain, is_busy
 
 READ_ON_LOOP = 256 << 10
-"""Documents up to this many bytes are read on the event loop, larger ones on a thread."""
+"""Documents of up to this many bytes are read on the event loop, larger ones in a thread."""
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -36,16 +36,19 @@ _DELETE = "DELETE FROM documents WHERE key = ? AND version = ?"
 
 
 class LocalStore:
-    """An `ObjectStore` in a directory of this host; belongs to the event loop that opened it.
+    """An `ObjectStore` in a directory of this host. Use it only on the event loop that opened it.
 
-    *Reads* run on the event loop itself: 8 to 15 µs for a document of 8 kB, where the way through a thread and back
-    alone was measured at 75 µs. What bounds them: none waits for a lock (a WAL reader needs none; where SQLite answers
-    "busy" all the same, as in recovery, the task sleeps and asks again), none copies more than `READ_ON_LOOP` bytes
-    (80 µs), a listing goes in pages of 256 keys (170 µs), and the file of a server in use lies in the system's page
-    cache (fetched from a local disk, a document took 0.4 ms).
+    *Reads* run on the event loop itself. A document of 8 kB takes 8 to 15 µs, while a round trip through a thread alone was
+    measured at 75 µs. Reads are short because:
 
-    *Writes* go through one thread that commits in groups. A version is random, so it is never used again, not even
-    when the file is put back from a backup.
+    - None waits for a lock: a WAL reader needs none. If SQLite still answers "busy", as in recovery, the task sleeps and
+      retries.
+    - None copies more than `READ_ON_LOOP` bytes (80 µs).
+    - A listing reads pages of 256 keys (170 µs).
+    - The file of a server in use is in the system's page cache. From a local disk, a document took 0.4 ms.
+
+    *Writes* go through one thread that commits in groups. A version is random, so it is never used again, not even after
+    the file is restored from a backup.
 
     Raises `InvalidRequest` for a key that the port does not allow.
     """
@@ -59,10 +62,11 @@ class LocalStore:
 
     @classmethod
     async def open(cls, directory: Path, *, lock_timeout: float = LOCK_TIMEOUT) -> LocalStore:
-        """Open the state in `directory`, making it (mode 0700) and its file (0600) where there is none.
+        """Open the state in `directory`. Create the directory (mode 0700) and its file (0600) if they do not exist.
 
-        `lock_timeout`: seconds to wait for another process's transaction. Raises `StoreReadOnly` where it cannot be
-        written, `StoreMisconfigured` where the file is not ours, damaged or of a newer version, or WAL cannot be used.
+        `lock_timeout`: seconds to wait for another process's transaction. Raises `StoreReadOnly` if the store cannot be
+        written. Raises `StoreMisconfigured` if the file belongs to another program, is damaged or has a newer version, or if
+        WAL cannot be used.
         """
         store = cls(Database(directory, lock_timeout=lock_timeout))
         try:
@@ -74,7 +78,7 @@ class LocalStore:
 
     @property
     def commits(self) -> int:
-        """Transactions that this store committed: puts divided by commits tell how well they group."""
+        """The number of transactions that this store committed. Puts divided by commits is the average group size."""
         return self._writer.commits
 
     async def get(self, key: str, *, unless: Version | None = None) -> Document | Unchanged | None:
@@ -135,7 +139,7 @@ class LocalStore:
             await asyncio.sleep(_BUSY_PAUSE)
 
     async def _open_reader(self) -> None:
-        """Open the connection for reads on a thread: once for all who wait, whoever of them is cancelled."""
+        """Open the connection for reads in a thread, once for all waiting tasks. Cancelling one task does not stop it."""
         if self._opening is None:
             self._opening = asyncio.create_task(self._replace_reader())
             self._opening.add_done_callback(self._opened)
@@ -161,7 +165,7 @@ class LocalStore:
         return opened
 
     def _get_large(self, key: str) -> Document | None:
-        """On a thread, with a connection of its own: SQLite lets one thread at a time into a connection."""
+        """Read a large document with its own connection, because SQLite allows one thread at a time per connection."""
         try:
             with closing(self._connect(self._database.lock_timeout)) as opened:
                 row = opened.connection.execute("SELECT data, version FROM documents WHERE key = ?", (key,)).fetchone()

@@ -1,4 +1,4 @@
-"""Documents in this process's memory: for tests, and gone with the process."""
+"""Documents in memory, for tests. They are lost when the process ends."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from dbt_state_oss.stores.keys import check_key, check_prefix
 
 
 class MemoryStore:
-    """An `ObjectStore` over a dictionary.
+    """An `ObjectStore` on a dictionary.
 
-    A store made with `sharing` opens the same documents a second time, as another replica would; each is closed for
-    itself. Every call gives other tasks a turn first, so that races show in tests as with a real backend.
+    A store that is created with `sharing` opens the same documents a second time, as another replica would. Each is closed
+    separately. Every call first lets other tasks run, so that tests show races as with a real backend.
     """
 
     def __init__(self, *, sharing: MemoryStore | None = None) -> None:
@@ -25,13 +25,13 @@ class MemoryStore:
 
     async def get(self, key: str, *, unless: Version | None = None) -> Document | Unchanged | None:
         check_key(key)
-        await self._turn()
+        await self._yield_to_others()
         document = self._documents.get(key)
         return UNCHANGED if document is not None and document.version == unless else document
 
     async def put(self, key: str, data: bytes, *, expected: Version | None) -> Version:
         check_key(key)
-        await self._turn()
+        await self._yield_to_others()
         self._expect(key, expected)
         version = Version(str(next(self._versions)))
         self._documents[key] = Document(bytes(data), version)
@@ -39,13 +39,13 @@ class MemoryStore:
 
     async def delete(self, key: str, *, expected: Version) -> None:
         check_key(key)
-        await self._turn()
+        await self._yield_to_others()
         self._expect(key, expected)
         del self._documents[key]
 
     async def list(self, prefix: str) -> AsyncIterator[str]:
         check_prefix(prefix)
-        await self._turn()
+        await self._yield_to_others()
         for key in sorted(key for key in self._documents if key.startswith(prefix)):
             yield key
             self._refuse_closed()
@@ -53,7 +53,7 @@ class MemoryStore:
     async def close(self) -> None:
         self._closed = True
 
-    async def _turn(self) -> None:
+    async def _yield_to_others(self) -> None:
         self._refuse_closed()
         await asyncio.sleep(0)
         self._refuse_closed()

@@ -1,13 +1,13 @@
-"""Documents in somebody's object store: what all of them have in common, over the few calls of a `Bucket`.
+"""Documents in a remote object store: the code that all of them share, on top of a `Bucket`.
 
-*Versions* must never come back, but an ETag may be a digest of the bytes: so every write has a stamp of its own, as the
-object's first line. It also tells, when an answer got lost, whether what is there now is what this process wrote.
+*Versions* must never repeat, but an ETag may be a digest of the bytes. So every write has a unique stamp, which is the
+object's first line. After a lost answer, the stamp also shows whether the current object is what this process wrote.
 
-*An empty object counts as none.* That is how a document is deleted in stores that delete whatever the version. Nor does one
-count whose name no document could have: somebody else put it there.
+*An empty object counts as absent.* An empty write deletes a document in stores without conditional deletes. An object whose
+name is not a valid key is ignored too, because this server did not write it.
 
-*Calls* run in threads of this store's own, one for each connection, so none holds up the event loop. They are repeated after
-random pauses, until the caller gives up or `attempts` are made.
+*Calls* run in this store's own threads, one for each connection, so none blocks the event loop. They are retried after
+random pauses, until the caller gives up or `attempts` is reached.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 
 
 class RemoteStore:
-    """An `ObjectStore` over a bucket, under a prefix; belongs to the event loop that opened it."""
+    """An `ObjectStore` on a bucket, under a prefix. Use it only on the event loop that opened it."""
 
     def __init__(self, bucket: Bucket, *, prefix: str, attempts: int, connections: int) -> None:
         self._bucket = bucket
@@ -48,9 +48,9 @@ class RemoteStore:
         self._attempts = attempts
         self._threads = ThreadPoolExecutor(connections, thread_name_prefix="store")
         self._writable = False
-        self._removes = False
-        self._silent = False
-        """The store has not answered any attempt of the last call that was given up, and nothing since."""
+        self._deletes_conditionally = False
+        self._unresponsive = False
+        """The last failed call got no answer to any attempt, and the store has not answered since."""
         self._closed = False
 
     @classmethod
@@ -64,18 +64,19 @@ class RemoteStore:
         read_only: bool = False,
         clock: Clock | None = None,
     ) -> RemoteStore:
-        """The store, once it was seen to do what the port promises (`probe`); a `read_only` one is not asked to.
+        """Open the store after checking that it fulfills the contract of the port (`probe`). `read_only` skips the check.
 
-        `prefix` stands before every key, without a slash at its ends; `connections` bounds the calls that run at once, `attempts`
-        how often each is made. A `clock` that differs from the store's is warned of in the log. The bucket is closed with the
-        store, and where this raises: `StoreUnavailable` where the bucket does not answer, `StoreMisconfigured` where it refuses
-        this process or ignores conditions, `StoreReadOnly` where it takes no writes.
+        `prefix` precedes every key and has no slash at its ends. `connections` bounds concurrent calls, `attempts` the number
+        of attempts of each. `clock`: log a warning if it differs from the store's clock.
+
+        Raises `StoreUnavailable` if the bucket does not answer, `StoreMisconfigured` if it refuses this process or ignores
+        conditions, `StoreReadOnly` if it refuses writes. The bucket is closed with the store, and also if this raises.
         """
         store = cls(bucket, prefix=prefix, attempts=attempts, connections=connections)
         if read_only:
             return store
         try:
-            store._removes = await removes_conditionally(bucket, store._prefix, store._ask, clock)
+            store._deletes_conditionally = await removes_conditionally(bucket, store._prefix, store._call, clock)
         except BaseException:
             await store.close()
             raise
@@ -98,7 +99,7 @@ class RemoteStore:
         check_key(key)
         self._refuse_reader()
         name = self._prefix + key
-        if self._removes:
+        if self._deletes_conditionally:
             await self._remove(name, expected)
         else:
             await self._write(name, b"", expected)
@@ -107,7 +108,7 @@ class RemoteStore:
         check_prefix(prefix)
         following: str | None = None
         while True:
-            page = await self._ask(partial(self._bucket.page, self._prefix + prefix, following))
+            page = await self._call(partial(self._bucket.page, self._prefix + prefix, following))
             for name in page.names:
                 key = name.removeprefix(self._prefix)
                 if is_key(key):
@@ -123,34 +124,34 @@ class RemoteStore:
         self._bucket.close()
 
     async def _read(self, name: str, unless: str | None) -> Blob | Unchanged | None:
-        attempts = 1 if self._silent else self._attempts
-        found = await self._ask(partial(self._bucket.read, name, unless), attempts)
+        attempts = 1 if self._unresponsive else self._attempts
+        found = await self._call(partial(self._bucket.read, name, unless), attempts)
         return None if isinstance(found, Blob) and not found.data else found
 
     async def _write(self, name: str, data: bytes, expected: str | None) -> str:
         try:
-            return await self._ask(partial(self._bucket.write, name, data, expected))
+            return await self._call(partial(self._bucket.write, name, data, expected))
         except Conflict as conflict:
             repeated = isinstance(conflict, _RepeatedConflict)
             if expected is not None and not repeated:
                 raise
-        there = await self._ask(partial(self._bucket.read, name, None))
-        if isinstance(there, Blob):
-            if repeated and there.data == data:
-                return there.version
-            if expected is None and not there.data:
-                return await self._write(name, data, there.version)
+        current = await self._call(partial(self._bucket.read, name, None))
+        if isinstance(current, Blob):
+            if repeated and current.data == data:
+                return current.version
+            if expected is None and not current.data:
+                return await self._write(name, data, current.version)
         raise Conflict(f"{name} has changed")
 
     async def _remove(self, name: str, expected: str) -> None:
         try:
-            await self._ask(partial(self._bucket.remove, name, expected))
+            await self._call(partial(self._bucket.remove, name, expected))
         except _RepeatedConflict:
             if await self._read(name, None) is not None:
                 raise
 
-    async def _ask(self, call: Callable[[], T], attempts: int | None = None) -> T:
-        """What `call` returns in a thread; made again where it got no answer."""
+    async def _call(self, call: Callable[[], T], attempts: int | None = None) -> T:
+        """Run `call` in a thread and return its result. Retry it if it got no answer."""
         left = attempts or self._attempts
         pause = _FIRST_PAUSE_SECONDS
         repeated = False
@@ -162,22 +163,22 @@ class RemoteStore:
                 except NoAnswer as error:
                     left -= 1
                     if not left:
-                        self._silent = True
+                        self._unresponsive = True
                         raise
                     _log.info("store_request_retried", cause=str(error), attempts_left=left)
                 except Conflict as error:
-                    self._silent = False
+                    self._unresponsive = False
                     if repeated:
                         raise _RepeatedConflict(*error.args) from error
                     raise
                 else:
-                    self._silent = False
+                    self._unresponsive = False
                     return answer
                 repeated = True
                 await asyncio.sleep(random.uniform(0.5, 1.0) * pause)  # noqa: S311
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         except asyncio.CancelledError:
-            self._silent |= repeated
+            self._unresponsive |= repeated
             raise
 
     def _refuse_closed(self) -> None:
@@ -191,7 +192,7 @@ class RemoteStore:
 
 
 class _RepeatedConflict(Conflict):
-    """The condition did not hold when the call was repeated: perhaps since an attempt without an answer had been carried out."""
+    """The condition did not hold in a retry. An earlier attempt without an answer may have been carried out."""
 
 
 def _with_stamp(data: bytes) -> bytes:
@@ -199,7 +200,7 @@ def _with_stamp(data: bytes) -> bytes:
 
 
 def _without_stamp(data: bytes) -> bytes:
-    """The document of an object; one that somebody put there by hand has no stamp."""
+    """Return the document of an object. An object that was written by hand has no stamp."""
     if not data.startswith(_STAMP_START):
         return data
     _, end, document = data.partition(_STAMP_END)

@@ -1,6 +1,6 @@
-"""Amazon S3 and what speaks its language, by boto3.
+"""Amazon S3 and S3-compatible stores, with boto3.
 
-Credentials come from where every AWS tool has them; so do region and endpoint where nothing else is said.
+Credentials come from the usual AWS sources. So do region and endpoint if they are not set.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionError,  # noqa: A004 - botocore's own, for what gets no connection
+    ConnectionError,  # noqa: A004 - botocore's class for failed connections
     CredentialRetrievalError,
     FlexibleChecksumError,
     HTTPClientError,
@@ -26,16 +26,16 @@ from dbt_state_oss import __version__
 from dbt_state_oss.application.ports import UNCHANGED, Unchanged
 from dbt_state_oss.errors import Conflict, StoreError, StoreMisconfigured, StoreReadOnly, StoreUnavailable
 from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page, milliseconds
-from dbt_state_oss.stores.s3_client import REFUSED_CREDENTIALS, Made, RenewedClient
+from dbt_state_oss.stores.s3_client import REFUSED_CREDENTIALS, ClientWithCredentials, RenewedClient
 
 _NO_CONTENT = 204
 _NOT_MODIFIED = 304
 _NO_OBJECT = "NoSuchKey"
 _CONDITION_FAILED = (409, 412)
-"""409: another write was under way."""
-_COME_AGAIN = (408, 429, 500, 502, 503, 504)
-_COME_AGAIN_CODES = ("RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequests")
-_TAKES_NO_WRITES = (403, 405, 507)
+"""409: another write was in progress."""
+_RETRYABLE = (408, 429, 500, 502, 503, 504)
+_RETRYABLE_CODES = ("RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequests")
+_WRITE_REFUSED = (403, 405, 507)
 _NO_ANSWER = (HTTPClientError, ConnectionError, IncompleteReadError, FlexibleChecksumError)
 
 _ADVICE = {
@@ -66,18 +66,18 @@ class S3Bucket:
         connections: int,
         timeout_seconds: float,
     ) -> None:
-        """`endpoint` and `region`: the environment's where they are empty. `path_style`: the bucket's name is part of the path.
+        """`endpoint`, `region`: empty means the values of the environment. `path_style`: put the bucket's name in the path.
 
-        `encryption`: AES256, aws:kms or aws:kms:dsse, the bucket's own where empty; `kms_key`: id or ARN. `page_size`: how many
-        names a listing asks for at once. `timeout_seconds` bounds the wait for a connection and for each piece of an answer.
-        Raises `StoreMisconfigured` where this makes no client.
+        `encryption`: AES256, aws:kms or aws:kms:dsse; empty means the bucket's own setting. `kms_key`: id or ARN. `page_size`:
+        the number of names per request of a listing. `timeout_seconds` bounds the wait for a connection and for each part of
+        an answer. Raises `StoreMisconfigured` if the client cannot be created.
         """
         self._bucket = bucket
         self._page_size = page_size
         self._encryption = {"ServerSideEncryption": encryption} if encryption else {}
         if kms_key:
             self._encryption["SSEKMSKeyId"] = kms_key
-        # Stores that only resemble S3 may refuse the newer checksums.
+        # S3-compatible stores may refuse the newer checksums.
         checksums = "when_required" if endpoint else "when_supported"
         config = Config(
             connect_timeout=timeout_seconds,
@@ -91,7 +91,7 @@ class S3Bucket:
             user_agent_extra=f"dbt-state-oss/{__version__}",
         )
 
-        def make() -> Made:
+        def make() -> ClientWithCredentials:
             session = boto3.session.Session()
             client = session.client("s3", endpoint_url=endpoint or None, region_name=region or None, config=config)
             return client, session.get_credentials()
@@ -144,7 +144,7 @@ class S3Bucket:
         except (ClientError, BotoCoreError) as error:
             raise self._explained(error, changing=name) from error
         if answer["ResponseMetadata"]["HTTPStatusCode"] != _NO_CONTENT:
-            raise self._impostor()
+            raise self._foreign_answer()
 
     def written_at(self, name: str) -> int:
         try:
@@ -152,7 +152,7 @@ class S3Bucket:
         except (ClientError, BotoCoreError) as error:
             raise self._explained(error) from error
         if "LastModified" not in answer:
-            raise self._impostor()
+            raise self._foreign_answer()
         return milliseconds(answer["LastModified"])
 
     def page(self, prefix: str, following: str | None) -> Page:
@@ -162,7 +162,7 @@ class S3Bucket:
         except (ClientError, BotoCoreError) as error:
             raise self._explained(error) from error
         if "IsTruncated" not in answer:
-            raise self._impostor()
+            raise self._foreign_answer()
         names = tuple(each["Key"] for each in answer.get("Contents", ()) if each["Size"])
         return Page(names, answer.get("NextContinuationToken"))
 
@@ -172,14 +172,14 @@ class S3Bucket:
     def _version(self, answer: Mapping[str, Any]) -> str:
         version: str | None = answer.get("ETag")
         if version is None:
-            raise self._impostor()
+            raise self._foreign_answer()
         return version
 
-    def _impostor(self) -> NoAnswer:
+    def _foreign_answer(self) -> NoAnswer:
         return NoAnswer(f"the answer is not from {self.place}; check for a proxy")
 
     def _explained(self, error: ClientError | BotoCoreError, *, changing: str = "") -> StoreError:
-        """Our error for the SDK's; `changing` is the object that was to be changed."""
+        """Translate the SDK's error. `changing` is the object that a write or delete was about."""
         if isinstance(error, ClientError):
             return self._refusal(error, changing)
         if isinstance(error, NoCredentialsError):
@@ -194,12 +194,12 @@ class S3Bucket:
         status, code = _status(error), _code(error)
         if changing and (status in _CONDITION_FAILED or code == _NO_OBJECT):
             return Conflict(f"{changing} has changed")
-        if status in _COME_AGAIN or code in _COME_AGAIN_CODES or code.isdecimal():
+        if status in _RETRYABLE or code in _RETRYABLE_CODES or code.isdecimal():
             return NoAnswer(f"the store {self.place} is temporarily unavailable ({code})")
         if code in REFUSED_CREDENTIALS and self._clients.renew():
             return NoAnswer(f"the store {self.place} refused credentials that have been replaced ({code})")
         advice = f"; {_ADVICE[code]}" if code in _ADVICE else ""
-        if changing and status in _TAKES_NO_WRITES and code not in ("RequestTimeTooSkewed", "SignatureDoesNotMatch"):
+        if changing and status in _WRITE_REFUSED and code not in ("RequestTimeTooSkewed", "SignatureDoesNotMatch"):
             return StoreReadOnly(f"the store {self.place} rejects writes: {code}{advice}")
         return StoreMisconfigured(f"the store {self.place} rejected the request: {code}{advice}")
 
@@ -210,6 +210,6 @@ def _status(error: ClientError) -> int:
 
 
 def _code(error: ClientError) -> str:
-    """The store's word for what is wrong; the status as text where it came without one."""
+    """Return the store's error code, or the status as text if the answer had no code."""
     code: str = error.response.get("Error", {}).get("Code", "")
     return code

@@ -1,7 +1,7 @@
-"""The client of S3 that is in use, made anew once its credentials have been replaced.
+"""Holds the current S3 client, and creates a new one when its credentials have been replaced.
 
-botocore reads most credentials once. Those that come with an expiry it renews itself; a file that somebody rewrites, or keys that
-are withdrawn before they expire, it does not notice.
+botocore reads most credentials once. It renews credentials that have an expiry time. It does not notice a rewritten
+credentials file, or keys that are revoked before they expire.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from botocore.exceptions import BotoCoreError
 REFUSED_CREDENTIALS = frozenset(
     {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "TokenRefreshRequired"}
 )
-"""What S3 says to credentials that it does not accept, or not any longer."""
+"""S3's error codes for credentials that it does not accept, or no longer accepts."""
 _LOOK_SECONDS = 5.0
-"""Between two looks for other credentials."""
+"""The time between two checks for new credentials."""
 
-Made = tuple[Any, Any]
-"""A client, and the credentials that it signs with; None where there are none."""
+ClientWithCredentials = tuple[Any, Any]
+"""A client and the credentials that it signs with (None if there are none)."""
 
 
 class RenewedClient:
-    """Holds the current client; for any thread."""
+    """Holds the current client. Thread-safe."""
 
-    def __init__(self, make: Callable[[], Made]) -> None:
-        """`make` looks for credentials wherever botocore does. Raises what it raises."""
+    def __init__(self, make: Callable[[], ClientWithCredentials]) -> None:
+        """`make` creates a client with the credentials that botocore finds now. Raises what `make` raises."""
         self._make = make
         self._lock = threading.Lock()
         self.current, self._credentials = make()
         self._replaced: list[Any] = []
-        self._looked_at = self._renewed_at = float("-inf")
+        self._checked_at = self._renewed_at = float("-inf")
 
     def renew(self) -> bool:
-        """Whether the refused credentials have been replaced, now or a moment ago: then the request may be made again."""
+        """Return whether the refused credentials were replaced, now or a moment ago. If so, the request can be retried."""
         with self._lock:
             now = time.monotonic()
             if now - self._renewed_at < _LOOK_SECONDS:
                 return True
-            if now - self._looked_at < _LOOK_SECONDS:
+            if now - self._checked_at < _LOOK_SECONDS:
                 return False
-            self._looked_at = now
+            self._checked_at = now
             try:
                 client, credentials = self._make()
                 replaced = _frozen(credentials) != _frozen(self._credentials)

@@ -1,4 +1,4 @@
-"""What an error of SQLite or of the system means to whoever runs the server."""
+"""Translates errors of SQLite and of the operating system to errors of this project."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _FAILED_WRITES = {sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE}
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Another connection holds a lock; asking again may do."""
+    """Return whether another connection holds a lock, so that a retry may succeed."""
     return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
 
 
 def explain(error: Exception, path: Path) -> StoreError:
-    """The store's error for `error`, which came from the database at `path`. The caller chains it."""
+    """Translate `error`, which came from the database at `path`. The caller chains it."""
     if isinstance(error, OSError):
         return _explain_system(error, path.parent)
     if not isinstance(error, sqlite3.Error):
