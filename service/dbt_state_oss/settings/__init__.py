@@ -1,6 +1,6 @@
-"""Settings: flags and environment into frozen values, read once at the start.
+"""Settings: reads flags and environment variables into frozen values, once at startup.
 
-`table.SETTINGS` drives everything; `reading` makes the values.
+`table.SETTINGS` defines all settings. `reading` creates the values.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Parsers of settings: text in, value out. Each raises ValueError with what the value must be, as in "must be an integer"."""
+"""Parsers of settings: each converts a text to a value.
+
+Each raises ValueError with what the value must be, such as "must be an integer".
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,10 @@ def optional_path(text: str) -> Path | None:
 
 
 def client_versions(text: str) -> ClientVersions:
-    """Both lines of clients; one that is not named has its default, and a specifier without a name is of `dbt-state`."""
+    """Return the supported versions of both client lines.
+
+    A client line that is not named keeps its default. A specifier without a name applies to `dbt-state`.
+    """
     return ClientVersions({**_specifiers_by_line(CLIENT_VERSIONS), **_specifiers_by_line(text)})
 
 
@@ -116,7 +122,7 @@ def clone_targets(text: str) -> CloneTargets:
 
 
 def node_patterns(text: str) -> NodePatterns:
-    """Shell-style patterns, separated by commas; no text is no pattern."""
+    """Parse shell-style patterns, separated by commas. An empty text means no pattern."""
     patterns = tuple(pattern.strip() for pattern in text.split(",")) if text.strip() else ()
     for pattern in patterns:
         if not pattern:
@@ -141,7 +147,7 @@ def needed(text: str) -> str:
 
 
 def prefix(text: str) -> str:
-    """A path without a slash at its ends, so that it joins with the keys under it; empty for none."""
+    """Return a path without slashes at its ends, so that it can be joined with keys. Empty means no prefix."""
     path = text.strip("/")
     if path and not _PREFIX.fullmatch(path):
         raise ValueError(f"must be a path of at most {_LONGEST_PREFIX} characters of A-Z a-z 0-9 . _ = -")

@@ -1,4 +1,4 @@
-"""Where a store's documents lie: what each kind of store needs to know of its place, and the address that people write for it."""
+"""The location of a store's documents: the settings of each kind of store, and its address as users write it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class LocalPlace:
 
 @dataclass(frozen=True, slots=True)
 class S3Place:
-    """A bucket of Amazon S3 or of what speaks its language."""
+    """A bucket of Amazon S3 or of an S3-compatible store."""
 
     bucket: str
     prefix: str
@@ -36,7 +36,10 @@ class S3Place:
 
 @dataclass(frozen=True, slots=True)
 class AzurePlace:
-    """A container of Azure Blob Storage. `connection_string` is a secret, for emulators; empty: the identity of this process."""
+    """A container of Azure Blob Storage.
+
+    `connection_string` is a secret, for emulators. If it is empty, the identity of this process is used.
+    """
 
     account: str
     container: str
@@ -46,7 +49,7 @@ class AzurePlace:
 
     @property
     def url(self) -> str:
-        """Where the account answers, unless the connection string says so."""
+        """The endpoint of the account, unless the connection string contains it."""
         return self.endpoint or f"https://{self.account}.blob.core.windows.net"
 
     @property
@@ -78,7 +81,7 @@ class OneLakePlace:
 
     @property
     def path(self) -> str:
-        """Where the documents lie in the workspace, which is the container: under the lakehouse's files."""
+        """The path of the documents in the workspace: under the lakehouse's files. The workspace is the container."""
         return "/".join(part for part in (self.lakehouse, "Files", self.prefix) if part)
 
     @property

@@ -1,5 +1,6 @@
-"""Which text counts for each setting, and the values that all of them make: a flag wins over its variable, an empty variable
-counts as not set, and all faults are told in one message.
+"""Chooses the text of each setting and converts all of them to values.
+
+A flag takes precedence over its variable. An empty variable counts as not set. All faults are reported in one message.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from dbt_state_oss.settings.values import (
 MASK = "********"
 
 _CREDENTIALS = re.compile(r"(?<=://)\S*(?=@)|(?<=\?).+", re.DOTALL)
-"""Of an address: the user with the password, and the query, which may be a signature."""
+"""The secret parts of a URL: user and password, and the query, which may be a signature."""
 _PREFIX = "DBTSTATE_"
 _STORE = next(setting for setting in SETTINGS if setting.field == "store.kind")
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The text that counts for a setting and where it came from: "flag", "environment" or "default"."""
+    """The text that is used for a setting, and its source: "flag", "environment" or "default"."""
 
     text: str
     source: str
@@ -44,7 +45,7 @@ class Chosen:
 def chosen(
     environment: Mapping[str, str], flags: Mapping[str, str], table: Sequence[Setting] = SETTINGS
 ) -> dict[Setting, Chosen]:
-    """Which text counts for each setting that applies to the chosen store. `flags` is by flag, as it was written ("--port")."""
+    """Return the text for each setting that applies to the chosen store. Keys of `flags` are flags as written ("--port")."""
     store = flags.get(_STORE.flag) or environment.get(_STORE.variable) or _STORE.default
     choices = {}
     for setting in table:
@@ -66,10 +67,10 @@ def read_settings(
     other_faults: Sequence[str] = (),
     table: Sequence[Setting] = SETTINGS,
 ) -> Settings:
-    """The settings in force; raises InvalidSettings with every fault, `other_faults` among them."""
+    """Return the settings in force. Raises InvalidSettings with every fault, including `other_faults`."""
     groups: dict[str, dict[str, Any]] = {}
     choices = chosen(environment, flags, table)
-    faults = [*other_faults, *_unknown_variables(environment, table), *_useless_flags(flags, choices)]
+    faults = [*other_faults, *_unknown_variables(environment, table), *_unused_flags(flags, choices)]
     for setting, choice in choices.items():
         group, _, attribute = setting.field.partition(".")
         try:
@@ -94,20 +95,20 @@ def read_settings(
 
 
 def shown(setting: Setting, text: str) -> str:
-    """A value as it may be printed: secrets masked, those in an address too."""
+    """Return a value in a form that may be printed. Secrets are masked, also those in URLs."""
     if setting.secret and text:
         return MASK
     return _CREDENTIALS.sub(MASK, text)
 
 
 def suggestion(word: str, known: Sequence[str]) -> str:
-    """ " (did you mean …?)" where something known looks like `word`, else nothing."""
+    """Return " (did you mean …?)" if a known word is similar to `word`, otherwise an empty string."""
     close = difflib.get_close_matches(word, known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""
 
 
 def faults_text(faults: Sequence[str]) -> str:
-    """All faults as one message."""
+    """Return all faults as one message."""
     if len(faults) == 1:
         return f"Invalid setting: {faults[0]}."
     lines = "".join(f"\n  - {fault}" for fault in faults)
@@ -123,8 +124,8 @@ def _unknown_variables(environment: Mapping[str, str], table: Sequence[Setting])
     ]
 
 
-def _useless_flags(flags: Mapping[str, str], choices: Mapping[Setting, Chosen]) -> list[str]:
-    """Flags of other stores: what somebody wrote would have no effect. Their variables may well stand in an environment."""
+def _unused_flags(flags: Mapping[str, str], choices: Mapping[Setting, Chosen]) -> list[str]:
+    """Return faults for flags of other stores, because they would have no effect. Variables of other stores are allowed."""
     useful = {setting.flag for setting in choices}
     store = choices[_STORE].text
     return (

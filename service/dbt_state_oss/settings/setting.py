@@ -1,4 +1,4 @@
-"""A row of the settings' table."""
+"""The type of a row in the table of settings."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A row of the table. `parse` raises ValueError with what the value must be: "must be a port"."""
+    """A row of the table. `parse` raises ValueError with what the value must be, such as "must be a port"."""
 
     variable: str
     flag: str
-    """Empty: there is none, since whoever lists the processes could read what follows it."""
+    """Empty if there is no flag: a secret must not appear in the list of processes."""
     field: str
-    """Where the value goes: "group.attribute" of Settings."""
+    """The place of the value in Settings: "group.attribute"."""
     default: str
     parse: Callable[[str], object]
     value: str
-    """What to write after the flag, for help."""
+    """The placeholder for the value in help."""
     help: str
     store: str = ""
-    """The only kind of store that it is for; rows of several stores may share a flag."""
+    """The only kind of store that uses this setting. Rows of several stores may share a flag."""
     secret: bool = False
     may_be_empty: bool = False
-    """A variable that is set to nothing counts, and is not the same as one that is not set."""
+    """If true, a variable with an empty value counts as set."""
 
     def applies_to(self, store: str) -> bool:
-        """Whether it has an effect where the state is kept in this kind of store."""
+        """Return whether the setting has an effect with this kind of store."""
         return self.store in ("", store)

@@ -1,4 +1,4 @@
-"""The rows of the settings' table that say where each kind of store has its place."""
+"""The rows of the table of settings that locate each kind of store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PLACES: dict[str, type[Place]] = {
     "gcs": GcsPlace,
     "onelake": OneLakePlace,
 }
-"""What the rows of each kind of store fill; by the kind, which is the first word of their fields."""
+"""The class that the rows of each kind of store fill. The key is the kind, which is the first part of their fields."""
 
 STORES = tuple(PLACES)
 
@@ -105,7 +105,7 @@ STORE_SETTINGS: tuple[Setting, ...] = (
 
 
 def missing(place: Place) -> str | None:
-    """What is not said of a place though no single setting is to blame; a fault, or None."""
+    """Return a fault if a required combination of settings is missing, otherwise None."""
     if isinstance(place, AzurePlace) and not (place.account or place.endpoint or place.connection_string):
         return "DBTSTATE_AZURE_ACCOUNT (--account) must be set for this store"
     return None

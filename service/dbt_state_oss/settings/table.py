@@ -1,4 +1,4 @@
-"""The table that drives everything: names, defaults, parsing, `--help` and the reference in the docs."""
+"""The table of all settings. It defines names, defaults, parsing, `--help` and the reference in the docs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dbt_state_oss.settings.setting import Setting
 from dbt_state_oss.settings.stores import STORE_SETTINGS, STORES
 
 FILLED_BY_HOOKS = "model.dbt_project_evaluator.*,model.elementary.dbt_*"
-"""Models of published packages whose hooks write what neither their queries nor their inputs say."""
+"""Models of published packages whose hooks write data that is visible neither in their queries nor in their inputs."""
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 

@@ -1,4 +1,4 @@
-"""What the settings become: frozen values, grouped beside what they configure."""
+"""The values of all settings: frozen and grouped by what they configure."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class StoreSettings:
 class ListenSettings:
     host: str
     port: int
-    """0 is any free port."""
+    """0 selects any free port."""
     max_request_bytes: int
     call_timeout_seconds: float
     drain_seconds: float
 
     @property
     def loopback(self) -> bool:
-        """Only this machine can connect."""
+        """True if only this machine can connect."""
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
 
@@ -69,7 +69,7 @@ class JournalSettings:
 class TicketSettings:
     lifetime_ms: int
     keys_file: Path | None
-    """None: the key ring lives in the store."""
+    """None: the key ring is kept in the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class ParsingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set."""
+    """All settings."""
 
     store: StoreSettings
     listen: ListenSettings

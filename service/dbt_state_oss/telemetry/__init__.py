@@ -1,1 +1,1 @@
-"""Structured logs; later metrics and spans, each as a table."""
+"""Structured logs."""

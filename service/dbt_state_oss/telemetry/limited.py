@@ -1,4 +1,4 @@
-"""A warning that callers can provoke at will: one line for each interval, with the count of the lines that it stands for."""
+"""A rate-limited warning, for events that callers can cause at any rate: one line per interval, with a count."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _log = structlog.get_logger(__name__)
 
 
 class LimitedWarning:
-    """Logs the first warning at once. Those of the following interval become one line at its end."""
+    """Logs the first warning at once. All warnings of the following interval become one line at its end."""
 
     def __init__(self, event: str, *, interval_seconds: float = INTERVAL_SECONDS, later: Later | None = None) -> None:
         self._event = event
@@ -27,7 +27,7 @@ class LimitedWarning:
         self._last: dict[str, object] = {}
 
     def __call__(self, **fields: object) -> None:
-        """Log a line with these fields, or count it. Call it on the event loop."""
+        """Log a line with these fields, or only count it. Call this on the event loop."""
         if self._waiting:
             self._suppressed += 1
             self._last = fields
@@ -35,7 +35,7 @@ class LimitedWarning:
             self._write(0, fields)
 
     def flush(self) -> None:
-        """Log what was counted and not yet logged."""
+        """Log the warnings that were counted but not logged."""
         self._waiting = False
         if self._suppressed:
             suppressed, self._suppressed = self._suppressed, 0

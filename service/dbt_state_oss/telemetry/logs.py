@@ -1,7 +1,7 @@
-"""Structured logs on standard error: for people on a console, or one JSON object a line for machines.
+"""Structured logs on standard error: readable text for a console, or one JSON object per line for programs.
 
-FIELDS is the table of everything that a line may hold; whatever else is handed to a logger is left out and only its name
-shown under `left_out`, so that no SQL text, ticket or secret gets into a log by accident.
+FIELDS is the table of all allowed fields. Any other field is dropped, and only its name is logged under `left_out`. So no
+SQL text, ticket or secret gets into a log by accident.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class LogFormat(StrEnum):
 
 
 def configure_logs(log_format: LogFormat, level: str) -> None:
-    """Set up this process's logs; `level` is debug, info, warning or error. Call it before gRPC is first used."""
+    """Set up the logs of this process. `level` is debug, info, warning or error. Call this before gRPC is first used."""
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
@@ -83,7 +83,7 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
 
 
 def only_known_fields(_logger: Any, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: the line without the fields that FIELDS lacks."""
+    """Drop fields that are not in FIELDS. This is a structlog processor."""
     unknown = [name for name in line if name not in FIELDS and not name.startswith("_")]
     for name in unknown:
         del line[name]
@@ -93,7 +93,7 @@ def only_known_fields(_logger: Any, _method: str, line: MutableMapping[str, Any]
 
 
 def _adopt_standard_logging(shared: list[structlog.typing.Processor], renderer: structlog.typing.Processor) -> None:
-    """Libraries speak in the same format, from warnings up; those that chatter, from errors up or not at all."""
+    """Log libraries in the same format, at level warning and above. Noisy libraries log only errors, or nothing."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -103,9 +103,9 @@ def _adopt_standard_logging(shared: list[structlog.typing.Processor], renderer: 
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(True)
-    # What stores' libraries warn of, our errors tell.
+    # This project's own errors report what the libraries of the stores warn about.
     for name in ("grpc", "asyncio", "azure", "google", "urllib3"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    # Parse failures are answered by a fall-back (rule L8), and sqlglot's messages quote SQL.
+    # A parse failure leads to a fallback (rule L8), and sqlglot's messages quote SQL.
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL + 1)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
