@@ -1,4 +1,4 @@
-"""Warehouses by the wire's name. `dialect_named` is the only way in."""
+"""The dialects of all warehouses, by the name that a request sends. `dialect_named` returns one."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ __all__ = ["CaseRule", "Dialect", "EpochClock", "dialect_named"]
 _WAREHOUSES = {warehouse.name: warehouse for warehouse in (BIGQUERY, DATABRICKS, POSTGRES, REDSHIFT, SNOWFLAKE)}
 _LONGEST_NAME = 256
 
-_CASES = {
+_CASE_RULES = {
     NormalizationStrategy.LOWERCASE: (CaseRule.LOWER, CaseRule.PRESERVE),
     NormalizationStrategy.UPPERCASE: (CaseRule.UPPER, CaseRule.PRESERVE),
     NormalizationStrategy.CASE_SENSITIVE: (CaseRule.PRESERVE, CaseRule.PRESERVE),
     NormalizationStrategy.CASE_INSENSITIVE: (CaseRule.LOWER, CaseRule.LOWER),
     NormalizationStrategy.CASE_INSENSITIVE_UPPERCASE: (CaseRule.UPPER, CaseRule.UPPER),
 }
-"""What becomes of unquoted and of quoted names under each of sqlglot's strategies."""
+"""For each of sqlglot's strategies, the case rules of unquoted and of quoted names."""
 
 
 def dialect_named(wire_name: str) -> Dialect:
     """The dialect that a request names: `postgres`, or `redshift, normalization_strategy = lowercase`.
 
-    Letter case does not matter. Never raises: a name that is not one of ours gets a conservative dialect, whose names
-    keep their case and whose epochs must match exactly.
+    Letter case does not matter. Never raises: an unknown name gets a conservative dialect. Names keep their case in it,
+    and epochs must match exactly.
     """
     return _dialect(wire_name[:_LONGEST_NAME].strip().lower())
 
@@ -42,18 +42,18 @@ def dialect_named(wire_name: str) -> Dialect:
 @lru_cache(maxsize=256)
 def _dialect(wire_name: str) -> Dialect:
     name, _, settings = (piece.strip() for piece in wire_name.partition(","))
-    known_to_sqlglot = _sqlglot(wire_name)
+    grammar = _sqlglot_dialect(wire_name)
     warehouse = _WAREHOUSES.get(name)
-    if warehouse is None or known_to_sqlglot is None:
-        return _unknown(name, None if known_to_sqlglot is None else wire_name)
-    strategy = known_to_sqlglot.normalization_strategy
+    if warehouse is None or grammar is None:
+        return _unknown_dialect(name, None if grammar is None else wire_name)
+    strategy = grammar.normalization_strategy
     if not settings or strategy is SqlglotDialect.get_or_raise(name).normalization_strategy:
         return replace(warehouse, sqlglot=wire_name)
-    unquoted, quoted = _CASES[strategy]
+    unquoted, quoted = _CASE_RULES[strategy]
     return replace(warehouse, sqlglot=wire_name, unquoted_case=unquoted, quoted_case=quoted, word_case=unquoted)
 
 
-def _sqlglot(wire_name: str) -> SqlglotDialect | None:
+def _sqlglot_dialect(wire_name: str) -> SqlglotDialect | None:
     if not wire_name:
         return None
     try:
@@ -62,7 +62,7 @@ def _sqlglot(wire_name: str) -> SqlglotDialect | None:
         return None
 
 
-def _unknown(name: str, sqlglot: str | None) -> Dialect:
+def _unknown_dialect(name: str, sqlglot: str | None) -> Dialect:
     return Dialect(
         name=name,
         sqlglot=sqlglot,
@@ -73,20 +73,20 @@ def _unknown(name: str, sqlglot: str | None) -> Dialect:
         identifier_quotes='"`',
         names_columns_by_text=True,
         quoted_functions=True,
-        date_functions=_all("date_functions"),
-        volatile_functions=_all("volatile_functions"),
-        bare_functions=_all("bare_functions"),
-        volatile_words=_all("volatile_words"),
+        date_functions=_union_of_warehouses("date_functions"),
+        volatile_functions=_union_of_warehouses("volatile_functions"),
+        bare_functions=_union_of_warehouses("bare_functions"),
+        volatile_words=_union_of_warehouses("volatile_words"),
         times_mean_today=True,
-        reading_functions=tuple(_all("reading_functions")),
-        volatile_prefixes=tuple(_all("volatile_prefixes")),
-        stable_functions=_all("stable_functions"),
-        volatile_types=_all("volatile_types"),
-        volatile_schemas=_all("volatile_schemas"),
-        system_columns=_all("system_columns"),
+        reading_functions=tuple(_union_of_warehouses("reading_functions")),
+        volatile_prefixes=tuple(_union_of_warehouses("volatile_prefixes")),
+        stable_functions=_union_of_warehouses("stable_functions"),
+        volatile_types=_union_of_warehouses("volatile_types"),
+        volatile_schemas=_union_of_warehouses("volatile_schemas"),
+        system_columns=_union_of_warehouses("system_columns"),
         variable_sign="@@",
     )
 
 
-def _all(names: str) -> frozenset[str]:
+def _union_of_warehouses(names: str) -> frozenset[str]:
     return frozenset(name for warehouse in _WAREHOUSES.values() for name in getattr(warehouse, names))

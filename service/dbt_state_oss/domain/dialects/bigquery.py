@@ -21,10 +21,10 @@ BIGQUERY = Dialect(
     word_case=CaseRule.LOWER,
     shows_written_case=True,
     case_counts_after_dots=True,
-    # A clone takes over row and column policies and tags, but no access to the table.
+    # A clone takes over row policies, column policies and tags, but no access rights to the table.
     copying=Copying(
         ("CREATE OR REPLACE TABLE {target} CLONE {source}{options}",),
-        # A millisecond on: a table's time of modification is cut off, not rounded.
+        # One millisecond after the epoch, since a table's time of modification is truncated, not rounded.
         past=(
             "CREATE OR REPLACE TABLE {target} CLONE {source} FOR SYSTEM_TIME AS OF TIMESTAMP_MILLIS({epoch} + 1){options}",
         ),

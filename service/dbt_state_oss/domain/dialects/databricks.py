@@ -17,13 +17,13 @@ DATABRICKS = Dialect(
     ascii_case_only=False,
     word_case=CaseRule.LOWER,
     shows_written_case=True,
-    # Keys of a MAP and of a VARIANT.
+    # A name after a dot may be a key of a MAP or of a VARIANT.
     case_counts_after_dots=True,
     nvl_is_coalesce=True,
     names_columns_by_text=True,
-    # What is no column is looked up as a function, quoted or not.
+    # A name that is not a column is looked up as a function, quoted or not.
     quoted_functions=True,
-    # A clone takes over no privileges, no tags, and not the description of the table.
+    # A clone does not take over privileges, tags or the description of the table.
     copying=Copying(
         ("CREATE OR REPLACE TABLE {target} SHALLOW CLONE {source}",),
         left_behind=frozenset({"grants", "databricks_tags", "__persisted_docs_hash"}),
@@ -36,7 +36,7 @@ DATABRICKS = Dialect(
     date_functions=frozenset({"curdate", "current_date"}),
     date_literals=frozenset({"today", "tomorrow", "yesterday"}),
     volatile_literals=frozenset({"now"}),
-    # `unix_timestamp` without arguments is the current moment; `uniform` and `randstr` may lack a seed.
+    # `unix_timestamp` without arguments is the current moment. `uniform` and `randstr` may be called without a seed.
     volatile_functions=function_names("""
         current_time current_timestamp getdate localtimestamp now unix_timestamp
         monotonically_increasing_id rand randn random randstr shuffle spark_partition_id uniform uuid
@@ -57,6 +57,6 @@ DATABRICKS = Dialect(
     bare_functions=function_names(
         "current_date current_time current_timestamp current_user localtimestamp session_user user"
     ),
-    # Of the files that a table lies in: their paths, and when they were written.
+    # It describes the files of a table: their paths, and when they were written.
     system_columns=frozenset({"_metadata"}),
 )

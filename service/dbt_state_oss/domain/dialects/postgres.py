@@ -41,7 +41,7 @@ POSTGRES = Dialect(
         "xpath_table",
     ),
     views_name_all_schemas=True,
-    # `age` with one argument counts from today's midnight.
+    # `age` with one argument counts from midnight of today.
     date_functions=frozenset({"current_date", "age"}),
     date_literals=frozenset({"today", "tomorrow", "yesterday"}),
     volatile_literals=frozenset({"now"}),
@@ -65,7 +65,7 @@ POSTGRES = Dialect(
         lo_close lo_creat lo_create lo_export lo_from_bytea lo_get lo_import lo_lseek lo_lseek64 lo_open lo_put lo_tell
         lo_tell64 lo_truncate lo_truncate64 lo_unlink loread lowrite ts_rewrite ts_stat
         """),
-    # Objects of the database by their names; as numbers they are others after each build.
+    # They name database objects. The object's number changes with each build.
     volatile_types=function_names("""
         regclass regcollation regnamespace regoper regoperator regproc regprocedure regrole regtype
         """),
@@ -80,12 +80,12 @@ POSTGRES = Dialect(
         "table_to_xml",
         "to_reg",
     ),
-    # Of their arguments alone.
+    # They depend on their arguments alone.
     stable_functions=function_names("""
         pg_basetype pg_char_to_encoding pg_collation_for pg_encoding_to_char pg_input_error_info pg_input_is_valid
         pg_size_bytes pg_size_pretty pg_snapshot_xip pg_snapshot_xmax pg_snapshot_xmin pg_typeof pg_visible_in_snapshot
         """),
-    # A table made by a query can have no column of its own by these names.
+    # A table that is made by a query cannot have its own columns of these names.
     system_columns=frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"}),
     session_functions=function_names("""
         current_catalog current_database current_role current_schema current_schemas current_setting current_user session_user

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dbt_state_oss.domain.dialects.copying import Copying
 
-# One text is one transaction, even where the connection commits by itself. INCLUDING ALL keeps indexes, defaults, constraints and
-# the comments of columns, but not that of the table.
+# One text is one transaction, even if the connection commits automatically. INCLUDING ALL keeps indexes, defaults, constraints
+# and the comments of columns, but not the comment of the table.
 #
-# A table that views stand on is not dropped: dbt would still take the views for there when it comes to build them. Where it
-# has the very columns, indexes and constraints that the new one would have, and nothing beside them, it is emptied instead, and
-# the views stay. A materialized view would keep rows of before, so it counts as a difference. Otherwise RESTRICT fails, and the
-# client builds the node.
+# A table with dependent views is not dropped, since dbt would still expect the views to exist when it builds them. If the table
+# has exactly the columns, indexes and constraints of the new one, and nothing else, it is emptied instead and the views stay. A
+# materialized view would keep the old rows, so it counts as a difference. If anything differs, RESTRICT fails and the client
+# builds the node.
 _REPLACE = """DO {tag}
 DECLARE
   old oid := to_regclass({target_text});
@@ -51,25 +51,25 @@ END
 
 _INSERT = "INSERT INTO {target} SELECT * FROM {source}"
 
-# One statement reads one state of the source: what is held to its epoch is what is copied. The epoch is the client's own
-# (dbt-state 2.62), which has none for rows of the transaction itself, as a hook may have left them. What is cast to a number
-# where the source differs is a sentence, so that the error tells what is wrong.
+# One statement reads one state of the source, so the rows whose epoch is checked are the rows that are copied. The epoch is
+# computed as the client does it (dbt-state 2.62). It is null for rows of the current transaction, which a hook may have written.
+# If the source differs, a sentence is cast to a number, so that the error message says what is wrong.
 _VERIFIED = """WITH source AS (SELECT max(CAST(EXTRACT(EPOCH FROM pg_xact_commit_timestamp(xmin)) * 1000 AS bigint)) AS epoch,
   bool_or(xmin = CAST(pg_current_xact_id() AS xid)) AS unfinished FROM {{source}}),
 copied AS (INSERT INTO {{target}} SELECT * FROM {{source}})
-SELECT CAST(CASE {load_is_wrong}WHEN epoch = {{epoch}} AND NOT unfinished THEN '1'
+SELECT CAST(CASE {load_check}WHEN epoch = {{epoch}} AND NOT unfinished THEN '1'
   ELSE 'the table to clone is no longer what was recorded' END AS integer) FROM source"""
 
-# The transaction that made a table wrote its columns' rows of the catalog. TRUNCATE, VACUUM and ANALYZE do not write these.
-_LOAD_IS_WRONG = """WHEN 1 <> (SELECT count(*) FROM (SELECT CAST(xmin AS text) FROM {source}
+# The transaction that created a table also wrote the catalog rows of its columns. TRUNCATE, VACUUM and ANALYZE do not.
+_LOAD_CHECK = """WHEN 1 <> (SELECT count(*) FROM (SELECT CAST(xmin AS text) FROM {source}
     UNION SELECT CAST(xmin AS text) FROM pg_attribute WHERE attrelid = CAST({source_text} AS regclass) AND attnum > 0) AS made)
   THEN 'the table to clone may have the columns of an earlier load'
   """
 
 POSTGRES_COPYING = Copying(
     (_REPLACE + _INSERT,),
-    verified=(_REPLACE + _VERIFIED.format(load_is_wrong=""),),
-    verified_load=(_REPLACE + _VERIFIED.format(load_is_wrong=_LOAD_IS_WRONG),),
+    verified=(_REPLACE + _VERIFIED.format(load_check=""),),
+    verified_load=(_REPLACE + _VERIFIED.format(load_check=_LOAD_CHECK),),
     across_databases=False,
     left_behind=frozenset({"grants", "unlogged", "__persisted_docs_hash"}),
 )

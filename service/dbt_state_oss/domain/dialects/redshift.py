@@ -9,16 +9,16 @@ REDSHIFT = Dialect(
     name="redshift",
     sqlglot="redshift",
     unquoted_case=CaseRule.LOWER,
-    # Unless enable_case_sensitive_identifier is on; a client then names its setting with the dialect.
+    # Not if enable_case_sensitive_identifier is on. The client then sends its setting with the dialect.
     quoted_case=CaseRule.LOWER,
     clock=EpochClock.STAMPED,
     materialized_views_are_refreshed=False,
     default_schema="public",
     word_case=CaseRule.LOWER,
-    # Attributes of SUPER, where enable_case_sensitive_super_attribute is on.
+    # A name after a dot may be an attribute of SUPER. Its case counts if enable_case_sensitive_super_attribute is on.
     case_counts_after_dots=True,
     nvl_is_coalesce=True,
-    # LIKE keeps distribution, sort keys and encodings. The client copies by SHOW TABLE where it can, which keeps keys too.
+    # LIKE keeps distribution, sort keys and encodings. If it can, the client copies by SHOW TABLE, which keeps keys too.
     copying=Copying(
         (
             "DROP TABLE IF EXISTS {target} RESTRICT",
@@ -32,7 +32,7 @@ REDSHIFT = Dialect(
     date_functions=frozenset({"age", "current_date"}),
     date_literals=frozenset({"today", "tomorrow", "yesterday"}),
     volatile_literals=frozenset({"now"}),
-    # Some table may have a column `oid` of its own; taking it for the system's costs no more than a build.
+    # A table may have its own column `oid`. If it is mistaken for the system column, that only costs a build.
     system_columns=frozenset({"cmax", "cmin", "ctid", "deletexid", "insertxid", "oid", "tableoid", "xmax", "xmin"}),
     volatile_prefixes=("pg_",),
     stable_functions=function_names("pg_typeof pg_size_pretty pg_char_to_encoding pg_encoding_to_char"),

@@ -18,14 +18,14 @@ SNOWFLAKE = Dialect(
     nvl_is_coalesce=True,
     names_of_varchar=frozenset({"string", "text"}),
     names_columns_by_text=True,
-    # A transient table has no permanent clone. A clone of a dynamic table would refresh itself, and nothing could be added to it.
+    # A transient table cannot have a permanent clone. A clone of a dynamic table would refresh itself and accept no new rows.
     copying=Copying(
         ("CREATE OR REPLACE {table_type} {target} CLONE {source} COPY GRANTS",),
         table_types=frozenset({"TABLE", "TRANSIENT TABLE", "ICEBERG TABLE"}),
     ),
     row_functions=function_names("flatten generator split_to_table strtok_split_to_table"),
     date_functions=frozenset({"current_date"}),
-    # `generator(timelimit => 5)` makes as many rows as fit into the time.
+    # `generator(timelimit => 5)` makes as many rows as it can within the time.
     volatile_words=frozenset({"timelimit"}),
     volatile_functions=function_names("""
         current_time current_timestamp getdate localtime localtimestamp sysdate systimestamp

@@ -1,4 +1,4 @@
-"""Reads a relation name as dbt or a warehouse spells it: a small hand tokenizer, on the path of every request."""
+"""Parses a relation name as dbt or a warehouse spells it. The tokenizer is written by hand, since every request uses it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _PLAIN = re.compile(r"[A-Za-z_]\w*")
 
 
 class NamePart(NamedTuple):
-    """One part of a dotted name; `quote` is the character it was quoted with, empty where it was not."""
+    """One part of a dotted name. `quote` is the character that quotes it, or empty if it is unquoted."""
 
     text: str
     quote: str = ""
 
 
 def parts_of_name(text: str, *, quotes: str, skipped_part: str | None) -> list[NamePart] | None:
-    """The parts of the dotted name `text`; None where it is no such name.
+    """The parts of the dotted name `text`. None if it is not a dotted name.
 
-    Parts may be quoted with any of `quotes` (doubled inside) or with double quotes, which canonical spellings have.
-    An empty middle part (Snowflake's `db..table`) stands for `skipped_part`.
+    Parts may be quoted with any of `quotes` (doubled inside), or with double quotes, as in canonical spellings.
+    An empty middle part (Snowflake's `db..table`) means `skipped_part`.
     """
     parts: list[NamePart] = []
     position = 0
@@ -51,12 +51,12 @@ def parts_of_name(text: str, *, quotes: str, skipped_part: str | None) -> list[N
 
 
 def default_part(text: str) -> NamePart:
-    """A default catalog or schema as a part: clients quote it only where it is no plain word."""
+    """A default catalog or schema as a part. Clients quote it only if it is not a plain word."""
     return NamePart(text, "" if _PLAIN.fullmatch(text) else '"')
 
 
 def split_dots(parts: Iterable[NamePart]) -> Iterator[NamePart]:
-    """Take back-ticked paths apart; a double-quoted part is canonical already."""
+    """Split back-ticked paths at their dots. A double-quoted part is already canonical."""
     for part in parts:
         if part.quote == "`" and "." in part.text and all(part.text.split(".")):
             yield from (NamePart(piece, part.quote) for piece in part.text.split("."))
@@ -70,7 +70,7 @@ def _end_of_space(text: str, position: int) -> int:
 
 
 def _end_of_quoted(text: str, start: int) -> int | None:
-    """The position after the quoted part that starts at `start`; None where it is never closed."""
+    """The position after the quoted part that starts at `start`. None if it is never closed."""
     quote = text[start]
     position = start + 1
     while (position := text.find(quote, position)) >= 0:
