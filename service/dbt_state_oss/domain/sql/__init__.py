@@ -1,1 +1,1 @@
-"""Reading SQL: what a text means, names, reads and calls. Pure: sqlglot and the standard library."""
+"""Analysis of SQL: what a text means, names, reads and calls. Pure code, on sqlglot and the standard library."""

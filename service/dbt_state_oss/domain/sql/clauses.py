@@ -1,6 +1,6 @@
-"""The clauses of a query, each as a short digest, so that an explanation can name the one that changed though no text is kept.
+"""Makes a short digest of each clause of a query. An explanation can then name the changed clause, although no text is kept.
 
-Literals are masked first: a digest of a short clause could be guessed, and what is in a literal may be personal.
+Literals are masked first, since the digest of a short clause could be guessed, and a literal may hold personal data.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from dbt_state_oss.domain.sql.item_order import ORDER_PARTS
 
 MASK = "…"
 LONGEST_SHOWN_NUMBER = 4
-"""Digits up to which a number counts as part of the logic (`* 2`, a year) and not as somebody's."""
+"""Digits. A number of at most this length counts as part of the logic (`* 2`, a year) and not as personal data."""
 
 _DIGEST_BYTES = 4
-_TEXTS = (
+_TEXT_LITERALS = (
     exp.BitString,
     exp.ByteString,
     exp.Heredoc,
@@ -29,7 +29,7 @@ _TEXTS = (
     exp.RawString,
     exp.UnicodeString,
 )
-_NAMES: Mapping[str, str] = {
+_CLAUSE_NAMES: Mapping[str, str] = {
     "expressions": "columns",
     "distinct": "DISTINCT",
     "from_": "FROM",
@@ -45,29 +45,29 @@ _NAMES: Mapping[str, str] = {
     "limit": "LIMIT",
     "offset": "LIMIT",
 }
-"""By sqlglot's names of a query's parts."""
+"""The name of each clause, by sqlglot's argument of the query."""
 
 
 def masked(tree: exp.Expr) -> exp.Expr:
-    """A copy in which `MASK` stands for every literal but short numbers and sizes of types. Names stay, also of JSON fields."""
+    """A copy with `MASK` in place of all literals except short numbers and sizes of types. Names stay, also of JSON fields."""
     copy = tree.copy()
-    for literal in list(copy.find_all(exp.Literal, *_TEXTS)):
+    for literal in list(copy.find_all(exp.Literal, *_TEXT_LITERALS)):
         if not _is_logic(literal):
             literal.replace(exp.Literal.string(MASK))
     return copy
 
 
 def _is_logic(literal: exp.Expr) -> bool:
-    """A short number, or the size of a type: nobody's data."""
+    """Whether the literal is a short number or the size of a type, and so not personal data."""
     if not isinstance(literal, exp.Literal) or literal.is_string:
         return False
     return len(literal.this) <= LONGEST_SHOWN_NUMBER or isinstance(literal.parent, exp.DataTypeParam)
 
 
 def clause_digests(query: exp.Expr, grammar: SqlglotDialect) -> tuple[str, ...]:
-    """A digest for each clause and each common table of the query, as `12ab34cd WHERE`; equal where nothing differs.
+    """A digest for each clause and each common table of the query, as `12ab34cd WHERE`. Equal clauses have equal digests.
 
-    Never raises: a clause that cannot be written alone or masked leaves the fingerprint as it is, and the query without digests.
+    Never raises: if a clause cannot be masked or rendered alone, the query has no digests. Its fingerprint does not change.
     """
     texts: defaultdict[str, list[str]] = defaultdict(list)
     try:
@@ -83,7 +83,7 @@ def clause_digests(query: exp.Expr, grammar: SqlglotDialect) -> tuple[str, ...]:
 
 
 def differing(one: Iterable[str], other: Iterable[str]) -> list[str]:
-    """Names of the clauses that two queries do not share, in the order of `one`."""
+    """Names of the clauses that differ between two queries: those of `one` in their order, then those only in `other`."""
     ours, theirs = tuple(one), tuple(other)
     changed = [each for each in (*ours, *theirs) if (each in ours) != (each in theirs)]
     names = dict.fromkeys(each.partition(" ")[2] for each in changed)
@@ -96,7 +96,7 @@ def _clauses(query: exp.Expr) -> Iterator[tuple[str, exp.Expr]]:
             if isinstance(node, exp.With):
                 yield from ((f"WITH {common.alias}", common) for common in node.expressions)
             elif isinstance(node, exp.Expr):
-                yield _NAMES.get(argument, query.key.upper()), node
+                yield _CLAUSE_NAMES.get(argument, query.key.upper()), node
 
 
 def _digest(texts: Iterable[str]) -> str:

@@ -1,10 +1,12 @@
-"""What decides the rows of a query's result, and what decides each of its columns (rule F9).
+"""Determines what decides the rows of a query's result, and what decides each of its columns (rule F9).
 
-Word for word, as it is written: nothing is taken for equal here that is not the same to the letter, comments and white space
-aside. Of the text, only the items of a select list are told apart, of the last SELECT and of the common table expressions that
-it reads; all else decides the rows. Whatever bears a name depends on everything that bears it in reach: an item on the columns
-and the other items that its words name, the rows on those that the words of the other clauses name. So a new name that is said
-somewhere shows in the digest of who says it, whichever of its meanings the warehouse takes.
+The text is compared word for word: two texts are equal only if they differ in nothing but comments and white space. Only the
+items of select lists are separated: those of the last SELECT, and those of the common table expressions that it reads. All
+other text decides the rows.
+
+A word depends on everything in reach that has its name. So an item depends on all columns and all other items that its words
+name, and the rows depend on those that the words of the other clauses name. A new column or item of such a name changes the
+digest of every part that uses the name, whichever of its meanings the warehouse takes.
 """
 
 from __future__ import annotations
@@ -22,36 +24,43 @@ from dbt_state_oss.domain.sql.plain_sql import is_repeatable, words_of
 
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
-_TOLD_APART = frozenset({"expressions", "from_", "joins", "where", "group", "having", "windows", "qualify", "order"})
-"""Clauses of a SELECT that leave every column to itself: DISTINCT is none of them."""
+_SEPARABLE_CLAUSES = frozenset(
+    {"expressions", "from_", "joins", "where", "group", "having", "windows", "qualify", "order"}
+)
+"""The clauses that a SELECT may have if its columns are to be separated. DISTINCT is not among them."""
 
 Tokens = list[Token]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What decides a part of a result, as a digest, and the words through which it may depend on columns of a view."""
+class PartAccount:
+    """What decides one part of a result, its rows or a column.
+
+    That is a digest, and the words through which the part may also depend on columns of a view.
+    """
 
     digest: str
-    said: frozenset[str]
+    words: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class TextAccount:
-    """The account of one text by itself: what the views in it say is still to be told (`fingerprinting`)."""
+    """The account of one text alone. `column_views` adds what the views that it reads contribute."""
 
-    rows: Told
-    columns: Mapping[str, Told] = field(default_factory=dict)
-    """By their folded names. None of them: the text is compared as a whole."""
+    rows: PartAccount
+    columns: Mapping[str, PartAccount] = field(default_factory=dict)
+    """By folded name. Empty if the text is compared as a whole."""
     star: Relation | None = None
-    """A relation whose columns it hands on beside these, by a `*`."""
+    """A relation whose columns it also passes on, by a `*`."""
 
 
 def account_of(
     nodes: list[exp.Expr], tokens: Tokens, sql: str, relations: Mapping[int, Relation]
 ) -> TextAccount | None:
-    """The account of a plain query (`is_plain`); None where its columns can't be told apart. `relations` by the `id` of its
-    tables."""
+    """The account of a plain query (`is_plain`). None if its columns cannot be separated.
+
+    `nodes` are all nodes of its tree, the root first. `relations` are its relations by the `id` of the table's node.
+    """
     tree = nodes[0]
     if not isinstance(tree, exp.Select) or not is_repeatable(nodes):
         return None
@@ -72,9 +81,9 @@ def account_of(
 
 
 class _Block:
-    """One SELECT: its tokens, and the accounts of the common tables that it may read, by their folded names.
+    """One SELECT: its tokens, and the accounts of the common tables that it may read, by folded name.
 
-    An account without columns is that of a block which is compared as a whole.
+    An account without columns means that the block is compared as a whole.
     """
 
     def __init__(
@@ -86,48 +95,48 @@ class _Block:
         self._known = {name: known[name] for name in sorted(words_of(tokens) & known.keys())} if known else {}
 
     def account(self, query: exp.Expr, *, is_last: bool = False) -> TextAccount:
-        """What decides its rows and its columns."""
+        """What decides its rows and its columns. `is_last` is set for the SELECT that returns the result."""
         items, rest = _split_select(self._tokens)
         if not isinstance(query, exp.Select) or len(items) != len(query.expressions):
             return self._whole()
         clauses = {name for name, value in query.args.items() if value}
-        if not clauses - ({"with_"} if is_last else set()) <= _TOLD_APART:
+        if not clauses - ({"with_"} if is_last else set()) <= _SEPARABLE_CLAUSES:
             return self._whole()
         own = self._own_columns(query, items)
         stars = [item for item in query.expressions if item.is_star]
-        handed_on = self._handed_on(query) if stars else _NOTHING
-        places = _places(rest)
+        passed_on = self._passed_on(query) if stars else _EMPTY_ACCOUNT
+        numbers = _item_numbers(rest)
         if (
             own is None
-            or handed_on is None
+            or passed_on is None
             or len(stars) > 1
-            or (stars and places)
-            or own.keys() & handed_on.columns.keys()
+            or (stars and numbers)
+            or own.keys() & passed_on.columns.keys()
         ):
             return self._whole()
-        if handed_on.star is not None and not is_last:
-            return replace(self._whole(), star=None if own else handed_on.star)
-        columns = {name: _told("handed on", [told]) for name, told in handed_on.columns.items()} | own
+        if passed_on.star is not None and not is_last:
+            return replace(self._whole(), star=None if own else passed_on.star)
+        columns = {name: _combined("handed on", [part]) for name, part in passed_on.columns.items()} | own
         text = self._text(rest)
         ordered = list(columns.values())
-        rows = _told(
+        rows = _combined(
             "aggregated rows" if _aggregates(query) else "rows",
             [
                 text,
-                *self._read(None if any(token.token_type is TokenType.STAR for token in rest) else text.said),
-                *(columns[name] for name in sorted(text.said & columns.keys())),
-                *(ordered[place - 1] for place in places if 0 < place <= len(ordered)),
+                *self._read(None if any(token.token_type is TokenType.STAR for token in rest) else text.words),
+                *(columns[name] for name in sorted(text.words & columns.keys())),
+                *(ordered[number - 1] for number in numbers if 0 < number <= len(ordered)),
             ],
         )
-        return TextAccount(rows, columns, handed_on.star)
+        return TextAccount(rows, columns, passed_on.star)
 
     def _whole(self) -> TextAccount:
-        return TextAccount(_told("whole", [self._text(self._tokens), *self._read(None)]))
+        return TextAccount(_combined("whole", [self._text(self._tokens), *self._read(None)]))
 
-    def _own_columns(self, query: exp.Select, items: list[Tokens]) -> dict[str, Told] | None:
-        """Digests of the columns that it names, in order; None where one has no name of its own."""
-        own: dict[str, Told] = {}
-        said: dict[str, frozenset[str]] = {}
+    def _own_columns(self, query: exp.Select, items: list[Tokens]) -> dict[str, PartAccount] | None:
+        """The accounts of the columns that it names, in order. None if one has no name, or two have the same name."""
+        own: dict[str, PartAccount] = {}
+        words: dict[str, frozenset[str]] = {}
         for item, tokens in zip(query.expressions, items, strict=True):
             name = folded(item.alias_or_name)
             if item.is_star:
@@ -135,41 +144,43 @@ class _Block:
             if not (_is_named_value(item) and _is_surely_named(item, tokens)) or name in own:
                 return None
             text = self._text(tokens)
-            said[name] = text.said
-            own[name] = _told("column", [text, *self._read(text.said)])
-        return {name: _told(name, [own[each] for each in _reach(name, said)]) for name in own}
+            words[name] = text.words
+            own[name] = _combined("column", [text, *self._read(text.words)])
+        return {name: _combined(name, [own[each] for each in _reachable_items(name, words)]) for name in own}
 
-    def _handed_on(self, query: exp.Select) -> TextAccount | None:
-        """What a `*` stands for, if it is over one table alone: a common table's columns, or a relation's."""
+    def _passed_on(self, query: exp.Select) -> TextAccount | None:
+        """The columns that a `*` stands for, if it is over one table alone: those of a common table or of a relation."""
         table = query.args["from_"].this
         if not isinstance(table, exp.Table) or query.args.get("joins") or table.args.get("joins"):
             return None
         if id(table) in self._relations:
-            return replace(_NOTHING, star=self._relations[id(table)])
+            return replace(_EMPTY_ACCOUNT, star=self._relations[id(table)])
         known = self._known.get(folded(table.name))
         return known if known is not None and (known.columns or known.star) else None
 
-    def _read(self, words: frozenset[str] | None) -> Iterator[Told]:
-        """What is read of the common tables by these words; by None, all of it."""
+    def _read(self, words: frozenset[str] | None) -> Iterator[PartAccount]:
+        """What these words read of the common tables. If `words` is None, all columns are read."""
         for account in self._known.values():
             yield account.rows
             yield from (account.columns[name] for name in sorted(account.columns) if words is None or name in words)
 
-    def _text(self, tokens: Tokens) -> Told:
+    def _text(self, tokens: Tokens) -> PartAccount:
         texts = (self._sql[token.start : token.end + 1] for token in tokens)
-        return Told(digest_of(*texts), frozenset(words_of(tokens)))
+        return PartAccount(digest_of(*texts), frozenset(words_of(tokens)))
 
 
-_NOTHING = TextAccount(Told("", frozenset()))
+_EMPTY_ACCOUNT = TextAccount(PartAccount("", frozenset()))
 
 
-def _told(what: str, parts: Iterable[Told]) -> Told:
+def _combined(what: str, parts: Iterable[PartAccount]) -> PartAccount:
     parts = list(parts)
-    return Told(digest_of(what, *(part.digest for part in parts)), frozenset().union(*(part.said for part in parts)))
+    return PartAccount(
+        digest_of(what, *(part.digest for part in parts)), frozenset().union(*(part.words for part in parts))
+    )
 
 
 def _split_with(tokens: Tokens) -> tuple[list[tuple[str, Tokens]], Tokens]:
-    """The common tables in front of a query, each by its folded name with the tokens of its body, and the query's own."""
+    """Split a query's tokens into its common tables and the rest. A common table is its folded name and its body's tokens."""
     common: list[tuple[str, Tokens]] = []
     start = 1
     if not tokens or tokens[0].token_type is not TokenType.WITH:
@@ -186,54 +197,54 @@ def _split_with(tokens: Tokens) -> tuple[list[tuple[str, Tokens]], Tokens]:
 
 
 def _end_of_parentheses(tokens: Tokens, start: int) -> int | None:
-    """Where the parenthesis that opens at `start` closes; None where there is none."""
+    """The index where the parenthesis that opens at `start` closes. None if none opens there, or it never closes."""
     if tokens[start].token_type is not TokenType.L_PAREN:
         return None
-    return next((place for place, depth in _depths(tokens, start) if depth == 0), None)
+    return next((index for index, depth in _depths(tokens, start) if depth == 0), None)
 
 
 def _depths(tokens: Tokens, start: int = 0) -> Iterator[tuple[int, int]]:
-    """Each place from `start` on with the brackets that are open behind its token."""
+    """Each index from `start` on, with the number of brackets that are open after its token."""
     depth = 0
-    for place in range(start, len(tokens)):
-        if tokens[place].token_type in _OPENING:
+    for index in range(start, len(tokens)):
+        if tokens[index].token_type in _OPENING:
             depth += 1
-        elif tokens[place].token_type in _CLOSING:
+        elif tokens[index].token_type in _CLOSING:
             depth -= 1
-        yield place, depth
+        yield index, depth
 
 
 def _split_select(tokens: Tokens) -> tuple[list[Tokens], Tokens]:
-    """The items of the select list and what follows it, from the first FROM on; no item where there is none."""
+    """The items of the select list, and the tokens from the first FROM on. No items without a SELECT in front or a FROM."""
     if not tokens or tokens[0].token_type is not TokenType.SELECT:
         return [], tokens
     items: list[Tokens] = [[]]
-    for place, depth in _depths(tokens):
-        kind = tokens[place].token_type
-        if depth == 0 and kind is TokenType.FROM and tokens[place - 1].token_type is not TokenType.DISTINCT:
-            return [item for item in items if item], tokens[place:]
+    for index, depth in _depths(tokens):
+        kind = tokens[index].token_type
+        if depth == 0 and kind is TokenType.FROM and tokens[index - 1].token_type is not TokenType.DISTINCT:
+            return [item for item in items if item], tokens[index:]
         if depth == 0 and kind is TokenType.COMMA:
             items.append([])
-        elif place:
-            items[-1].append(tokens[place])
+        elif index:
+            items[-1].append(tokens[index])
     return [], tokens
 
 
-def _places(rest: Tokens) -> list[int]:
-    """Numbers that may stand for items of the select list, as in GROUP BY 1."""
+def _item_numbers(rest: Tokens) -> list[int]:
+    """Numbers after GROUP BY or ORDER BY that may refer to items of the select list, as in GROUP BY 1."""
     kinds = [token.token_type for token in rest]
     starts = [kinds.index(kind) for kind in (TokenType.GROUP_BY, TokenType.ORDER_BY) if kind in kinds]
-    numbers = rest[min(starts, default=len(rest)) :]
-    return [int(token.text) for token in numbers if token.token_type is TokenType.NUMBER and token.text.isdecimal()]
+    following = rest[min(starts, default=len(rest)) :]
+    return [int(token.text) for token in following if token.token_type is TokenType.NUMBER and token.text.isdecimal()]
 
 
 def _is_named_value(item: exp.Expr) -> bool:
-    """A column by its own name or an expression under an alias, without a query in it."""
+    """Whether the item is a column by its own name, or an expression with an alias, and contains no query."""
     return isinstance(item, (exp.Alias, exp.Column)) and bool(item.alias_or_name) and item.find(exp.Query) is None
 
 
 def _is_surely_named(item: exp.Expr, tokens: Tokens) -> bool:
-    """Whether the last word is the name for the warehouse too, and not a unit or the second word of a type."""
+    """Whether the warehouse too takes the last word for the name, and not for a unit or the second word of a type."""
     if not isinstance(item, exp.Alias) or (len(tokens) > 1 and tokens[-2].token_type is TokenType.ALIAS):
         return True
     name = tokens[-1].text
@@ -241,7 +252,7 @@ def _is_surely_named(item: exp.Expr, tokens: Tokens) -> bool:
 
 
 def _aggregates(query: exp.Select) -> bool:
-    """Its select list alone makes one row of many, as `select sum(amount) from orders` does."""
+    """Whether the select list alone makes one row of many, as `select sum(amount) from orders` does."""
     if query.args.get("group") is not None:
         return False
     return any(not _is_over_window(call) for item in query.expressions for call in item.find_all(exp.AggFunc))
@@ -252,18 +263,18 @@ def _is_over_window(call: exp.Expr) -> bool:
     return isinstance(holder, exp.Window) and call.arg_key == "this"
 
 
-def _reach(name: str, said: Mapping[str, frozenset[str]]) -> list[str]:
-    """`name`, and then the items that its words name, directly or through each other: an item may stand on another's alias."""
-    reached, waiting = {name}, [name]
-    while waiting:
-        found = (said[waiting.pop()] & said.keys()) - reached
+def _reachable_items(name: str, words: Mapping[str, frozenset[str]]) -> list[str]:
+    """`name`, then the items that its words name, directly or through other items: an item may use another item's alias."""
+    reached, pending = {name}, [name]
+    while pending:
+        found = (words[pending.pop()] & words.keys()) - reached
         reached |= found
-        waiting += found
+        pending += found
     return [name, *sorted(reached - {name})]
 
 
 def _may_read_a_row(nodes: list[exp.Expr], known: Mapping[str, TextAccount]) -> bool:
-    """A name behind that of a common table is none of its columns: a function of its whole row, perhaps (Postgres)."""
+    """Whether a name after that of a common table is not one of its columns. It may be a function of the whole row (Postgres)."""
     named: dict[str, set[str]] = {}
     for table in nodes:
         if isinstance(table, exp.Table):

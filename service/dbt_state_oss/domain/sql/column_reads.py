@@ -1,8 +1,8 @@
-"""Which columns of the tables that it reads one text depends on (rule F9).
+"""Determines on which columns of the tables that it reads a text depends (rule F9).
 
-By its words: a column whose name is nowhere in the text cannot be read by name, nor stand in the way of another. What reads
-columns without naming them is a `*`. One inside of the query is followed to where its columns are named; one that reaches the
-output, or any place that is not understood, reads them all.
+The words of the text decide. A column whose name is not in the text can neither be read by name nor hide another column. Only
+a `*` reads columns without their names. A `*` inside of the query is followed to the place where its columns are named. A `*`
+that reaches the output, or a place that is not understood, reads all columns.
 """
 
 from __future__ import annotations
@@ -16,45 +16,49 @@ from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.sql.columns import ColumnReads, folded
 from dbt_state_oss.domain.sql.plain_sql import reads_hidden_columns, stars_of, words_of
 
-_HANDS_ON = frozenset({"with_", "expressions", "from_", "joins", "where"})
-"""Clauses of a SELECT that may stand beside a `*`: none of them counts columns."""
+_CLAUSES_BESIDE_A_STAR = frozenset({"with_", "expressions", "from_", "joins", "where"})
+"""Clauses that a SELECT with a `*` may have. None of them depends on the number or the position of columns."""
 
-_Exposed = Mapping[Relation, frozenset[str]]
-"""Relations whose columns a derived table hands on by a `*`, with the names that it gives to columns of its own."""
+_PassedOn = Mapping[Relation, frozenset[str]]
+"""The relations whose columns a query passes on by a `*`. For each, the names that the query gives to other columns."""
 
 
 def reads_of(nodes: list[exp.Expr], tokens: list[Token], relations: Mapping[int, Relation]) -> ColumnReads | None:
-    """What a plain statement reads (`is_plain`); None where that is not understood. `relations` by the `id` of its tables."""
+    """What a plain statement (`is_plain`) reads. None if that is not understood.
+
+    `nodes` are all nodes of its tree, the root first. `relations` are its relations by the `id` of the table's node.
+    """
     words = words_of(tokens)
     if reads_hidden_columns(words):
         return None
     stars = _Stars(relations)
     for scope in traverse_scope(nodes[0]):
-        stars.follow(scope)
-    stars.end()
+        stars.add(scope)
+    stars.finish()
     if stars.tables != relations.keys():
         return None
     return ColumnReads(tuple(sorted(words)), tuple(sorted(stars.whole)), stars.qualified(nodes))
 
 
 class _Stars:
-    """Follows stars from the innermost SELECT outwards."""
+    """Follows each `*` from the innermost SELECT outwards."""
 
     def __init__(self, relations: Mapping[int, Relation]) -> None:
         self._relations = relations
-        self._exposed: dict[int, _Exposed] = {}
-        self._by_name: dict[str, list[_Exposed]] = {}
-        self._taken_over: set[int] = set()
-        """The scopes whose columns a SELECT around them names or hands on."""
+        self._passed_on: dict[int, _PassedOn] = {}
+        self._by_name: dict[str, list[_PassedOn]] = {}
+        self._read_scopes: set[int] = set()
+        """The `id` of each scope that an outer SELECT reads: this SELECT names its columns or passes them on."""
         self.whole: set[Relation] = set()
+        """The relations that are read whole, with all their columns."""
         self.tables: set[int] = set()
-        """The tables that were met, by their `id`: all of them, or a `*` may have been taken for less than it is."""
+        """The `id` of each table that was visited. If one is missing, a `*` may mean more than was found."""
 
-    def follow(self, scope: Scope) -> None:
-        """Take in one SELECT; those within it must have been taken in before."""
-        sources = {name: self._exposed_by(source) for name, (_, source) in scope.selected_sources.items()}
+    def add(self, scope: Scope) -> None:
+        """Add one query. The queries inside it must have been added before."""
+        sources = {name: self._passed_on_by(source) for name, (_, source) in scope.selected_sources.items()}
         if isinstance(scope.expression, exp.Select):
-            self._taken_over.update(id(source) for _, source in scope.selected_sources.values())
+            self._read_scopes.update(id(source) for _, source in scope.selected_sources.values())
         else:
             self.whole.update(relation for source in sources.values() for relation in source)
         for name, source in sources.items():
@@ -66,18 +70,18 @@ class _Stars:
                 chosen = [sources[star.table]] if isinstance(star, exp.Column) else sources.values()
                 for relation, given in ((relation, given) for source in chosen for relation, given in source.items()):
                     found[relation] = found.get(relation, frozenset()) | own | given
-        if not (scope.is_cte or scope.is_derived_table) or not _only_hands_on(scope.expression):
+        if not (scope.is_cte or scope.is_derived_table) or not _only_passes_on(scope.expression):
             self.whole.update(found)
-        self._exposed[id(scope)] = found
+        self._passed_on[id(scope)] = found
 
-    def end(self) -> None:
-        """Count what no SELECT has taken over as read whole, such as a query that stands in parentheses alone."""
-        for scope, exposed in self._exposed.items():
-            if scope not in self._taken_over:
-                self.whole.update(exposed)
+    def finish(self) -> None:
+        """Count the relations of every scope that no SELECT reads as read whole, for example of a query in parentheses."""
+        for scope, passed_on in self._passed_on.items():
+            if scope not in self._read_scopes:
+                self.whole.update(passed_on)
 
     def qualified(self, nodes: list[exp.Expr]) -> dict[Relation, tuple[str, ...]]:
-        """Names behind the name of a relation or of what hands its columns on, wherever that name is given."""
+        """For each relation, the names after its own name or alias, or after that of a query that passes its columns on."""
         found: dict[Relation, set[str]] = {}
         for column in nodes:
             if not isinstance(column, exp.Column) or isinstance(column.this, exp.Star):
@@ -89,12 +93,15 @@ class _Stars:
                         found.setdefault(relation, set()).add(name)
         return {relation: tuple(sorted(names)) for relation, names in found.items()}
 
-    def _exposed_by(self, source: exp.Table | Scope) -> _Exposed:
+    def _passed_on_by(self, source: exp.Table | Scope) -> _PassedOn:
         if isinstance(source, Scope):
-            return self._exposed[id(source)]
+            return self._passed_on[id(source)]
         self.tables.add(id(source))
         return {self._relations[id(source)]: frozenset()}
 
 
-def _only_hands_on(query: exp.Expr) -> bool:
-    return isinstance(query, exp.Select) and {name for name, value in query.args.items() if value} <= _HANDS_ON
+def _only_passes_on(query: exp.Expr) -> bool:
+    return (
+        isinstance(query, exp.Select)
+        and {name for name, value in query.args.items() if value} <= _CLAUSES_BESIDE_A_STAR
+    )

@@ -1,4 +1,4 @@
-"""The fingerprint of a query: equal for texts that mean the same, different wherever that is uncertain
+"""The fingerprint of a query. Texts that provably mean the same have equal fingerprints, all others have different ones
 (decision-rules: Logic)."""
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dbt_state_oss.domain.sql.columns import ColumnAccount, ColumnReads
 from dbt_state_oss.domain.submission import Code, SeedValues
 
 FINGERPRINT_VERSION = 7
-"""Part of every digest: a record of another version never matches (rule L1)."""
-_AT_ONCE = 1 << 20
-"""Characters that are encoded in one go: other threads wait as long."""
+"""Part of every digest. A record of another version never matches (rule L1)."""
+_CHUNK = 1 << 20
+"""Characters that are encoded at once. Other threads wait for that long."""
 
 
 class FingerprintKind(Enum):
@@ -23,11 +23,11 @@ class FingerprintKind(Enum):
 
     PARSED = "parsed"
     TEXT = "text"
-    """Could not be parsed: the exact text less comments and white space outside literals."""
+    """The SQL could not be parsed: the exact text, without comments and without white space outside literals."""
     BYTES = "bytes"
-    """Not even tokenized: the exact text."""
+    """The SQL could not be scanned either: the exact text."""
     VALUES = "values"
-    """A seed (rule L10)."""
+    """The hash of a seed's file (rule L10)."""
 
 
 class Volatility(Enum):
@@ -35,16 +35,16 @@ class Volatility(Enum):
 
     STABLE = "stable"
     DAILY = "daily"
-    """Changes with the UTC date alone."""
+    """Changes only with the UTC date."""
     VOLATILE = "volatile"
 
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One relation that the SQL reads directly, in order of first appearance; a direct parent.
+    """One relation that the SQL reads directly (a direct parent). Slots are in order of first appearance.
 
-    `leaves` are the tables at its end, in order of first appearance: the relation itself, or for a view those that
-    its definition reads, directly and through further views.
+    `leaves` are the tables behind it, in order of first appearance: the relation itself, or for a view the tables that its
+    definition reads, directly and through further views.
     """
 
     relation: Relation
@@ -53,10 +53,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What a query means, less the names of what it reads.
+    """What a query means, without the names of the relations that it reads.
 
-    `digest` (64 hex digits) covers the fingerprint version, the dialect, the canonical SQL and the canonical
-    definitions of the views read; relations count as slot numbers (rule L3), so `slots` is compared beside it.
+    `digest` (64 hex digits) covers the fingerprint version, the dialect, the canonical SQL and the canonical definitions of
+    the views read. Relations count as slot numbers (rule L3), so `slots` is compared separately.
     """
 
     kind: FingerprintKind
@@ -66,41 +66,41 @@ class Fingerprint:
     star_relations: tuple[Relation, ...] = ()
     """Relations under a `*` that the text alone cannot expand (rule T5)."""
     views_digest: str = ""
-    """Digest of the canonical definitions of the views read, which `digest` covers too; empty where none is read."""
+    """Digest of the canonical definitions of the views read, which `digest` also covers. Empty if no view is read."""
     unseen_sources: tuple[str, ...] = ()
-    """What it reads, directly or through views, that is no relation and of which no request tells (rule F3)."""
+    """Sources that it reads, directly or through views, and that no request reports (rule F3)."""
     common_tables: tuple[Relation, ...] = field(default=(), compare=False)
-    """Relations that nothing reads, though a common table expression which is read has their name (rule F3)."""
+    """Relations that are not read, although a common table expression that is read has their name (rule F3)."""
     account: ColumnAccount | None = field(default=None, compare=False)
-    """What decides its rows and each of its columns; None where they can't be told apart (rule F9)."""
+    """What decides its rows and each of its columns (rule F9). None if they cannot be separated."""
     reads: ColumnReads | None = field(default=None, compare=False)
-    """Which columns it reads; None where that is not understood (rule F9)."""
+    """Which columns it reads (rule F9). None if that is not understood."""
     selection_digest: str | None = field(default=None, compare=False)
-    """As `digest`, but covering of the views only their rows and the columns that are read, and the names of what is read (rule
-    L4a); None where no view is read so."""
+    """Like `digest`, but of the views it covers only their rows and the columns that are read. It also covers the names of the
+    relations read (rule L4a). None if no view is read by its columns."""
     asks_session: bool = False
-    """It calls a function that tells of the session, so that it means something else in another target."""
+    """It calls a function that depends on the session, so it may mean something else in another target."""
     reads_itself: bool = False
-    """It reads, or may read, what the target held before, directly or through views: its content depends on history."""
+    """It reads or may read the target itself, directly or through views: its content depends on what the target held before."""
     returns_no_rows: bool = False
-    """It returns no rows, whatever its inputs hold (rule L14)."""
+    """It returns no rows, whatever its inputs contain (rule L14)."""
     unparsable: bool = field(default=False, compare=False)
-    """Parsing was tried and failed, or is never tried. A text that was only not parsed in time (the parser was busy, or died)
-    lacks it."""
+    """Parsing was tried and failed, or is never tried. False for a text that was only not parsed in time (the parser was busy
+    or died)."""
     parts: tuple[str, ...] = field(default=(), compare=False)
-    """Short digests of its clauses and of the views read, to name what changed (`domain/sql/clauses.py`). Nothing is decided by
-    them."""
+    """Short digests of its clauses and of the views read, to name what changed (`domain/sql/clauses.py`). No decision depends
+    on them."""
 
     @property
     def is_final(self) -> bool:
-        """Whether reading the same code again would bring the same; what was not parsed in time may be by then."""
+        """Whether the same code would get the same fingerprint again. Code that was not parsed in time may be parsed later."""
         return self.unparsable or self.kind in (FingerprintKind.PARSED, FingerprintKind.VALUES)
 
 
 def raw_digest(code: Code | SeedValues) -> str:
-    """Digest (64 hex digits) of everything that a fingerprint is made of, as it was sent; views in any order.
+    """Digest (64 hex digits) of everything that a fingerprint is made from, as it was sent. The order of views does not count.
 
-    Equal digests mean equal fingerprints, so that a byte-identical query needs no parsing. Costs microseconds.
+    Equal digests mean equal fingerprints, so a byte-identical query need not be parsed. It takes microseconds.
     """
     match code:
         case SeedValues(dialect, values_hash):
@@ -125,13 +125,13 @@ def seed_fingerprint(values: SeedValues) -> Fingerprint:
 
 
 def digest_of(*parts: str) -> str:
-    """Digest of the parts, each preceded by its length so that no two lists of parts run together."""
+    """Digest of the parts. Each part is preceded by its length, so two different lists of parts never give the same input."""
     digest = sha256(b"%d" % FINGERPRINT_VERSION)
     for part in parts:
-        if len(part) > _AT_ONCE and part.isascii():
+        if len(part) > _CHUNK and part.isascii():
             digest.update(b"\n%d:" % len(part))
-            for begin in range(0, len(part), _AT_ONCE):
-                digest.update(part[begin : begin + _AT_ONCE].encode())
+            for start in range(0, len(part), _CHUNK):
+                digest.update(part[start : start + _CHUNK].encode())
             continue
         data = part.encode(errors="surrogatepass")
         digest.update(b"\n%d:" % len(data))

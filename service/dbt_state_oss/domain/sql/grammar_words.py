@@ -1,8 +1,9 @@
-"""Words that mean more than a name to some warehouse: where one follows, an AS or quotes may decide what a text means.
+"""Lists the words that are more than a name to some warehouse. An AS before such a word, or quotes around it, may change what
+a text means.
 
-There is one list for all warehouses. A word too many costs a build; a word too few may cost a wrong table. The keywords are
-those of PostgreSQL 18 (`pg_get_keywords()`, checked by a test), Spark 3.5 (`sql_keywords()`), and the references of Snowflake,
-BigQuery and Redshift. All words are lower case.
+There is one list for all warehouses. A word too many costs a build; a missing word may cost a wrong table. The keywords are
+those of PostgreSQL 18 (`pg_get_keywords()`, checked by a test), of Spark 3.5 (`sql_keywords()`), and of the references of
+Snowflake, BigQuery and Redshift. All words are lower case.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ AWAIT_AN_EXPRESSION = frozenset(
 """Words after which an AS cannot separate an expression from its alias."""
 
 LONGEST_ABBREVIATION = 2
-"""Letters. After a literal, a word this short may be the abbreviation of a unit (`interval '5' d`)."""
+"""Letters. After a literal, a word of at most this length may be the abbreviation of a unit (`interval '5' d`)."""
 
 _UNITS = """
     centuries century day dayofmonth dayofweek dayofweek_iso dayofweekiso dayofyear dayofyear_iso days dd

@@ -1,22 +1,22 @@
-"""The values of SQL expressions that consist of literals, as far as all warehouses agree on them."""
+"""Computes the values of SQL expressions that consist of literals, if all warehouses agree on the value."""
 
 from __future__ import annotations
 
 from sqlglot import exp
 
 Constant = bool | int | float | str | None
-"""None is NULL."""
+"""A value in Python. None is NULL."""
 
 _FALSE_WORDS = frozenset({"0", "f", "false", "n", "no", "off"})
 _TRUE_WORDS = frozenset({"1", "t", "true", "y", "yes", "on"})
 
 
 class UnknownValue(Exception):
-    """The value of an expression does not follow from its text alone."""
+    """The text alone does not determine the value of an expression."""
 
 
 def literal_value(node: exp.Expr) -> Constant:
-    """The value of an expression of literals; raises `UnknownValue` for any other."""
+    """The value of an expression of literals. Raises `UnknownValue` for any other expression."""
     match node:
         case exp.Paren():
             return literal_value(node.this)
@@ -85,7 +85,7 @@ def _compared(node: exp.Expr, one: Constant, other: Constant) -> Constant:
     if isinstance(one, str) is not isinstance(other, str):
         raise UnknownValue
     if isinstance(one, str) and not isinstance(node, (exp.EQ, exp.NEQ)):
-        raise UnknownValue  # a collation decides
+        raise UnknownValue  # the order of texts depends on the collation
     match node:
         case exp.EQ():
             return one == other

@@ -1,8 +1,8 @@
-"""SQL that cannot be parsed, as text: comments and white space outside literals are left out (rule L8).
+"""Reads SQL that cannot be parsed as text, without comments and without white space outside literals (rule L8).
 
-A scan of its own, linear in the text, that knows only where literals, names and comments begin and end. Where a dialect
-leaves that open (a backslash before a quote, a comment in a comment, a dialect that nobody knows) it gives up, and the
-caller compares the exact text instead.
+The scan takes time linear in the text. It only knows where literals, names and comments begin and end. It gives up if the
+dialect leaves that open (a backslash before a quote, a comment inside a comment, an unknown dialect). The caller then compares
+the exact text.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.sql.source_words import SourceWords
 
 _WORD = r"[\w.@]++(?:\$++[\w.@$]*+)?|\$\w++(?!\$)"
-_BLOCK = r"/\*(?:[^*/]|\*(?!/)|/(?!\*))*+\*/"
+_BLOCK_COMMENT = r"/\*(?:[^*/]|\*(?!/)|/(?!\*))*+\*/"
 _DOUBLED = r"'(?:[^'\\]|\\(?!')|'')*+'"
 _ESCAPED = r"'(?:[^'\\]|\\.|'')*+'"
 _NAME = r'"(?:[^"]|"")*+"'
 _TICKED = r"`(?:[^`\\]|``)*+`"
-_DOLLARS = r"\$(?P<tag>(?:[^\W\d]\w*+)?)\$.*?\$(?P=tag)\$"
+_DOLLAR_QUOTED = r"\$(?P<tag>(?:[^\W\d]\w*+)?)\$.*?\$(?P=tag)\$"
 
 
 def _scanner(*, literal: str, line_comment: str, not_symbol: str = r"['\"`$]") -> re.Pattern[str]:
-    """A pattern that matches one piece; it matches nowhere where the dialect leaves open what the text is."""
-    comment = f"{line_comment}|{_BLOCK}"
+    """A pattern that matches one piece. It does not match where the dialect leaves open what the text means."""
+    comment = f"{line_comment}|{_BLOCK_COMMENT}"
     symbol = rf"[(),;\[\]{{}}]|(?:(?!{line_comment}|/\*|{not_symbol}|[(),;\[\]{{}}])[^\w\s.@])++"
     return re.compile(
         rf"(?P<blank>(?:[ \t\r\n\f\v]|{comment})++)|(?P<literal>{literal})|(?P<word>{_WORD})|(?P<symbol>{symbol})",
@@ -34,7 +34,7 @@ def _scanner(*, literal: str, line_comment: str, not_symbol: str = r"['\"`$]") -
 
 
 _POSTGRES = _scanner(
-    literal=rf"[eE]{_ESCAPED}|(?:[uU]&)?(?:{_DOUBLED}|{_NAME})|{_DOLLARS}", line_comment=r"--[^\r\n]*+"
+    literal=rf"[eE]{_ESCAPED}|(?:[uU]&)?(?:{_DOUBLED}|{_NAME})|{_DOLLAR_QUOTED}", line_comment=r"--[^\r\n]*+"
 )
 _SCANNERS = {
     "postgres": _POSTGRES,
@@ -55,7 +55,7 @@ _SCANNERS = {
     ),
 }
 _PREFIXES_CHANGE_ESCAPES = frozenset({"databricks"})
-"""Dialects in which a word right before a quote may change what a backslash means, beyond what their scanner knows."""
+"""Dialects in which a word directly before a quote may change the meaning of a backslash in a way that the scanner lacks."""
 _UNKNOWN = _scanner(
     literal=r"'(?:[^'\\]|'')*+'(?!\w)|\"(?:[^\"\\]|\"\")*+\"(?!\w)",
     line_comment=r"--[ \t][^\r\n]*+",
@@ -65,18 +65,18 @@ _UNKNOWN = _scanner(
 
 @dataclass(frozen=True, slots=True)
 class PlainText:
-    """What a scan tells of a text."""
+    """The result of scanning a text."""
 
     digest: str
     """Digest (64 hex digits) of its pieces in order."""
     unseen_sources: tuple[str, ...]
-    """What it reads that no request reports."""
+    """The sources that it reads and that no request reports."""
     named: tuple[str, ...]
-    """The relations that it names in a FROM, as they are written."""
+    """The relations that it names in a FROM, as they were written."""
 
 
 def read_text(text: str, dialect: Dialect, *, is_view: bool = False) -> PlainText | None:
-    """Scan a text, perhaps a view's definition; None where it cannot be scanned for sure."""
+    """Scan a text. None if the scan is not certain. `is_view` is set for the definition of a view."""
     scanner = _SCANNERS.get(dialect.name, _UNKNOWN)
     prefixes_are_open = scanner is _UNKNOWN or dialect.name in _PREFIXES_CHANGE_ESCAPES
     digest = sha256()

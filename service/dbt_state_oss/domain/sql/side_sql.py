@@ -1,7 +1,7 @@
-"""SQL that a build runs beside its query, which the client sends as extras (rule L16).
+"""Analyses SQL that a build runs outside of its query, and that the client sends as semantic extras (rule L16).
 
-The text itself is compared as every extra is. What it reads is among no inputs, and what it calls is not in the query. It is
-not parsed: its words tell, with caution.
+The text is compared like every other extra. But the tables that it reads are not among the inputs, and the functions that it
+calls are not in the query. The text is not parsed. Its words decide, on the side of caution.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from dbt_state_oss.domain.sql.volatility import most_volatile, text_asks_session
 _HEADER = "sql_header"
 _CONDITIONS = ("incremental_predicates", "predicates", "immutable_where")
 _COLUMNS = ("unique_key", "partition_by", "cluster_by")
-"""Extras that name columns as a rule. Any column may have the name of a function, so that words tell nothing of volatility."""
+"""Extras that usually name columns. A column may have the name of a function, so their words do not show volatility."""
 _LONGEST_SCANNED = 128 * 1024
-"""Characters of one extra up to which its words are looked at; a longer one may read anything."""
+"""Characters. The words of a longer extra are not searched: it may read anything."""
 
 _WORD = re.compile(r"\w+")
-_READS = frozenset(
+_READING_WORDS = frozenset(
     "call copy dataset_id dataset_project_id do exec execute from into join load merge perform select table use".split()
 )
-"""Words without which no statement of a header reads a table, or moves the names in the query to another place."""
-_CALLED = re.compile(r"""(\w+)["`\]]?\s*\(""")
+"""A statement of a header must contain one of these words to read a table, or to change what the query's names refer to."""
+_CALL = re.compile(r"""(\w+)["`\]]?\s*\(""")
 _COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
 _SUBQUERY = re.compile(r"\bselect\b|\(\s*(?:from|table|with)\b")
 
 
 def reads_beside_its_query(extras: Mapping[str, str], dialect: Dialect) -> str | None:
-    """The key of an extra whose SQL may read a table; None where there is none."""
+    """The key of the first extra whose SQL may read a table. None if there is none."""
     for key in (_HEADER, *_CONDITIONS, *_COLUMNS):
         if extras.get(key) and any(_may_read(text, key, dialect) for text in _texts(extras[key])):
             return key
@@ -40,12 +40,12 @@ def reads_beside_its_query(extras: Mapping[str, str], dialect: Dialect) -> str |
 
 
 def volatility_beside_its_query(extras: Mapping[str, str], dialect: Dialect) -> Volatility:
-    """The volatility of what an extra's SQL calls (rule L9)."""
+    """The volatility of the functions that the SQL of the extras calls (rule L9)."""
     return most_volatile(volatility_of_text(text, dialect) for text in _sql_texts(extras))
 
 
 def asks_session_beside_its_query(extras: Mapping[str, str], dialect: Dialect) -> bool:
-    """Whether an extra's SQL may tell of the session (rule C1)."""
+    """Whether the SQL of an extra may depend on the session (rule C1)."""
     return any(text_asks_session(text, dialect) for text in _sql_texts(extras))
 
 
@@ -59,28 +59,28 @@ def _may_read(text: str, key: str, dialect: Dialect) -> bool:
     if len(text) > _LONGEST_SCANNED:
         return True
     folded = text.lower()
-    if any(map(dialect.reads_by_text, _CALLED.findall(folded))):
+    if any(map(dialect.reads_by_text, _CALL.findall(folded))):
         return True
     if key == _HEADER:
-        return not _READS.isdisjoint(_WORD.findall(folded))
+        return not _READING_WORDS.isdisjoint(_WORD.findall(folded))
     return any(_SUBQUERY.search(each) for each in (folded, _COMMENT.sub(" ", folded)))
 
 
 def _texts(value: str) -> Iterable[str]:
-    """The texts in an extra's JSON; what is no JSON is one text."""
+    """All texts in an extra's JSON. A value that is not JSON, or is too long to parse, is one text."""
     if len(value) > _LONGEST_SCANNED:
         return (value,)
     try:
-        waiting = [json.loads(value)]
+        pending = [json.loads(value)]
     except (ValueError, RecursionError):
         return (value,)
     found: list[str] = []
-    while waiting:
-        match waiting.pop():
+    while pending:
+        match pending.pop():
             case str(text):
                 found.append(text)
             case list(items):
-                waiting += items
+                pending += items
             case dict(members):
-                waiting += members.values()
+                pending += members.values()
     return found

@@ -1,7 +1,7 @@
-"""What stands in a FROM of SQL that could not be parsed, told by its words (rules F3, L8).
+"""Finds the sources in the FROM of SQL that could not be parsed, by its words (rules F3, L8).
 
-A query that is compared as text has no slots: what it reads is known from the request, which tells of relations alone. So
-whatever may be a function, a stage, a file or a table that a value names counts as a source of which no request tells.
+The relations that the words name become the slots of the query. The request reports relations only. So everything else that
+may be a function, a stage, a file or a table that a value names counts as a source that no request reports.
 """
 
 from __future__ import annotations
@@ -13,70 +13,70 @@ from dbt_state_oss.domain.dialects import Dialect
 
 _BEFORE_A_SOURCE = frozenset({"apply", "from", "join", "lateral", "using"})
 _BESIDE_A_SOURCE = frozenset({"only", "outer", "rows", "view"})
-"""Words between those and a source, which may be names too."""
-_NO_SOURCE = frozenset({"select", "values", "with"})
+"""Words that may come between those words and a source. They may also be names."""
+_STARTS_OF_A_QUERY = frozenset({"select", "values", "with"})
 _AFTER_THE_SOURCES = frozenset({"group", "having", "order", "select", "union", "where"})
-"""Words that end a list of sources; every warehouse reserves them, so that they are no one's alias."""
+"""Words that end a list of sources. Every warehouse reserves them, so they cannot be aliases."""
 _BEFORE_A_DEFINITION = frozenset({"as", "materialized", "not"})
 """Words between the name of a common table expression and its parentheses."""
-_JOINTS = (".", "-")
-"""What joins the parts of a name, a dash within a BigQuery project's."""
+_JOINING_SIGNS = (".", "-")
+"""Signs that join the parts of a name. A dash may be part of the name of a BigQuery project."""
 _BUILT_IN_SCHEMA = "pg_catalog."
 _LONGEST_TYPE = 1_000
 _QUOTED = re.compile(r'"[^"]*"|`[^`]*`')
 
 
 def named_without_schema(name: str) -> str:
-    """How a relation is told whose schema the session decides."""
+    """The description of a relation whose schema depends on the session, as a source that no request reports."""
     return f"{name} (named without its schema)"
 
 
 @dataclass(slots=True)
 class _Level:
-    """Where the words of one pair of parentheses have got to."""
+    """The state of reading inside one pair of parentheses."""
 
     among_sources: bool
-    """A comma would part two sources."""
+    """A comma would separate two sources."""
     awaited: bool
     """The next word begins a source."""
     named: str | None = None
-    """A source's name, if that is what has just been read."""
+    """The name of a source, if it has just been read."""
     of_table: bool = False
-    """The parentheses are those of `TABLE(…)`: a plain name in them is an object of any kind."""
+    """The parentheses belong to `TABLE(…)`. A plain name in them may be an object of any kind."""
     of_relations: bool = False
-    """What is awaited or named is a relation, if it is a name: `FROM` has a meaning of its own in `extract(day from d)`."""
+    """The awaited or named source is a relation, if it is a name. Not so after the `FROM` of `extract(day from d)`."""
     in_query: bool = False
-    """The level has a SELECT, or is the outermost."""
+    """The level contains a SELECT, or is the outermost one."""
     defines: str | None = None
-    """The name that a WITH gives to what stands in the parentheses."""
+    """The name that a WITH gives to the query in the parentheses."""
     after: str = ""
     """The word before the parentheses: `c` in `WITH c (a) AS (…)`."""
 
 
 class SourceWords:
-    """Takes the pieces of a text in order, comments and white space left out.
+    """Takes the pieces of a text in order, without comments and white space.
 
-    Keeps in `named` the relations that the text names, and in `unseen` what no request tells.
+    Collects in `named` the relations that the text names, and in `unseen` the sources that no request reports.
     """
 
     def __init__(self, dialect: Dialect, *, names_all_schemas: bool) -> None:
         self.unseen: dict[str, None] = {}
-        """Names in order of first appearance, as they were written."""
+        """Names, as they were written, in order of first appearance."""
         self.named: dict[str, None] = {}
-        """Likewise, names of relations; one without its schema only if that is the default one."""
+        """Names of relations, in the same way. A name without its schema is included only if its schema is the default one."""
         self._dialect = dialect
         self._names_all_schemas = names_all_schemas
         self._levels = [_Level(among_sources=False, awaited=False, in_query=True)]
         self._before = ""
         self._type = ""
-        """What may be a type's name, as far as it has been read."""
-        self._named_last = ""
+        """The part of a possible type name that has been read so far."""
+        self._last_word = ""
         """The last word, which a WITH may define if `AS (` follows."""
-        self._defined: set[str] = set()
+        self._common_names: set[str] = set()
         self._recursive = False
 
     def take(self, piece: str) -> None:
-        """Go on with the next word, literal or symbol."""
+        """Process the next word, literal or symbol."""
         level = self._levels[-1]
         self._follow_type(piece)
         match piece:
@@ -92,7 +92,7 @@ class SourceWords:
         self._before = piece.lower()
 
     def end(self) -> None:
-        """Take the end of the text."""
+        """Process the end of the text."""
         self._end_type()
         for level in self._levels:
             self._end_name(level)
@@ -107,20 +107,20 @@ class SourceWords:
             self._end_name(level)
             level.among_sources, level.awaited = False, False
             level.in_query = level.in_query or word == "select"
-        elif level.named is not None and (level.named.endswith(_JOINTS) or piece.startswith(_JOINTS)):
+        elif level.named is not None and (level.named.endswith(_JOINING_SIGNS) or piece.startswith(_JOINING_SIGNS)):
             level.named += piece
-            self._tell_of_path(level.named)
+            self._add_path(level.named)
         elif not level.awaited:
             self._end_name(level)
         elif word not in _BESIDE_A_SOURCE:
             level.awaited = False
-            level.named = None if word in _NO_SOURCE else piece
+            level.named = None if word in _STARTS_OF_A_QUERY else piece
             if not _is_name(piece) and not piece[0].isdigit():
                 self.unseen[piece] = None
-            self._tell_of_path(piece)
+            self._add_path(piece)
         self._recursive = self._recursive or word == "recursive"
         if word not in _BEFORE_A_DEFINITION:
-            self._named_last = _plain(piece)
+            self._last_word = _plain(piece)
 
     def _follow_type(self, piece: str) -> None:
         if self._type and (self._type.endswith(".") or piece.startswith(".")):
@@ -130,25 +130,25 @@ class SourceWords:
             self._type = piece if self._before == "as" or self._before.endswith("::") else ""
 
     def _end_type(self) -> None:
-        """Tell a type that is named with its schema: it may be that of a relation's rows."""
+        """Add a type that is named with its schema to `unseen`: it may be the type of a relation's rows."""
         name = self._type
         if _is_name(name) and _has_parts(name) and not name.lower().startswith(_BUILT_IN_SCHEMA):
             self.unseen[f"the type {name}"] = None
 
     def _end_name(self, level: _Level) -> None:
-        """A source's name ends here. Without its schema, the session alone knows which relation it means."""
+        """Process the end of a source's name. If it has no schema, the session decides which relation it means."""
         name, level.named = level.named, None
         if name is None or not level.of_relations or not _is_name(name):
             return
         is_dotted = _has_parts(name) or (self._dialect.dotted_quoted_names and "." in name)
-        if not is_dotted and _plain(name) in self._defined:
+        if not is_dotted and _plain(name) in self._common_names:
             return
         if is_dotted or self._names_all_schemas:
             self.named[name] = None
         else:
             self.unseen[named_without_schema(_plain(name))] = None
 
-    def _tell_of_path(self, name: str) -> None:
+    def _add_path(self, name: str) -> None:
         if "/" in name:
             self.unseen[name] = None
 
@@ -160,7 +160,7 @@ class SourceWords:
         if name is None:
             inner = _Level(level.among_sources and level.awaited, level.awaited, of_relations=level.of_relations)
             if self._before in _BEFORE_A_DEFINITION:
-                inner.defines = self._named_last
+                inner.defines = self._last_word
             level.awaited = False
         elif name.lower() == "table":
             inner = _Level(among_sources=False, awaited=True, of_table=True)
@@ -169,8 +169,8 @@ class SourceWords:
                 self.unseen[name] = None
             inner = _Level(among_sources=False, awaited=False)
         if inner.defines is not None and self._recursive:
-            self._defined.add(inner.defines)
-        inner.after = self._named_last
+            self._common_names.add(inner.defines)
+        inner.after = self._last_word
         self._levels.append(inner)
 
     def _close(self, level: _Level) -> None:
@@ -178,8 +178,8 @@ class SourceWords:
             self.unseen[level.named] = None
         self._end_name(level)
         if level.defines is not None:
-            self._defined.add(level.defines)
-        self._named_last = level.after
+            self._common_names.add(level.defines)
+        self._last_word = level.after
         if len(self._levels) > 1:
             self._levels.pop()
         self._levels[-1].named = None
@@ -190,7 +190,7 @@ def _is_name(piece: str) -> bool:
 
 
 def _has_parts(name: str) -> bool:
-    """Whether a dot stands outside of its quotes."""
+    """Whether the name contains a dot outside of quotes."""
     return "." in _QUOTED.sub("", name)
 
 

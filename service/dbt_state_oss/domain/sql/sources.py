@@ -1,4 +1,5 @@
-"""Which tables a parsed statement reads: real relations told from names that a WITH defines, and what stands under a `*`."""
+"""Finds what a parsed statement reads: relations as opposed to names that a WITH defines, sources that no request reports, and
+the relations under a `*`."""
 
 from __future__ import annotations
 
@@ -18,9 +19,9 @@ Node = TypeVar("Node", exp.Table, exp.Column)
 
 @dataclass(frozen=True, slots=True)
 class Source(Generic[Node]):
-    """A name in the statement that may be a relation's: a table in a FROM, or the qualifier of a column.
+    """A name in the statement that may be a relation's name: a table in a FROM, or the qualifier of a column.
 
-    `start` and `end` are the first and the last character of the name in the text.
+    `start` and `end` are the positions of the name's first and last character in the text.
     """
 
     node: Node
@@ -28,11 +29,11 @@ class Source(Generic[Node]):
     start: int
     end: int
     has_no_schema: bool = False
-    """The session decides in which schema the name is looked up; `relation` has the default one."""
+    """The session decides in which schema the name is looked up. `relation` has the default schema."""
 
 
 class NamedSources:
-    """The relation names in a tree whose identifiers are as they were written."""
+    """The relation names in a tree. Its identifiers must be as they were written, not yet normalized."""
 
     def __init__(self, tree: exp.Expr, dialect: Dialect, *, default_catalog: str, default_schema: str) -> None:
         self._dialect = dialect
@@ -43,7 +44,7 @@ class NamedSources:
             for table in tree.find_all(exp.Table)
             if isinstance(table.this, exp.Identifier)
         ]
-        """Tables in a FROM, names that a WITH defines among them; functions are left out."""
+        """Tables in a FROM, including names that a WITH defines, without functions."""
         self.columns = [
             self._source(column, column.parts[:-1])
             for column in tree.find_all(exp.Column)
@@ -52,9 +53,9 @@ class NamedSources:
         """Columns that are qualified by more than one name."""
 
     def arrays_or_tables(self, tree: exp.Expr, sql: str) -> Iterator[str]:
-        """What may be an array or a table: `db.items` in a FROM where `db` is an alias and may be a schema or a database.
+        """Sources that may be an array or a table: `db.items` in a FROM, if `db` is an alias and may be a schema or a database.
 
-        The parser takes it for an array of the alias, and so does the client, which then reports no such table (rule F3).
+        The parser and the client take it for an array of the alias, so the client does not report a table (rule F3).
         """
         unnests = [node for node in tree.find_all(exp.Unnest) if not node.args.get("offset")]
         names = self._names_of_schemas() if unnests else frozenset()
@@ -62,13 +63,13 @@ class NamedSources:
             each for node in unnests for each in node.expressions[:1] if isinstance(each, (exp.Column, exp.Dot))
         ):
             parts = [part for part in path.parts if isinstance(part, exp.Identifier)]
-            # dbt quotes every part of a relation's name; who writes a path into an array rarely quotes any.
+            # dbt quotes every part of a relation's name. A path into an array is rarely written with quotes.
             doubtful = parts[0].name.lower() in names or all(part.quoted for part in parts) if parts else False
             if doubtful and not _is_argument(parts[0], sql):
                 yield path.sql()
 
     def _names_of_schemas(self) -> frozenset[str]:
-        """Schemas and databases that the statement reads from, or would by default, in lower case."""
+        """The schemas and databases that the statement reads from, and the default ones, in lower case."""
         relations = (parts_of_name(table.relation, quotes='"', skipped_part=None) or () for table in self.tables)
         names = (part.text.lower() for parts in relations for part in parts[:-1])
         return frozenset((self._default_catalog.lower(), self._default_schema.lower(), *names))
@@ -93,13 +94,13 @@ class NamedSources:
 
 
 def _is_argument(name: exp.Identifier, sql: str) -> bool:
-    """The name stands right behind a parenthesis, as in `unnest(a.b)`."""
+    """Whether the name directly follows a parenthesis, as in `unnest(a.b)`."""
     start = name.meta.get("start")
     return start is not None and sql[:start].rstrip().endswith("(")
 
 
 class CommonTables:
-    """The names that WITH clauses define, and where each is visible. Identifiers must be normalized."""
+    """The names that WITH clauses define, and where each name is visible. Identifiers must be normalized."""
 
     def __init__(self, tree: exp.Expr) -> None:
         self._places: dict[int, dict[str, int]] = {}
@@ -111,10 +112,10 @@ class CommonTables:
                 self._place_of_cte[id(cte)] = place
 
     def define(self, table: exp.Table) -> bool:
-        """Whether the name of `table` is that of a common table expression which is visible there.
+        """Whether `table` names a common table expression that is visible there.
 
-        A common table expression of a plain WITH sees those before it alone, so that its own name is a relation's
-        inside of it.
+        In a WITH that is not recursive, a common table expression sees only those before it. So its own name, used inside of
+        it, is a relation's name.
         """
         if table.args.get("db") is not None:
             return False
@@ -130,36 +131,36 @@ class CommonTables:
         return False
 
     def _first_unseen(self, clause: exp.With, inner: exp.Expr) -> int:
-        """The place of the first common table expression of `clause` that `inner`, a child of its or not, can't see."""
+        """The place of the first common table expression of `clause` that `inner` cannot see. `inner` need not be its child."""
         if clause.args.get("recursive"):
             return len(clause.expressions)
         return self._place_of_cte.get(id(inner), len(clause.expressions))
 
 
-_READ_WITHOUT_A_NAME = (exp.Func, exp.Query, exp.UDTF)
-_OF_ITS_OWN_GRAMMAR: dict[type[exp.Expr], str] = {
+_UNNAMED_SOURCES = (exp.Func, exp.Query, exp.UDTF)
+_NAMES_BY_TYPE: dict[type[exp.Expr], str] = {
     exp.JSONTable: "json_table",
     exp.Unnest: "unnest",
     exp.XMLTable: "xmltable",
 }
-"""Functions whose arguments have words in them: the parser does not tell where their names stand."""
+"""Functions whose arguments contain keywords. The parser does not report the position of their names."""
 _BUILT_IN_SCHEMA = "pg_catalog"
 
 
 def unseen_sources(tree: exp.Expr, sql: str, dialect: Dialect) -> Iterator[str]:
-    """What stands in a FROM and is neither a relation nor made of its arguments: stages, functions other than the warehouse's
-    own that make rows, tables that a text or a variable names (`TABLE('raw.orders')`). Then what is read without a FROM.
+    """Sources that the client does not report, so it is unknown whether their rows have changed (rule F3).
 
-    The client reports nothing of them, so that it cannot be told whether their rows are what they were (rule F3).
+    First those in a FROM that are neither a relation nor made from their arguments: stages, functions except the warehouse's
+    own row functions, tables that a text or a variable names (`TABLE('raw.orders')`). Then those that are read without a FROM.
     """
     for node in tree.find_all(exp.Table, exp.TableFromRows, exp.Lateral, exp.Unnest):
         source = node if isinstance(node, exp.Unnest) else node.this
         if isinstance(source, exp.Identifier):
             continue
         in_schema = isinstance(source, exp.Dot) or node.args.get("db") is not None
-        own_or_unknown = isinstance(source, exp.Func) and _called(source, sql) not in dialect.row_functions
+        not_a_row_function = isinstance(source, exp.Func) and _called(source, sql) not in dialect.row_functions
         named_by_text = isinstance(source, exp.DynamicIdentifier)
-        if in_schema or own_or_unknown or named_by_text or not isinstance(source, _READ_WITHOUT_A_NAME):
+        if in_schema or not_a_row_function or named_by_text or not isinstance(source, _UNNAMED_SOURCES):
             yield source.name or source.sql()
     yield from _relations_as_types(tree)
     for call in tree.find_all(exp.Anonymous):
@@ -168,19 +169,19 @@ def unseen_sources(tree: exp.Expr, sql: str, dialect: Dialect) -> Iterator[str]:
 
 
 def _called(function: exp.Func, sql: str) -> str:
-    """The function's name as it was written, in lower case. In quotes it is none of the warehouse's own."""
+    """The function's name as it was written, in lower case. With quotes it is not one of the warehouse's own functions."""
     if "start" not in function.meta:
-        return _OF_ITS_OWN_GRAMMAR.get(type(function), "") or function.sql_name().lower()
+        return _NAMES_BY_TYPE.get(type(function), "") or function.sql_name().lower()
     return sql[function.meta["start"] : function.meta["end"] + 1].lower()
 
 
 def _rewrites_by_arguments(call: exp.Anonymous) -> bool:
-    """`ts_rewrite` reads a table in its form with two arguments alone."""
+    """Whether this is a call of `ts_rewrite` that reads no table. Only the form with two arguments reads one."""
     return call.name.lower() == "ts_rewrite" and len(call.expressions) != 2
 
 
 def _relations_as_types(tree: exp.Expr) -> Iterator[str]:
-    """Types that may be those of a relation's rows (`null::raw.orders`): its columns are the type's fields."""
+    """Types that may be the row type of a relation (`null::raw.orders`). The relation's columns are the fields of such a type."""
     read = {table.name.lower() for table in tree.find_all(exp.Table)}
     for kind in tree.find_all(exp.DataType):
         name = kind.args.get("kind")
@@ -192,10 +193,11 @@ def _relations_as_types(tree: exp.Expr) -> Iterator[str]:
 
 
 def relations_under_stars(tree: exp.Expr, tables: Iterable[Source[exp.Table]]) -> list[Relation]:
-    """Relations whose columns a `*` stands for, in no order: those of its SELECT that it does not rule out by name.
+    """Relations whose columns a `*` stands for, in no particular order.
 
-    A name that is no table, common table or derived table of its SELECT may stand for any relation of the statement: that of a
-    lateral query, of a join in parentheses, of a pivot, of a column with fields.
+    These are the relations of its SELECT, or, if the `*` is qualified, those of its qualifier's name. A qualifier that is not a
+    table, common table or derived table of the SELECT may stand for any relation of the statement: it may belong to a lateral
+    query, a join in parentheses, a pivot or a column with fields.
     """
     read_by: dict[int, list[tuple[str, Relation]]] = {}
     for table in tables:
@@ -211,15 +213,15 @@ def relations_under_stars(tree: exp.Expr, tables: Iterable[Source[exp.Table]]) -
             {part.name.lower() for part in star.parent.parts[:-1]} if isinstance(star.parent, exp.Column) else set()
         )
         meant = [each for each in read_by.get(id(reader), ()) if not qualifiers or each[0].lower() in qualifiers]
-        if qualifiers and not meant and qualifiers.isdisjoint(_spelled_out(reader)):
+        if qualifiers and not meant and qualifiers.isdisjoint(_described_names(reader)):
             meant = [each for reads in read_by.values() for each in reads]
         found += (relation for _, relation in meant)
     found += _read_whole(tree, read_by)
     return found
 
 
-def _spelled_out(reader: exp.Select | None) -> set[str]:
-    """Names in a SELECT, in lower case, of queries whose own select lists tell their columns: common and derived tables."""
+def _described_names(reader: exp.Select | None) -> set[str]:
+    """Names of the common and derived tables in a SELECT, in lower case. Their own select lists show their columns."""
     sources = () if reader is None else reader.find_all(exp.Table, exp.Subquery)
     return {
         source.alias_or_name.lower()
@@ -231,7 +233,7 @@ def _spelled_out(reader: exp.Select | None) -> set[str]:
 
 
 def _read_whole(tree: exp.Expr, read_by: Mapping[int, list[tuple[str, Relation]]]) -> Iterator[Relation]:
-    """Relations whose columns are read without a `*` or a name: by their places (`$1`), in a NATURAL join, as a whole row."""
+    """Relations whose columns are read without a `*` or a name: by position (`$1`), in a NATURAL join, or as a whole row."""
     every = [each for reads in read_by.values() for each in reads]
     joins_by_names = any(join.args.get("method") == "NATURAL" for join in tree.find_all(exp.Join))
     has_places = any(isinstance(each.this, exp.Literal) for each in tree.find_all(exp.Parameter))

@@ -1,24 +1,24 @@
-"""Reduces `CREATE VIEW … AS SELECT …` to its SELECT where the two are provably the same (rule L4)."""
+"""Reduces `CREATE VIEW … AS SELECT …` to its SELECT if the two are provably the same (rule L4)."""
 
 from __future__ import annotations
 
 from sqlglot import Token, TokenType, exp
 
-_CONTENT_LEFT_ALONE = (
+_HARMLESS_PROPERTIES = (
     exp.CopyGrantsProperty,
     exp.MaterializedProperty,
     exp.SchemaCommentProperty,
     exp.TransientProperty,
 )
-"""Properties that say nothing about the rows that the view gives. Any other one keeps the whole statement."""
+"""Properties that do not affect the rows of the view. If there is any other, the whole statement is kept."""
 
 _LATE_BINDING = ("WITH", "NO", "SCHEMA", "BINDING")
 
 
 def defining_query(statement: exp.Expr, tokens: list[Token]) -> tuple[exp.Expr, list[Token]]:
-    """The query of a view definition and its tokens; the statement as it is where more than the query matters.
+    """The query of a view definition with its tokens. The statement is returned unchanged if more than its query matters.
 
-    Identifiers must be normalized. Parentheses around the whole query and semicolons after it do not count.
+    Identifiers must be normalized. Parentheses around the whole query and semicolons after it are removed.
     """
     end = len(tokens)
     while end and tokens[end - 1].token_type is TokenType.SEMICOLON:
@@ -31,8 +31,8 @@ def defining_query(statement: exp.Expr, tokens: list[Token]) -> tuple[exp.Expr, 
             return statement, tokens
         query, body = inner, body[start:]
         if statement.args.get("no_schema_binding"):
-            body = _without_late_binding(body)
-    return _bare(query), _without_parentheses(body)
+            body = _tokens_without_late_binding(body)
+    return _query_without_parentheses(query), _tokens_without_parentheses(body)
 
 
 def _only_wraps(statement: exp.Create, query: exp.Query) -> bool:
@@ -42,13 +42,13 @@ def _only_wraps(statement: exp.Create, query: exp.Query) -> bool:
         statement.kind in ("VIEW", "TABLE")
         and statement.args.get("with_") is None
         and statement.args.get("clone") is None
-        and all(isinstance(each, _CONTENT_LEFT_ALONE) for each in (properties.expressions if properties else ()))
+        and all(isinstance(each, _HARMLESS_PROPERTIES) for each in (properties.expressions if properties else ()))
         and (names is None or ("*" not in names and names == _output_names(query)))
     )
 
 
 def _column_names(target: exp.Expr) -> list[str] | None:
-    """The declared columns; None where there are none, an empty list where one says more than its name and comment."""
+    """The declared columns. None if no columns are declared, empty if one has more than a name and a comment."""
     if not isinstance(target, exp.Schema):
         return None
     names = []
@@ -63,11 +63,11 @@ def _column_names(target: exp.Expr) -> list[str] | None:
 
 
 def _output_names(query: exp.Query) -> list[str]:
-    bare = _bare(query)
-    return bare.named_selects if isinstance(bare, exp.Query) else []
+    unwrapped = _query_without_parentheses(query)
+    return unwrapped.named_selects if isinstance(unwrapped, exp.Query) else []
 
 
-def _bare(query: exp.Expr) -> exp.Expr:
+def _query_without_parentheses(query: exp.Expr) -> exp.Expr:
     while isinstance(query, exp.Subquery) and isinstance(query.this, exp.Query):
         if any(value for argument, value in query.args.items() if argument != "this"):
             break
@@ -76,7 +76,7 @@ def _bare(query: exp.Expr) -> exp.Expr:
 
 
 def _start_of_query(tokens: list[Token]) -> int | None:
-    """The index after the first AS outside of parentheses."""
+    """The index of the token after the first AS outside of parentheses. None if there is no such AS."""
     depth = 0
     for index, token in enumerate(tokens):
         if token.token_type is TokenType.L_PAREN:
@@ -88,19 +88,19 @@ def _start_of_query(tokens: list[Token]) -> int | None:
     return None
 
 
-def _without_late_binding(tokens: list[Token]) -> list[Token]:
+def _tokens_without_late_binding(tokens: list[Token]) -> list[Token]:
     tail = tuple(token.text.upper() for token in tokens[-len(_LATE_BINDING) :])
     return tokens[: -len(_LATE_BINDING)] if tail == _LATE_BINDING else tokens
 
 
-def _without_parentheses(tokens: list[Token]) -> list[Token]:
+def _tokens_without_parentheses(tokens: list[Token]) -> list[Token]:
     while len(tokens) > 1 and tokens[0].token_type is TokenType.L_PAREN and _closes_last(tokens):
         tokens = tokens[1:-1]
     return tokens
 
 
 def _closes_last(tokens: list[Token]) -> bool:
-    """The parenthesis that the first token opens is closed by the last one."""
+    """Whether the last token closes the parenthesis that the first token opens."""
     depth = 0
     for index, token in enumerate(tokens):
         if token.token_type is TokenType.L_PAREN:
