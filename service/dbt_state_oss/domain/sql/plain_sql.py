@@ -1,6 +1,6 @@
-"""The SQL whose columns can be told apart (rule F9): what may stand in it, and that nothing in it means columns it does not name.
+"""Recognizes the SQL whose columns can be separated (rule F9): it refers to columns only by their names or by a `*`.
 
-A list of what is understood, not of what is dangerous: a construct that is on no list here refuses the whole statement.
+The lists contain what is understood, not what is dangerous. If a construct is on no list, the whole statement is refused.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _ARGUMENTS: dict[type[exp.Expr], frozenset[str]] = {
         (exp.Distinct, "expressions on"),
     )
 }
-"""The arguments that a statement's structure may have. So no NATURAL join, no `* EXCEPT`, no `GROUP BY ALL`, no
-`SELECT AS STRUCT`, no pivot, sample or time travel, no recursion, and no column renamed by its place."""
+"""The arguments that the nodes of a statement's structure may have. This excludes NATURAL joins, `* EXCEPT`, `GROUP BY ALL`,
+`SELECT AS STRUCT`, pivots, samples, time travel, recursion, and columns that are renamed by position."""
 
 
 def _kinds(names: str) -> frozenset[type[exp.Expr]]:
@@ -57,47 +57,47 @@ _AGGREGATES = _kinds(
     "Count CountIf Sum Avg Min Max Stddev StddevPop StddevSamp Variance VariancePop LogicalOr LogicalAnd Rank DenseRank"
 )
 _REPEATABLE = frozenset(_ARGUMENTS) | _CLAUSES | _OPERATORS | _FUNCTIONS | _AGGREGATES
-_BY_CHANCE = _kinds(
+_PLAN_DEPENDENT = _kinds(
     "Limit Offset Fetch Qualify RowNumber Lag Lead FirstValue LastValue NthValue Ntile PercentRank CumeDist ArrayAgg"
     " GroupConcat AnyValue ApproxDistinct Median PercentileCont WithinGroup IgnoreNulls RespectNulls"
 )
-"""Where rows tie, these may choose otherwise as soon as the query is planned otherwise, as it may be for a new column."""
+"""If rows tie, the choice of these depends on the plan of the query. A new column may change the plan."""
 
 _WORD = re.compile(r"[\w$]+")
 
-_KEPT_BY_THE_WAREHOUSE = frozenset(
+_HIDDEN_COLUMNS = frozenset(
     "cmax cmin ctid oid tableoid xmax xmin _file_name _metadata _partitiondate _partitiontime _table_suffix".split()
 )
-"""Columns that a table has without naming them, and that a rebuild changes."""
+"""Columns that a table has although its definition does not name them. A rebuild changes their values."""
 
 
 def is_plain(nodes: list[exp.Expr]) -> bool:
-    """A statement holds nothing but what is understood, so that it depends on the columns that it names and on its stars alone.
+    """Whether a statement contains only what is understood. It then depends only on the columns that it names and on its stars.
 
-    `nodes` are all of its tree, the root first; identifiers must be normalized.
+    `nodes` are all nodes of its tree, the root first. Identifiers must be normalized.
     """
     return (
         isinstance(nodes[0], exp.Query)
         and all(_is_known(node) for node in nodes)
         and not _names_rows(nodes)
-        and all(_stands_for_columns(star) for star in nodes if isinstance(star, exp.Star))
+        and all(_is_known_star(star) for star in nodes if isinstance(star, exp.Star))
     )
 
 
 def is_repeatable(nodes: list[exp.Expr]) -> bool:
-    """A plain statement gives the same rows on the same data, however it is planned; the rounding of sums of floats aside."""
-    return not any(type(node) in _BY_CHANCE or _tells_ties_apart(node) for node in nodes)
+    """Whether a plain statement gives the same rows on the same data under every plan, apart from rounding in sums of floats."""
+    return not any(type(node) in _PLAN_DEPENDENT or _chooses_between_ties(node) for node in nodes)
 
 
-def _tells_ties_apart(node: exp.Expr) -> bool:
-    """It picks among rows that tie in the order: the first of them, or all up to some row."""
+def _chooses_between_ties(node: exp.Expr) -> bool:
+    """Whether the node chooses among rows that tie in the order: the first of them, or all up to some row."""
     if isinstance(node, exp.WindowSpec):
         return str(node.args.get("kind")).upper() == "ROWS"
     return isinstance(node, exp.Distinct) and bool(node.args.get("on"))
 
 
 def words_of(tokens: Iterable[Token]) -> set[str]:
-    """All words, folded: a name that is none of them is nowhere in the text, quoted or not, cut off or not."""
+    """All words, folded. A name that is not among them does not occur in the text: unquoted, quoted or truncated."""
     words: set[str] = set()
     for token in tokens:
         if token.token_type in (TokenType.STRING, TokenType.NUMBER):
@@ -112,33 +112,33 @@ def words_of(tokens: Iterable[Token]) -> set[str]:
 
 
 def reads_hidden_columns(words: set[str]) -> bool:
-    """Whether a column is named that the warehouse keeps for itself."""
-    return not words.isdisjoint(_KEPT_BY_THE_WAREHOUSE) or any(word.startswith("metadata$") for word in words)
+    """Whether the words name a hidden column of a warehouse."""
+    return not words.isdisjoint(_HIDDEN_COLUMNS) or any(word.startswith("metadata$") for word in words)
 
 
 def stars_of(select: exp.Select) -> list[exp.Expr]:
-    """The items of a SELECT that stand for columns which they don't name."""
+    """The items of a SELECT that are a `*`, qualified or not."""
     return [item for item in select.expressions if item.is_star]
 
 
 def _is_known(node: exp.Expr) -> bool:
     arguments = _ARGUMENTS.get(type(node))
     if isinstance(node, exp.Subquery) and isinstance(node.this, (exp.Table, exp.Subquery)) and node.alias:
-        return False  # a join in parentheses whose rows have a name
+        return False  # a join in parentheses with an alias
     if arguments is None:
-        return type(node) in _REPEATABLE or type(node) in _BY_CHANCE
+        return type(node) in _REPEATABLE or type(node) in _PLAN_DEPENDENT
     return all(argument in arguments for argument, value in node.args.items() if value)
 
 
 def _names_rows(nodes: list[exp.Expr]) -> bool:
-    """A table's own name stands where a column's does: its whole row is read (`select to_json(orders) from orders`)."""
+    """Whether a table's name is used as a column, so that its whole row is read (`select to_json(orders) from orders`)."""
     rows = {folded(node.alias_or_name) for node in nodes if isinstance(node, (exp.Table, exp.Subquery, exp.CTE))}
     rows |= {folded(node.name) for node in nodes if isinstance(node, exp.Table)}
     return any(isinstance(node, exp.Column) and not node.table and folded(node.name) in rows for node in nodes)
 
 
-def _stands_for_columns(star: exp.Star) -> bool:
-    """An item of a SELECT, or of `count(*)`, which reads no column."""
+def _is_known_star(star: exp.Star) -> bool:
+    """Whether the star is an item of a SELECT, or the argument of `count(*)`, which reads no column."""
     parent = star.parent
     if isinstance(parent, exp.Count):
         return star.arg_key == "this"

@@ -1,8 +1,8 @@
-"""Whether SQL gives other rows when it is run again on the same data (rule L9), judged by the words in it.
+"""Determines whether SQL may return other rows when it is run again on the same data (rule L9), by the words in it.
 
-A user's own function counts as stable, since nothing in the SQL tells; so does a LIMIT without an ORDER BY. A name that a
-warehouse gives to a volatile function counts wherever it is called, qualified or not; so do session variables, and system
-columns, which tell how a row is stored and not what it holds: a rebuilt table has others.
+A user's own function counts as stable, since the SQL does not show what it does. So does a LIMIT without an ORDER BY. The name
+of a warehouse's volatile function counts wherever it is called, qualified or not. Session variables count as volatile too. So
+do system columns: they describe how a row is stored, not what it contains, and a rebuilt table has other values in them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.sql.fingerprint import Volatility
 
 _WORD = re.compile(r"\w+")
-_LONG_WORD = re.compile(r"\w[\w$]*")
+_WORD_WITH_DOLLARS = re.compile(r"\w[\w$]*")
 _VARIABLE_SIGN = re.compile(r"(?<![\w$@])(\$|@@)[^\W\d]")
 _SEQUENCE_VALUES = frozenset({"currval", "nextval"})
 _SAMPLES = frozenset({"sample", "tablesample"})
@@ -38,23 +38,23 @@ _ORDER = (Volatility.STABLE, Volatility.DAILY, Volatility.VOLATILE)
 
 
 def most_volatile(found: Iterable[Volatility]) -> Volatility:
-    """The least stable of them; STABLE where there is none."""
+    """The least stable value. STABLE if there are no values."""
     return max(found, key=_ORDER.index, default=Volatility.STABLE)
 
 
 def volatility_of_statement(tree: exp.Expr, tokens: list[Token], dialect: Dialect) -> Volatility:
-    """The volatility of a parsed statement: samples and looks back in time by the tree, functions by the tokens."""
+    """The volatility of a parsed statement. Samples and time travel are found in the tree, functions in the tokens."""
     if any(sample.args.get("seed") is None for sample in tree.find_all(exp.TableSample)):
         return Volatility.VOLATILE
     if any(past.args.get("kind") in ("OFFSET", "STREAM") for past in tree.find_all(exp.HistoricalData)):
         return Volatility.VOLATILE
-    return most_volatile(_of_token(tokens, index, dialect) for index in range(len(tokens)))
+    return most_volatile(_volatility_at(tokens, index, dialect) for index in range(len(tokens)))
 
 
 def volatility_of_text(text: str, dialect: Dialect) -> Volatility:
-    """A cautious guess for SQL that could not be parsed: every word counts, in literals and comments too."""
+    """A cautious guess for SQL that could not be parsed. Every word counts, also in literals and comments."""
     folded = text.lower()
-    words = {*_WORD.findall(folded), *_LONG_WORD.findall(folded)}
+    words = {*_WORD.findall(folded), *_WORD_WITH_DOLLARS.findall(folded)}
     listed = (
         dialect.volatile_words
         | dialect.volatile_functions
@@ -66,34 +66,34 @@ def volatility_of_text(text: str, dialect: Dialect) -> Volatility:
         return Volatility.VOLATILE
     if _names_variable(folded, dialect):
         return Volatility.VOLATILE
-    tells_today = dialect.times_mean_today and _TIME.search(folded) is not None
-    if tells_today or not words.isdisjoint(dialect.date_functions | dialect.date_literals):
+    means_today = dialect.times_mean_today and _TIME.search(folded) is not None
+    if means_today or not words.isdisjoint(dialect.date_functions | dialect.date_literals):
         return Volatility.DAILY
     return Volatility.STABLE
 
 
 def statement_asks_session(tokens: list[Token], dialect: Dialect) -> bool:
-    """Whether a parsed statement calls a function that tells of the session, or reads a variable of it."""
+    """Whether a parsed statement calls a function that depends on the session, or reads a session variable."""
     return any(
         (token.text.lower() in dialect.session_functions or token.token_type is TokenType.PARAMETER)
-        and _of_token(tokens, index, dialect) is not Volatility.STABLE
+        and _volatility_at(tokens, index, dialect) is not Volatility.STABLE
         for index, token in enumerate(tokens)
     )
 
 
 def text_asks_session(text: str, dialect: Dialect) -> bool:
-    """The same for SQL that could not be parsed: every word counts."""
+    """The same for SQL that could not be parsed. Every word counts."""
     folded = text.lower()
     return not dialect.session_functions.isdisjoint(_WORD.findall(folded)) or _names_variable(folded, dialect)
 
 
-def _of_token(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
+def _volatility_at(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
     token = tokens[index]
     name = token.text.lower()
     if token.token_type in _TEXTS:
         if dialect.times_mean_today and _TIME_ALONE.match(name):
             return Volatility.DAILY
-        return _of_literal(name, dialect)
+        return _volatility_of_literal(name, dialect)
     if name in dialect.volatile_words and not _is_qualified_or_quoted(tokens, index):
         return Volatility.VOLATILE
     if token.token_type is TokenType.PARAMETER:
@@ -107,11 +107,11 @@ def _of_token(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
         return Volatility.VOLATILE
     if not (name in dialect.volatile_functions or name in dialect.date_functions):
         return Volatility.STABLE
-    if not called and not (name in dialect.bare_functions and _stands_alone(tokens, index, dialect)):
+    if not called and not (name in dialect.bare_functions and _is_bare_call(tokens, index, dialect)):
         return Volatility.STABLE
     if called and name == "current_date" and tokens[index + 2].text.upper() not in (")", "UTC"):
-        return Volatility.VOLATILE  # of another time zone, whose day begins at another hour
-    return _listed(name, volatile=dialect.volatile_functions, daily=dialect.date_functions)
+        return Volatility.VOLATILE  # in another time zone the day begins at another hour
+    return _volatility_by_lists(name, volatile=dialect.volatile_functions, daily=dialect.date_functions)
 
 
 def _names_variable(text: str, dialect: Dialect) -> bool:
@@ -119,14 +119,14 @@ def _names_variable(text: str, dialect: Dialect) -> bool:
 
 
 def _begins_variable(tokens: list[Token], index: int, dialect: Dialect) -> bool:
-    """The token ends the sign of a session variable, and the variable's name follows; a number is a column's place."""
+    """Whether the token ends the sign of a session variable, and a name follows. A number would be the position of a column."""
     sign = dialect.variable_sign
     written = "".join(token.text for token in tokens[max(0, index + 1 - len(sign)) : index + 1])
     return bool(sign) and written == sign and tokens[index + 1].token_type is not TokenType.NUMBER
 
 
 def _schema(tokens: list[Token], index: int) -> str:
-    """The name that qualifies the token's directly, in lower case; empty where none does."""
+    """The name that directly qualifies the token, in lower case. Empty if the token is not qualified."""
     qualified = index >= 2 and tokens[index - 1].token_type is TokenType.DOT
     return tokens[index - 2].text.lower() if qualified else ""
 
@@ -140,9 +140,12 @@ def _is_alias(tokens: list[Token], index: int) -> bool:
     return index > 0 and tokens[index - 1].token_type is TokenType.ALIAS
 
 
-def _of_literal(text: str, dialect: Dialect) -> Volatility:
-    """A moment as a literal is one word, perhaps with a time of day and a zone beside it (`'today 10:00 UTC'`); several make a
-    range or an array (`'[today,tomorrow)'`). A sentence that holds such a word is none."""
+def _volatility_of_literal(text: str, dialect: Dialect) -> Volatility:
+    """The volatility of a literal.
+
+    A literal that means a moment is one word, perhaps with a time of day and a zone (`'today 10:00 UTC'`), or several such words
+    in a range or an array (`'[today,tomorrow)'`). A sentence that contains such a word is not a moment.
+    """
     words = _LITERAL_WORD.findall(text)
     listed = dialect.volatile_literals | dialect.date_literals
     others = [word for word in words if word not in listed]
@@ -150,13 +153,15 @@ def _of_literal(text: str, dialect: Dialect) -> Volatility:
     if is_sentence and len(text.split()) > 2:
         return Volatility.STABLE
     return most_volatile(
-        _listed(word, volatile=dialect.volatile_literals, daily=dialect.date_literals) for word in words
+        _volatility_by_lists(word, volatile=dialect.volatile_literals, daily=dialect.date_literals) for word in words
     )
 
 
-def _stands_alone(tokens: list[Token], index: int, dialect: Dialect) -> bool:
-    """Whether the word is neither an alias nor a column of a table, except for a sequence's `.nextval`. In most dialects a
-    quoted word is a name."""
+def _is_bare_call(tokens: list[Token], index: int, dialect: Dialect) -> bool:
+    """Whether a word without parentheses is a call: not an alias, and not a column of a table.
+
+    A sequence's `.nextval` is a call, although a dot precedes it. In most dialects a quoted word is a name and never a call.
+    """
     if tokens[index].token_type is TokenType.IDENTIFIER and not dialect.quoted_functions:
         return False
     before = tokens[index - 1].token_type if index else None
@@ -165,7 +170,7 @@ def _stands_alone(tokens: list[Token], index: int, dialect: Dialect) -> bool:
     return before not in (TokenType.DOT, TokenType.ALIAS)
 
 
-def _listed(name: str, *, volatile: frozenset[str], daily: frozenset[str]) -> Volatility:
+def _volatility_by_lists(name: str, *, volatile: frozenset[str], daily: frozenset[str]) -> Volatility:
     if name in volatile:
         return Volatility.VOLATILE
     return Volatility.DAILY if name in daily else Volatility.STABLE

@@ -1,10 +1,10 @@
-"""SQL word for word, as it was written: the check on what a parser makes of it.
+"""Reads SQL word for word, as it was written, to check what a parser makes of it.
 
-A parser merges more than is equal: it forgets arguments that it does not model and knows types by several names. So two
-texts count as equal only if their trees *and* their words agree. What may differ in the words is listed here and nowhere
-else: comments, optimizer hints, white space, the letter case of unquoted words, an `AS` before a plain name,
-`CAST(x AS t)` against `x::t`, `!=` against `<>`, synonyms that the warehouse has (`text` and `varchar` on Snowflake, `nvl`
-and `coalesce`), a comma before FROM, semicolons at the end (rule L2). Each of them merges only where the trees are equal too.
+A parser treats too much as equal: it drops arguments that it does not model, and maps different types to one. So two texts
+count as equal only if their trees *and* their words are equal. This module is the only place that lists which words may
+differ (rule L2): comments, optimizer hints, white space, the letter case of unquoted words, an `AS` before a plain name,
+`CAST(x AS t)` and `x::t`, `!=` and `<>`, synonyms of the warehouse (`text` and `varchar` on Snowflake, `nvl` and `coalesce`),
+a comma before FROM, semicolons at the end. Such texts are equal only if their trees are equal too.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from dbt_state_oss.domain.sql.grammar_words import AWAIT_AN_EXPRESSION, GRAMMAR_
 _WORD = re.compile(r"[^\W\d]\w*(?:[ \t\r\n\f\v]+\w+)*")
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*")
 _COMMENT = re.compile(r"(?:--|//|#)[^\r\n]*|/\*.*?\*/", re.DOTALL)
-"""A comment, where nothing but comments and white space can stand. One with another in it ends too early, which errs on the
-side of caution."""
+"""A comment, in a place where only comments and white space can occur. A comment that contains another one ends too early,
+which is on the side of caution."""
 _SPACES = " \t\r\n\f\v"
 _ODD_SPACE = re.compile(r"[^!-~ \t\r\n\f\v]")
 _CARRIED_OVER = re.compile(r"--[^\r\n]*\\\n")
@@ -30,15 +30,16 @@ _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE}
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
 _TEXTS_AND_NUMBERS = frozenset({TokenType.STRING, TokenType.NUMBER})
 _BEGIN_A_VALUE = "_\"'`$(["
-"""Signs that begin a name, a literal, a parameter or a value in brackets."""
+"""Characters that begin a name, a literal, a parameter or a value in brackets."""
 _PREFIX_WORDS = frozenset({"connect_by_root", "interval", "not", "operator", "prior"})
-"""Words that begin an operand which is not one value. The parser reads a sum of intervals as one: `interval '1' + '1'::t`."""
+"""Words that begin an operand which is not a single value. The parser reads a sum of intervals as one interval:
+`interval '1' + '1'::t`."""
 _PREFIXES = frozenset({TokenType.NOT, TokenType.DASH, TokenType.PLUS, TokenType.TILDE})
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A relation's name in the text, first and last character, and the word that stands for it (rule L3)."""
+    """The positions of the first and last character of a relation's name, and the word that replaces the name (rule L3)."""
 
     start: int
     end: int
@@ -47,7 +48,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A text with its tokens and how its dialect reads words; `keywords` are upper case."""
+    """A text with its tokens, its dialect and the parser's keywords (upper case)."""
 
     sql: str
     tokens: list[Token]
@@ -60,7 +61,7 @@ class Wording:
         object.__setattr__(self, "_in_object_types", frozenset(self._positions_in_object_types()))
 
     def words(self, spans: Mapping[int, Span]) -> Iterator[str]:
-        """The words in order, each marked with its kind; `spans` by their first character."""
+        """The words in order, each marked with its kind. `spans` are by the position of their first character."""
         signs, brackets = self._positions_of_casts()
         covered = -1
         for index, token in enumerate(self.tokens):
@@ -71,11 +72,11 @@ class Wording:
                 yield f"relation {span.word}"
             elif index in signs:
                 yield "literal ::"
-            elif not (index in brackets or self._is_unsaid(index) or self._is_idle(index)):
+            elif not (index in brackets or self._adds_nothing(index) or self._is_trailing(index)):
                 yield self._word(index)
 
     def exact(self, spans: Mapping[int, Span]) -> Iterator[str]:
-        """The text around the names of relations, as it was written, without comments."""
+        """The text between the names of relations, as it was written, without comments."""
         end = 0
         for span in sorted(spans.values(), key=lambda span: span.start):
             yield f"text {self.sql[end : span.start]}"
@@ -83,7 +84,7 @@ class Wording:
         yield f"text {self.sql[end:].rstrip()}"
 
     def _positions_of_casts(self) -> tuple[set[int], set[int]]:
-        """Indexes of the tokens of casts that are written as calls: first `AS`, which stands for `::`; then `CAST`, `(`, `)`."""
+        """Indexes of the tokens of casts that are written as calls: first of `AS`, which means `::`, then of `CAST`, `(`, `)`."""
         signs: set[int] = set()
         brackets: set[int] = set()
         opened: list[tuple[int, list[int]]] = []
@@ -101,32 +102,32 @@ class Wording:
         return signs, brackets
 
     def _is_prefix(self, index: int) -> bool:
-        """Whether the token may be a prefix operator, which binds less tightly than `::`: `+a::t` is `+(a::t)`."""
+        """Whether the token may be a prefix operator. `::` binds more tightly: `+a::t` is `+(a::t)`."""
         first = self.sql[self.tokens[index].start]
         return not (first.isalnum() or first in _BEGIN_A_VALUE) or self.tokens[index].text.lower() in _PREFIX_WORDS
 
     def _may_continue_a_type(self, index: int) -> bool:
-        """Whether the token, which stands behind a type in brackets, would be read as part of the type without them."""
+        """Whether the token, which follows the brackets of a cast, would be read as part of the type without the brackets."""
         if self._type(index) in (TokenType.VAR, TokenType.IDENTIFIER):
-            return self._is_of_grammar(self.tokens[index].text)
+            return self._may_be_keyword(self.tokens[index].text)
         return self._type(index) in (*_OPENING, TokenType.DOT)
 
     def _is_builtin_call(self, index: int, name: str) -> bool:
-        """The token is the unquoted and unqualified `name` before a parenthesis."""
+        """Whether the token is the unquoted and unqualified `name` before a parenthesis."""
         if index < 0 or self.tokens[index].token_type is TokenType.IDENTIFIER:
             return False
         qualified = index > 0 and self.tokens[index - 1].token_type is TokenType.DOT
         return self.tokens[index].text.upper() == name and not qualified and self._type(index + 1) is TokenType.L_PAREN
 
-    def _is_unsaid(self, index: int) -> bool:
-        """Whether the token adds nothing: it is a hint, or an AS without which the warehouse reads the same."""
+    def _adds_nothing(self, index: int) -> bool:
+        """Whether the token adds nothing: it is a hint, or an AS that can be left out without changing the meaning."""
         return self._type(index) is TokenType.HINT or (
-            self._type(index) is TokenType.ALIAS and self._may_lack_as(index)
+            self._type(index) is TokenType.ALIAS and self._as_is_optional(index)
         )
 
-    def _may_lack_as(self, index: int) -> bool:
-        """Whether the word after the AS can only be an alias: it must not be able to continue what stands before it, as a unit or
-        the second word of a type does."""
+    def _as_is_optional(self, index: int) -> bool:
+        """Whether the word after the AS can only be an alias. It must not be able to continue what precedes it, as a unit or
+        the second word of a type."""
         if index == 0 or index + 1 >= len(self.tokens):
             return False
         before, name = self.tokens[index - 1], self.tokens[index + 1]
@@ -135,18 +136,18 @@ class Wording:
         if before.text.lower() in AWAIT_AN_EXPRESSION and before.token_type is not TokenType.IDENTIFIER:
             return False
         after_literal = before.token_type in _TEXTS_AND_NUMBERS
-        return not (after_literal and len(name.text) <= LONGEST_ABBREVIATION) and not self._is_of_grammar(name.text)
+        return not (after_literal and len(name.text) <= LONGEST_ABBREVIATION) and not self._may_be_keyword(name.text)
 
-    def _is_of_grammar(self, name: str) -> bool:
-        """Whether the word may be more than a name: a keyword of a warehouse or of the parser, a unit, a function without
-        parentheses."""
+    def _may_be_keyword(self, name: str) -> bool:
+        """Whether the word may be more than a name: a keyword of a warehouse or of the parser, a unit, or a function that is
+        called without parentheses."""
         return (
             name.lower() in GRAMMAR_WORDS
             or name.upper() in self.keywords
             or name.lower() in self.dialect.bare_functions
         )
 
-    def _is_idle(self, index: int) -> bool:
+    def _is_trailing(self, index: int) -> bool:
         token = self.tokens[index].token_type
         if token is TokenType.SEMICOLON:
             return all(rest.token_type is TokenType.SEMICOLON for rest in self.tokens[index:])
@@ -169,36 +170,37 @@ class Wording:
         return f"{kind} {self._folded(index, ' '.join(written.split()))}"
 
     def _ends_a_number(self, index: int) -> bool:
-        """A number runs into the word: to a warehouse that knows `1_000` or `0o17` it is part of it, and nothing's alias."""
+        """Whether a number directly precedes the word. If the warehouse knows `1_000` or `0o17`, the word is part of the number
+        and not an alias."""
         before = self.tokens[index - 1] if index else None
         return (
             before is not None and before.token_type is TokenType.NUMBER and before.end + 1 == self.tokens[index].start
         )
 
     def _quoted_word(self, index: int, written: str) -> str:
-        """A quoted name equals the unquoted name that folds to it, unless quotes can turn a keyword into a name: `user` is a
-        function, `"user"` a column; `minute` is a unit, `"minute"` an alias."""
+        """The word for a quoted name. It equals the unquoted name that folds to it, unless quotes may turn a keyword into a name:
+        `user` is a function and `"user"` a column, `minute` is a unit and `"minute"` an alias."""
         start = self.tokens[index].start
         if self.sql[max(0, start - 2) : start].lower() == "u&":
             return f"escaped {written}"
         name = written[1:-1]
-        special = self._is_of_grammar(name) or self._type(index + 1) is TokenType.L_PAREN
+        special = self._may_be_keyword(name) or self._type(index + 1) is TokenType.L_PAREN
         may_fold = self._keeps_case(index) and name != self.dialect.folded(name, self.dialect.word_case)
         is_plain = _PLAIN_NAME.fullmatch(name) is not None and not (special or may_fold)
         return f"word {name}" if is_plain else f"quoted {written}"
 
     def _folded(self, index: int, word: str) -> str:
-        """The word in the case in which it counts. Words beyond ASCII keep theirs: upper case merges some of them (ß and SS)."""
+        """The word in the letter case that counts. Words beyond ASCII keep their case: upper case merges some (ß and SS)."""
         if not word.isascii() or self._keeps_case(index):
             return word
         return self.dialect.folded(word, self.dialect.word_case)
 
     def _keeps_case(self, index: int) -> bool:
-        """Whether the letter case of an unquoted word may count: after a dot where it may be a routine, a field or the key of a
-        map, since no text tells whether the name before the dot is a table's or a column's.
+        """Whether the letter case of an unquoted word may count.
 
-        What follows an element, a call or a colon may be a path into JSON, whose keys keep their case everywhere (`v[0].Key`).
-        So do the keys of a structured type.
+        It may count after a dot, on a warehouse where the word may be a routine, a field or the key of a map: no text shows
+        whether the name before the dot is a table or a column. After an element, a call or a colon the word may be part of a path
+        into JSON (`v[0].Key`), whose keys keep their case on every warehouse. The keys of a structured type do too.
         """
         if index in self._in_object_types:
             return True
@@ -218,7 +220,7 @@ class Wording:
                 yield index
 
     def _start_of_path(self, index: int) -> int:
-        """Where the dotted path begins that the token is the last part of, so far; the token itself without a dot."""
+        """The index of the first part of the dotted path up to the token. The token's own index if no dot precedes it."""
         while index >= 2 and self.tokens[index - 1].token_type is TokenType.DOT:
             index -= 2
         return index
@@ -228,7 +230,7 @@ class Wording:
 
 
 def without_comments(sql: str, tokens: list[Token]) -> str:
-    """The text with every comment blanked out in place, since one may part the words of a keyword (`GROUP BY`)."""
+    """The text with every comment replaced by blanks, since a comment may separate the words of a keyword (`GROUP BY`)."""
     pieces: list[str] = []
     written = 0
     for token in tokens:
@@ -242,14 +244,14 @@ def without_comments(sql: str, tokens: list[Token]) -> str:
 
 
 def carries_a_comment_over(sql: str, tokens: list[Token]) -> bool:
-    """A comment's line ends with a backslash, so that the next line belongs to it (Spark), for the parser it does not."""
+    """Whether the line of a comment ends with a backslash. The next line then belongs to it on Spark, but not for the parser."""
     starts = [0, *(token.end + 1 for token in tokens)]
     ends = [*(token.start for token in tokens), len(sql)]
     return any(_CARRIED_OVER.search(sql[start:end]) for start, end in zip(starts, ends, strict=True))
 
 
 def nesting(tokens: list[Token]) -> int:
-    """How deep the tokens nest at most, brackets, CASE and runs of prefix operators counted; takes linear time."""
+    """The deepest nesting of the tokens, counting brackets, CASE and sequences of prefix operators. Takes linear time."""
     depth = deepest = prefixes = 0
     for token in tokens:
         kind = token.token_type
@@ -263,9 +265,9 @@ def nesting(tokens: list[Token]) -> int:
 
 
 def has_odd_space(sql: str, tokens: list[Token]) -> bool:
-    """A character other than SQL's own white space stands between two tokens, outside comments.
+    """Whether a character that is not SQL's own white space is between two tokens, outside of comments.
 
-    It parts words for the parser. On Postgres and Redshift it is a letter: alone it is a name, and an alias.
+    It separates words for the parser. On Postgres and Redshift it is a letter: alone it is a name, and can be an alias.
     """
     starts = [0, *(token.end + 1 for token in tokens)]
     ends = [*(token.start for token in tokens), len(sql)]
