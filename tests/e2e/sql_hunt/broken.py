@@ -15,7 +15,7 @@ from dbt_state_oss.domain.sql.wording import Wording
 
 def as_never_counts(patch: pytest.MonkeyPatch) -> None:
     """An AS is left out before every word."""
-    patch.setattr(Wording, "_may_lack_as", lambda wording, index: index + 1 < len(wording.tokens))
+    patch.setattr(Wording, "_as_is_optional", lambda wording, index: index + 1 < len(wording.tokens))
 
 
 def quotes_never_count(patch: pytest.MonkeyPatch) -> None:
