@@ -1,7 +1,7 @@
-"""Reads one SQL text into what decides whether two texts mean the same (rules L2 to L5).
+"""Reads one SQL text and makes a digest of its meaning, so that two texts can be compared (rules L2 to L5).
 
-A text's meaning is a digest of its canonical tree and of its words as they were written, relations left out: they are
-slots, numbered in order of first appearance. Called for a query and for every view's definition alike.
+The digest covers the canonical tree and the words as they were written. In both, relations are replaced by their slots, which
+are numbered in order of first appearance. A query and the definition of each view are read in the same way.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ from dbt_state_oss.domain.sql.wording import (
 )
 
 DEEPEST_NESTING = 100
-"""Brackets and the like within each other; what nests deeper is compared as text."""
+"""Levels of brackets and similar constructs. SQL that is nested deeper is compared as text."""
 
-_Taken = ParamSpec("_Taken")
-_Told = TypeVar("_Told")
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
 
 _OWN_NAME = "own name"
 _NAMED = (exp.Alias, exp.Aliases, exp.Column)
@@ -51,21 +51,21 @@ _SIDE_EFFECTS = (exp.Command, exp.DDL, exp.DML, exp.Into)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one text says. `relations` are its slots in order, the relation that it writes possibly among them."""
+    """The result of reading one text. `relations` are its slots in order, and may include the relation that it writes."""
 
     meaning: str
     relations: tuple[Relation, ...]
     star_relations: tuple[Relation, ...]
     volatility: Volatility
     common_tables: tuple[Relation, ...]
-    """What the names of common table expressions that it reads would name if they were relations' names."""
+    """The relations that the names of the common table expressions it reads would refer to, if they were relation names."""
     unseen_sources: tuple[str, ...]
     clauses: tuple[str, ...]
-    """What `clause_digests` and `order_parts` make of it."""
+    """The results of `clause_digests` and `order_parts`."""
     reads: ColumnReads | None
-    """The columns that it reads of `relations` (rule F9); None where that is not understood."""
+    """The columns of `relations` that it reads (rule F9). None if that is not understood."""
     account: TextAccount | None
-    """What decides its rows and its columns; None where they can't be told apart."""
+    """What decides its rows and its columns. None if they cannot be separated."""
     asks_session: bool
     returns_no_rows: bool
 
@@ -73,9 +73,9 @@ class Reading:
 def read_sql(
     sql: str, dialect: Dialect, *, default_catalog: str, default_schema: str, is_view: bool = False
 ) -> Reading | None:
-    """The text's reading; None where it is not understood wholly (rule L8). Never raises, never nests deeply.
+    """Read a text. None if it is not understood completely (rule L8). Never raises, and never recurses deeply.
 
-    `is_view` takes the text as a view's definition: `CREATE VIEW … AS SELECT …` reads as its SELECT (rule L4).
+    With `is_view` the text is the definition of a view: `CREATE VIEW … AS SELECT …` is read as its SELECT (rule L4).
     """
     if dialect.sqlglot is None:
         return None
@@ -98,12 +98,12 @@ def read_sql(
             tree, tokens = defining_query(tree, tokens)
         wording = Wording(sql, tokens, dialect, grammar.tokenizer_class.KEYWORDS)
         return _read(tree, wording, sources, grammar, is_view=is_view)
-    except Exception:  # noqa: BLE001 - a parser's fault must cost a comparison at most, never an answer (rule L8)
+    except Exception:  # noqa: BLE001 - an error of the parser costs a comparison at most, never the answer (rule L8)
         return None
 
 
 def _only_query(statements: Iterable[exp.Expr | None]) -> exp.Expr:
-    """The one statement, without its hints, if it is a query or wraps one in CREATE; raises ParseError otherwise."""
+    """The only statement, without its hints. Raises ParseError unless it is one query, or a CREATE of one query."""
     trees = [statement for statement in statements if statement is not None]
     if len(trees) != 1:
         raise ParseError("not one statement")
@@ -126,8 +126,8 @@ def _read(
     common = CommonTables(tree)
     tables = [table for table in sources.tables if id(table.node) in inside]
     written = [table for table in tables if table.node is own]
-    named_by_with = [table for table in tables if common.define(table.node)]
-    read = [table for table in tables if table.node is not own and table not in named_by_with]
+    common_references = [table for table in tables if common.define(table.node)]
+    read = [table for table in tables if table.node is not own and table not in common_references]
     read.sort(key=lambda table: table.start)
     slots = {relation: place for place, relation in enumerate(dict.fromkeys(table.relation for table in read))}
     columns = [column for column in sources.columns if id(column.node) in inside and column.relation in slots]
@@ -137,23 +137,23 @@ def _read(
     unseen = [*unseen_sources(tree, wording.sql, wording.dialect), *sources.arrays_or_tables(tree, wording.sql)]
     if not (is_view and wording.dialect.views_name_all_schemas):
         unseen += (named_without_schema(table.node.name) for table in read if table.has_no_schema)
-    named = [*_names_that_show(tree, wording.sql)] if wording.dialect.shows_written_case else []
+    visible_names = [*_names_that_show(tree, wording.sql)] if wording.dialect.shows_written_case else []
     query = tree.expression if isinstance(tree, exp.Create) else tree
-    is_empty = bool(_understood(returns_no_rows, query))
-    is_named_by_text = wording.dialect.names_columns_by_text and any(_unnamed_outputs(tree))
+    is_empty = bool(_result_or_none(returns_no_rows, query))
+    has_columns_named_by_text = wording.dialect.names_columns_by_text and any(_unnamed_outputs(tree))
 
     relations = {id(table.node): table.relation for table in read}
     nodes = list(tree.walk())
-    plain = _understood(is_plain, nodes)
-    reads = _understood(reads_of, nodes, wording.tokens, relations) if plain else None
-    account = _understood(account_of, nodes, wording.tokens, wording.sql, relations) if plain else None
+    plain = _result_or_none(is_plain, nodes)
+    reads = _result_or_none(reads_of, nodes, wording.tokens, relations) if plain else None
+    account = _result_or_none(account_of, nodes, wording.tokens, wording.sql, relations) if plain else None
 
     spans = {table.start: Span(table.start, table.end, _OWN_NAME) for table in written}
     for table in read:
         spans[table.start] = Span(table.start, table.end, str(slots[table.relation]))
     for column in columns:
         spans[column.start] = Span(column.start, column.end, str(slots[column.relation]))
-    exact = [*wording.exact(spans)] if is_named_by_text else []
+    exact = [*wording.exact(spans)] if has_columns_named_by_text else []
     for table in written:
         _rename(table.node, "this", _OWN_NAME)
     for table in read:
@@ -165,10 +165,10 @@ def _read(
     rendered = tree.sql(dialect=grammar, identify=True, comments=False, copy=False, unsupported_level=ErrorLevel.IGNORE)
     clauses = clause_digests(query, grammar)
     return Reading(
-        meaning=digest_of(rendered, *named, *wording.words(spans), *exact),
+        meaning=digest_of(rendered, *visible_names, *wording.words(spans), *exact),
         relations=tuple(slots),
         star_relations=tuple(relation for relation in slots if relation in stars),
-        common_tables=tuple(dict.fromkeys(table.relation for table in named_by_with)),
+        common_tables=tuple(dict.fromkeys(table.relation for table in common_references)),
         volatility=volatility,
         unseen_sources=tuple(dict.fromkeys(unseen)),
         clauses=(*clauses, *order_parts(wording.tokens)) if clauses else (),
@@ -179,18 +179,20 @@ def _read(
     )
 
 
-def _understood(analyse: Callable[_Taken, _Told | None], *taken: _Taken.args, **named: _Taken.kwargs) -> _Told | None:
-    """What is told of columns; None where that fails, which must not cost the reading itself."""
+def _result_or_none(
+    analyse: Callable[_Arguments, _Result | None], *arguments: _Arguments.args, **options: _Arguments.kwargs
+) -> _Result | None:
+    """The result of an analysis. None if it raises, since its failure must not prevent the reading of the text."""
     try:
-        return analyse(*taken, **named)
-    except Exception:  # noqa: BLE001 - as in `read_sql`: a fault costs a comparison at most
+        return analyse(*arguments, **options)
+    except Exception:  # noqa: BLE001 - as in `read_sql`: an error costs a comparison at most
         return None
 
 
 def _names_that_show(tree: exp.Expr, sql: str) -> Iterator[str]:
-    """The names of columns and fields that the statement gives or reads, as they are written.
+    """The names of columns and fields that the statement defines or reads, as they were written.
 
-    An output column and a field in JSON take the spelling in which the query reads them. Names of relations are left out.
+    An output column and a field in JSON take the spelling in which the query reads them. Names of relations are omitted.
     """
     for identifier in tree.find_all(exp.Identifier):
         holder = identifier.parent
@@ -202,7 +204,7 @@ def _names_that_show(tree: exp.Expr, sql: str) -> Iterator[str]:
 
 
 def _unnamed_outputs(tree: exp.Expr) -> Iterator[exp.Expr]:
-    """Computed items without an alias whose name can be seen: items of the query itself, of common table expressions and of
+    """Computed items without an alias whose names are visible: items of the query itself, of common table expressions and of
     subqueries in a FROM, and aggregates of a PIVOT."""
     for select in tree.find_all(exp.Select):
         inner: exp.Expr = select
@@ -215,7 +217,7 @@ def _unnamed_outputs(tree: exp.Expr) -> Iterator[exp.Expr]:
 
 
 def _rename(node: exp.Table | exp.Column, innermost: str, name: str) -> None:
-    """Put `name` in the place of the relation's name, whose innermost part is the argument `innermost`."""
+    """Replace the relation's name in the node by `name`. `innermost` is the argument that holds the innermost part."""
     node.set("catalog", None)
     node.set("db", None)
     node.set(innermost, exp.to_identifier(name, quoted=True))

@@ -17,7 +17,7 @@ from dbt_state_oss.domain.sql.columns import ColumnReads, folded
 from dbt_state_oss.domain.sql.plain_sql import reads_hidden_columns, stars_of, words_of
 
 _CLAUSES_BESIDE_A_STAR = frozenset({"with_", "expressions", "from_", "joins", "where"})
-"""Clauses that a SELECT with a `*` may have. None of them depends on the number or the position of columns."""
+"""If a SELECT has only these clauses, its `*` just passes columns on: none of them depends on the number of columns."""
 
 _PassedOn = Mapping[Relation, frozenset[str]]
 """The relations whose columns a query passes on by a `*`. For each, the names that the query gives to other columns."""
@@ -46,9 +46,11 @@ class _Stars:
     def __init__(self, relations: Mapping[int, Relation]) -> None:
         self._relations = relations
         self._passed_on: dict[int, _PassedOn] = {}
+        """What each scope passes on, by the scope's `id`."""
         self._by_name: dict[str, list[_PassedOn]] = {}
+        """What the sources of a name or alias pass on. Several sources of the statement may have the same name."""
         self._read_scopes: set[int] = set()
-        """The `id` of each scope that an outer SELECT reads: this SELECT names its columns or passes them on."""
+        """The `id` of each source that a SELECT reads. The SELECT names the columns of the source, or passes them on."""
         self.whole: set[Relation] = set()
         """The relations that are read whole, with all their columns."""
         self.tables: set[int] = set()

@@ -72,19 +72,19 @@ def folded(name: str) -> str:
     return name.upper().casefold()
 
 
-def all_reads(readings: Iterable[ColumnReads | None]) -> ColumnReads | None:
+def all_reads(each_reads: Iterable[ColumnReads | None]) -> ColumnReads | None:
     """What several texts read together. None if one of them is not understood, or if they have more than `MOST_WORDS` words."""
     words: set[str] = set()
     whole: set[Relation] = set()
     qualified: dict[Relation, set[str]] = {}
-    for reading in readings:
-        if reading is None:
+    for reads in each_reads:
+        if reads is None:
             return None
-        words.update(reading.words)
-        whole.update(reading.whole)
-        for relation, names in reading.qualified.items():
+        words.update(reads.words)
+        whole.update(reads.whole)
+        for relation, names in reads.qualified.items():
             qualified.setdefault(relation, set()).update(names)
     if len(words) > MOST_WORDS:
         return None
-    behind = {relation: tuple(sorted(names)) for relation, names in sorted(qualified.items())}
-    return ColumnReads(tuple(sorted(words)), tuple(sorted(whole)), behind)
+    sorted_names = {relation: tuple(sorted(names)) for relation, names in sorted(qualified.items())}
+    return ColumnReads(tuple(sorted(words)), tuple(sorted(whole)), sorted_names)

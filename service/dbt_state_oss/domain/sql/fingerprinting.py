@@ -1,6 +1,6 @@
 """Makes the fingerprint of a query and of the views that it reads, down to the leaf tables (decision-rules: Logic).
 
-Pure but slow: a parse takes milliseconds. `raw_digest` tells beforehand whether it is needed at all.
+Pure but slow: a parse takes milliseconds. `raw_digest` shows beforehand whether a parse is needed.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from dbt_state_oss.domain.sql.volatility import most_volatile, text_asks_session
 from dbt_state_oss.domain.submission import Code, ViewDefinition
 
 LONGEST_PARSED = 1 << 20
-"""Characters of SQL, views included, up to which a text is parsed; a longer one is compared as text (rule L8)."""
+"""The most characters of SQL, views included, that are parsed. A longer text is compared as text (rule L8)."""
 
 _ANYTHING = "whatever its text names"
 
 
 def fingerprint(code: Code) -> Fingerprint:
-    """The code's fingerprint, of a fall-back kind where it is not understood wholly. Never raises."""
+    """The fingerprint of the code. Its kind is a fallback if the code is not understood completely. Never raises."""
     if code.too_long_to_scan:
         return unread_fingerprint(code, raw_digest(code))
     return _parsed(code) or replace(fallback_fingerprint(code), unparsable=True)
 
 
 def unread_fingerprint(code: Code, digest: str) -> Fingerprint:
-    """The code's fingerprint by its raw digest, for a text that would take too long to scan. It may read and call anything."""
+    """The fingerprint of code that would take too long to scan, made from its raw digest. The code may read and call anything."""
     return Fingerprint(
         FingerprintKind.BYTES,
         digest_of("unread", digest),
@@ -49,11 +49,11 @@ def unread_fingerprint(code: Code, digest: str) -> Fingerprint:
 
 
 def fallback_fingerprint(code: Code) -> Fingerprint:
-    """The code's fingerprint without parsing: TEXT, or BYTES where even literals can't be told for sure (rule L8).
+    """The fingerprint of the code without parsing: TEXT, or BYTES if not even literals are certain (rule L8).
 
-    What it reads is told by its words. A relation that they name is in its slots, since the client may not report it: it
-    finds no table in a view that it cannot parse, nor one with the name of a common table expression. Where not even the
-    words are sure, the query may read anything. Takes time linear in the text.
+    The words decide what it reads. A relation that they name is in its slots, since the client may not report it: the client
+    finds no table in a view that it cannot parse, and no table with the name of a common table expression. If not even the
+    words are certain, the query may read anything. Takes time linear in the text.
     """
     views = sorted(code.views, key=lambda view: (view.relation, view.default_catalog, view.default_schema, view.text))
     texts = [code.sql, *(view.text for view in views)]
@@ -68,17 +68,17 @@ def fallback_fingerprint(code: Code) -> Fingerprint:
     else:
         query, *definitions = texts
         unseen, slots = (_ANYTHING,), ()
-    named = [
+    view_pieces = [
         piece
         for view, definition in zip(views, definitions, strict=True)
         for piece in (view.relation, view.default_catalog, view.default_schema, definition)
     ]
     return Fingerprint(
         kind,
-        digest_of(kind.value, code.dialect.name, code.default_catalog, code.default_schema, query, *named),
+        digest_of(kind.value, code.dialect.name, code.default_catalog, code.default_schema, query, *view_pieces),
         slots=slots,
         volatility=most_volatile(volatility_of_text(text, code.dialect) for text in texts),
-        views_digest=digest_of(kind.value, *named) if named else "",
+        views_digest=digest_of(kind.value, *view_pieces) if view_pieces else "",
         unseen_sources=unseen,
         asks_session=any(text_asks_session(text, code.dialect) for text in texts),
         reads_itself=code.target is not None and any(_may_read(text, code.target, code) for text in texts),
@@ -89,14 +89,14 @@ def fallback_fingerprint(code: Code) -> Fingerprint:
 def _slots_by_words(code: Code, query: PlainText, views: Mapping[ViewDefinition, PlainText]) -> tuple[Slot, ...]:
     """A slot for each relation that the query's words name, with the tables that the words of its views name."""
 
-    def named(text: PlainText, catalog: str, schema: str) -> tuple[Relation, ...]:
+    def relations_of(text: PlainText, catalog: str, schema: str) -> tuple[Relation, ...]:
         relation = partial(code.dialect.relation, default_catalog=catalog, default_schema=schema)
         return tuple(dict.fromkeys(map(relation, text.named)))
 
     definitions = {
-        view.relation: named(text, view.default_catalog, view.default_schema) for view, text in views.items()
+        view.relation: relations_of(text, view.default_catalog, view.default_schema) for view, text in views.items()
     }
-    read = named(query, code.default_catalog, code.default_schema)
+    read = relations_of(query, code.default_catalog, code.default_schema)
     return tuple(
         Slot(relation, tuple(_leaves(relation, definitions, code.target)))
         for relation in read
@@ -107,22 +107,22 @@ def _slots_by_words(code: Code, query: PlainText, views: Mapping[ViewDefinition,
 def _leaves(
     relation: Relation, definitions: Mapping[Relation, Sequence[Relation]], target: Relation | None
 ) -> Iterator[Relation]:
-    """The tables at the end of a slot, in order of first appearance; `definitions` are what each view reads."""
+    """The leaf tables of a slot, in order of first appearance. `definitions` holds the relations that each view reads."""
     seen = {target}
-    waiting = [relation]
-    while waiting:
-        each = waiting.pop()
+    pending = [relation]
+    while pending:
+        each = pending.pop()
         if each in seen:
             continue
         seen.add(each)
         if each in definitions:
-            waiting += reversed(definitions[each])
+            pending += reversed(definitions[each])
         else:
             yield each
 
 
 def _may_read(text: str, relation: Relation, code: Code) -> bool:
-    """Whether a text that is not understood names the relation: with its schema, or alone where that is the default one."""
+    """Whether an unparsed text may name the relation: with its schema, or without it if its schema is the default one."""
     *_, schema, name = ["", *(part.text for part in parts_of_name(relation, quotes='"', skipped_part=None) or ())]
     folded = text.lower()
     qualified = re.search(rf"{re.escape(schema.lower())}\W{{1,3}}{re.escape(name.lower())}", folded) is not None
@@ -135,13 +135,13 @@ def _parsed(code: Code) -> Fingerprint | None:
     query = read_sql(code.sql, code.dialect, default_catalog=code.default_catalog, default_schema=code.default_schema)
     if query is None:
         return None
-    lineage = _Lineage(code)
-    upstream = lineage.describe(query)
+    view_tree = _ViewTree(code)
+    upstream = view_tree.describe(query)
     if upstream is None:
         return None
-    readings = lineage.readings.values()
-    definitions = {relation: reading.relations for relation, reading in lineage.readings.items()}
-    columns = ViewColumns(lineage.readings)
+    readings = view_tree.readings.values()
+    definitions = {relation: reading.relations for relation, reading in view_tree.readings.items()}
+    columns = ViewColumns(view_tree.readings)
     account, reads = columns.account(query), all_reads(reading.reads for reading in (query, *readings))
     reads_itself = any(code.target in reading.relations for reading in (query, *readings))
     return Fingerprint(
@@ -154,10 +154,10 @@ def _parsed(code: Code) -> Fingerprint | None:
         ),
         volatility=most_volatile([query.volatility, *(reading.volatility for reading in readings)]),
         star_relations=tuple(relation for relation in query.star_relations if relation != code.target),
-        views_digest=lineage.views_digest(),
+        views_digest=view_tree.views_digest(),
         unseen_sources=tuple(dict.fromkeys(name for reading in (query, *readings) for name in reading.unseen_sources)),
-        common_tables=lineage.common_tables(query),
-        parts=(*query.clauses, *lineage.view_parts()),
+        common_tables=view_tree.common_tables(query),
+        parts=(*query.clauses, *view_tree.view_parts()),
         account=None if account is None or reads_itself else account.kept(),
         selection_digest=columns.selection_digest(query),
         reads=None if reads is None else reads.kept(),
@@ -167,21 +167,21 @@ def _parsed(code: Code) -> Fingerprint | None:
     )
 
 
-class _Lineage:
-    """What a query's slots lead to: through the definitions of views to leaf tables, the target itself left out."""
+class _ViewTree:
+    """The views behind the slots of a query, followed through their definitions to leaf tables. The target is not followed."""
 
     def __init__(self, code: Code) -> None:
         self._dialect = code.dialect
         self._target = code.target
         self._definitions = {view.relation: view for view in sorted(code.views, key=lambda view: view.text)}
         self.readings: dict[Relation, Reading] = {}
-        """The views read, each once."""
+        """The readings of the views that were followed, each once."""
 
     def describe(self, query: Reading) -> list[str] | None:
-        """The shape of all that is read, without names; None where a view's definition is not understood.
+        """A description of everything that is read, without names. None if the definition of a view is not understood.
 
-        Relations count as numbers in order of first appearance, so that which slots share a table is part of it. A
-        view is described where it appears first, which also ends cycles.
+        Relations are numbered in order of first appearance, so the description shows which slots share a table. A view is
+        described at its first appearance only, which also ends cycles.
         """
         numbers: dict[Relation, int] = {}
         shape: list[str] = []
@@ -204,20 +204,20 @@ class _Lineage:
         return shape
 
     def common_tables(self, query: Reading) -> tuple[Relation, ...]:
-        """Names of common table expressions, as relations, that neither the query nor a view reads as a relation."""
+        """Names of common table expressions, as relations. Those that the query or a view reads as a relation are omitted."""
         readings = (query, *self.readings.values())
         read = {relation for reading in readings for relation in reading.relations}
         named = dict.fromkeys(relation for reading in readings for relation in reading.common_tables)
         return tuple(relation for relation in named if relation not in read)
 
     def views_digest(self) -> str:
-        """Digest of the views read, each by its name, its meaning and what it reads, in any order (rule L7)."""
-        named = [
+        """Digest of the views read: of the name of each, its meaning and what it reads. Their order does not count (rule L7)."""
+        pieces = [
             piece
             for relation, reading in sorted(self.readings.items())
             for piece in ("view", relation, reading.meaning, *reading.relations)
         ]
-        return digest_of(*named) if named else ""
+        return digest_of(*pieces) if pieces else ""
 
     def view_parts(self) -> Iterator[str]:
         """A short digest for each view read, with its name."""

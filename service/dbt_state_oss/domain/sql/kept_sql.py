@@ -1,6 +1,6 @@
-"""The text of a query as it may be kept for explanations, and what differs between two of them.
+"""Makes the text of a query that is kept for explanations, and finds the differences between two such texts.
 
-Pure but slow, so it runs where parsing does. Nothing is decided by it.
+Pure but slow, so it runs in the same place as parsing. No decision depends on it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dbt_state_oss.domain.submission import Code
 
 MOST_DIFFERENCES = 8
 _SHORT = 80
-"""Characters of an expression up to which it is shown whole, to be understood where it stands alone."""
+"""Characters. An expression of at most this length is shown whole, so that it can be understood alone."""
 _CONTAINERS = (exp.Query, exp.CTE, exp.With, exp.Subquery, exp.Create)
 
 
@@ -32,16 +32,16 @@ class StoreSql(Enum):
     """How much of the SQL is kept for explanations."""
 
     NONE = "none"
-    """Digests alone."""
+    """Only digests."""
     CANONICAL = "canonical"
-    """Parsed and written anew, without comments and with its literals masked."""
+    """The SQL, parsed and rendered again, without comments and with masked literals."""
     FULL = "full"
     """The same with its literals, and the values of the configuration."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlText:
-    """One query's text: parsed, written anew in its dialect, on one line."""
+    """The text of one query: parsed, and rendered again in its dialect, on one line."""
 
     logic: str
     """The `logic_name` that the text belongs to."""
@@ -49,26 +49,32 @@ class SqlText:
     query: str
     views: Mapping[Relation, str] = field(default_factory=dict)
     extras: Mapping[str, str] = field(default_factory=dict)
-    """Semantic extras as sent; with `StoreSql.FULL` alone."""
+    """Semantic extras as they were sent. Only with `StoreSql.FULL`."""
 
 
 def sql_text(code: Code, logic: str, extras: Mapping[str, str], keep: StoreSql) -> SqlText | None:
-    """The text to keep; None where the query cannot be parsed, for then its literals cannot be told. Never raises."""
+    """The text to keep. None if nothing is to be kept, or if the query is too long or cannot be parsed. Never raises.
+
+    The literals of a query that cannot be parsed are unknown, so they could not be masked.
+    """
     if len(code.sql) + sum(len(view.text) for view in code.views) > LONGEST_PARSED or keep is StoreSql.NONE:
         return None
-    query = _rewritten(code.sql, code.dialect.sqlglot, keep)
+    query = _rendered(code.sql, code.dialect.sqlglot, keep)
     if query is None:
         return None
-    views = {view.relation: _rewritten(view.text, code.dialect.sqlglot, keep) for view in code.views}
+    views = {view.relation: _rendered(view.text, code.dialect.sqlglot, keep) for view in code.views}
     understood = {relation: text for relation, text in views.items() if text is not None}
     return SqlText(logic, code.dialect.name, query, understood, dict(extras) if keep is StoreSql.FULL else {})
 
 
 def differences(then: SqlText, now: SqlText) -> tuple[str, ...]:
-    """A few lines on what differs, such as `sum(amount) → sum(amount) * 2`; empty where it cannot be said. Never raises."""
+    """At most `MOST_DIFFERENCES` lines on what differs, such as `sum(amount) → sum(amount) * 2`.
+
+    Empty if the differences cannot be described. Never raises.
+    """
     try:
         found = list(_differences(then, now))
-    except Exception:  # noqa: BLE001 - a fault in walking or writing trees costs an explanation at most
+    except Exception:  # noqa: BLE001 - an error in walking or rendering trees costs an explanation at most
         return ()
     if len(found) > MOST_DIFFERENCES:
         rest = len(found) - MOST_DIFFERENCES + 1
@@ -95,14 +101,14 @@ def _text_differences(then: str, now: str, dialect: str) -> Iterator[str]:
         yield from _Comparison(grammar).of(trees[0], trees[1])
 
 
-def _rewritten(sql: str, dialect: str | None, keep: StoreSql) -> str | None:
+def _rendered(sql: str, dialect: str | None, keep: StoreSql) -> str | None:
     tree = _parsed(sql, dialect)
     if tree is None:
         return None
     try:
         shown = masked(tree) if keep is StoreSql.CANONICAL else tree
         return shown.sql(dialect=dialect, comments=False, unsupported_level=ErrorLevel.IGNORE)
-    except Exception:  # noqa: BLE001 - what cannot be written anew is not kept
+    except Exception:  # noqa: BLE001 - what cannot be rendered is not kept
         return None
 
 
@@ -117,14 +123,14 @@ def _parsed(sql: str, dialect: str | None) -> exp.Expr | None:
         trees = [
             each for each in grammar.parser(error_level=ErrorLevel.IMMEDIATE).parse(tokens, sql) if each is not None
         ]
-    except Exception:  # noqa: BLE001 - as in canonical.read_sql: a parser's fault costs an explanation at most
+    except Exception:  # noqa: BLE001 - as in canonical.read_sql: an error of the parser costs an explanation at most
         return None
-    # A statement that sqlglot does not know keeps its text as it is, literals and all.
+    # A statement that sqlglot does not know keeps its text unchanged, with its literals.
     return trees[0] if len(trees) == 1 and trees[0].find(exp.Command) is None else None
 
 
 class _Comparison:
-    """Walks two trees side by side down to where they part."""
+    """Walks two trees in parallel, down to the nodes where they differ."""
 
     def __init__(self, grammar: SqlglotDialect) -> None:
         self._grammar = grammar
@@ -155,7 +161,7 @@ class _Comparison:
             yield f"{_cut(self._sql(then))} → {_cut(self._sql(now))}"
 
     def _lists(self, then: list[exp.Expr], now: list[exp.Expr], kind: str) -> Iterator[str]:
-        """Elements of equal names are held against each other, others against what stands in their place."""
+        """Compares elements with equal names, and in a replaced run of equal length those in the same position."""
         ours, theirs = ([self._name(each) for each in side] for side in (then, now))
         matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
         for _, from_then, to_then, from_now, to_now in matcher.get_opcodes():

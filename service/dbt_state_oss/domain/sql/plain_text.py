@@ -15,9 +15,13 @@ from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.sql.source_words import SourceWords
 
 _WORD = r"[\w.@]++(?:\$++[\w.@$]*+)?|\$\w++(?!\$)"
+"""A word. Dots, `@` and `$` inside belong to it, so that a dotted name is one word."""
 _BLOCK_COMMENT = r"/\*(?:[^*/]|\*(?!/)|/(?!\*))*+\*/"
+"""A block comment without another comment inside."""
 _DOUBLED = r"'(?:[^'\\]|\\(?!')|'')*+'"
+"""A string in which quotes are doubled. A backslash before a quote is ambiguous, so such a string does not match."""
 _ESCAPED = r"'(?:[^'\\]|\\.|'')*+'"
+"""A string in which a backslash escapes the next character, and quotes may also be doubled."""
 _NAME = r'"(?:[^"]|"")*+"'
 _TICKED = r"`(?:[^`\\]|``)*+`"
 _DOLLAR_QUOTED = r"\$(?P<tag>(?:[^\W\d]\w*+)?)\$.*?\$(?P=tag)\$"

@@ -1,5 +1,5 @@
-"""Finds what a parsed statement reads: relations as opposed to names that a WITH defines, sources that no request reports, and
-the relations under a `*`."""
+"""Finds what a parsed statement reads: relations (and not names that a WITH defines), sources that no request reports, and the
+relations under a `*`."""
 
 from __future__ import annotations
 
