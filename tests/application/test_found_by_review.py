@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from tests.application.conftest import HandClock, Inside
-from tests.application.runs import Runs, table
+from tests.application.runs import Runs, copy_order, table
 from tests.domain.building import HOUR, MINUTE, NOW, SUBMISSION, T0
 
 from dbt_state_oss.application.confirm import Outcome
@@ -25,6 +26,7 @@ from dbt_state_oss.domain.submission import (
     ExecutionType,
     NodeHashes,
     SeedValues,
+    StaleUpstreamPolicy,
     Submission,
     TargetKey,
     ViewDefinition,
@@ -418,3 +420,69 @@ async def test_a_full_refresh_of_a_microbatch_is_built_every_time(runs: Runs) ->
     assert "a full refresh was requested" in asked.decision.description
     recorded = (await runs.inside.ledger.history("default", TargetKey("ns", MART))).executions[0]
     assert recorded.data_identity is None
+
+
+@pytest.mark.parametrize("house", ["postgres", "snowflake", "bigquery"])
+@pytest.mark.parametrize("policy", list(StaleUpstreamPolicy))
+async def test_a_lag_tolerance_does_not_hide_an_invalidation_further_upstream(
+    runs: Runs, house: str, policy: StaleUpstreamPolicy
+) -> None:
+    """New data waits. Then its source is invalidated for a change that no request shows, and everything is rebuilt."""
+    dialect = dialect_named(house)
+    raw, first, second, third, other = (
+        dialect.relation(f"shop.{name}") for name in ("raw.orders", "prod.a", "prod.b", "prod.c", "raw.other")
+    )
+    patient = {"lag_tolerance_seconds": 86_400, "stale_upstream_policy": policy}
+
+    def asks(target: Relation, read: Relation, at: int, own_epoch: int | None = None, **terms: Any) -> Submission:
+        return table(target, f"select id from {read}", {read: at}, own_epoch, house=house, **terms)
+
+    def asks_third(at: int, own_epoch: int | None = None) -> Submission:
+        sql = f"select b.id from {second} b join {other} o using (id)"
+        return table(third, sql, {second: at, other: T0}, own_epoch, house=house, **patient)
+
+    a = await runs.build(asks(first, raw, T0))
+    b = await runs.build(asks(second, first, a))
+    c = await runs.build(asks_third(b))
+    a = await runs.build(asks(first, raw, T0 + 1, a))
+    b = await runs.build(asks(second, first, a, b))
+    assert isinstance((await runs.ask(asks_third(b, c))).decision, Skip)
+
+    (account,) = await runs.inside.reached("default", first, downstream=False)
+    await runs.inside.forget(account.account)
+    a = await runs.build(asks(first, raw, T0 + 1, a))
+    b = await runs.build(asks(second, first, a, b))
+    asked = await runs.ask(asks_third(b, c))
+    assert isinstance(asked.decision, Build), asked.decision.description
+
+
+@pytest.mark.parametrize("house", ["snowflake", "redshift"])
+async def test_what_stood_before_the_first_recorded_run_of_an_incremental_is_not_its_work(
+    runs: Runs, house: str
+) -> None:
+    dialect = dialect_named(house)
+    log, copy, reader = (dialect.relation(f"shop.{name}") for name in ("prod.log", "dev.log", "dev.reader"))
+    old = runs.inside.clock.time - 50 * MINUTE
+    growing = table(
+        log,
+        "select id from shop.raw.orders",
+        {dialect.relation("shop.raw.orders"): T0},
+        old,
+        house=house,
+        execution_type=ExecutionType.MERGE,
+    )
+
+    def asks_reader(read: Relation, epoch: int, own_epoch: int | None) -> Submission:
+        sql = f"select count(*) as n from {read}"
+        return table(reader, sql, {read: epoch}, own_epoch, house=house, target_name="dev")
+
+    running = await runs.ask(growing)
+    writer = runs.caller()
+    log_at = await runs.confirm(running)
+    runs.inside.clock.time += MINUTE
+    written = runs.inside.clock.time
+    await runs.inside.record(writer, [Recorded(asks_reader(log, old, None), Outcome(written, runtime_ms=1000))])
+    copied_at = await runs.pre_clone(copy_order(log, copy, growing, log_at))
+
+    asked = await runs.ask(asks_reader(copy, copied_at, written))
+    assert isinstance(asked.decision, Build), asked.decision.description

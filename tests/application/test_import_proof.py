@@ -16,7 +16,7 @@ from dbt_state_oss.application.importing.proof import (
     CLOCK_MARGIN_MS,
     Surroundings,
     surroundings,
-    why_not_asked,
+    why_not_importable,
     why_not_proven,
     why_other_code,
 )
@@ -153,13 +153,13 @@ def ran(status: str = "success", told: dict[str, Any] | None = None) -> PlainRun
     ],
 )
 def test_of_some_nodes_nothing_can_be_proven(told: dict[str, Any], because: str) -> None:
-    assert because in (why_not_asked(ran(told=node(**told)), ID) or "")
+    assert because in (why_not_importable(ran(told=node(**told)), ID) or "")
 
 
 def test_only_what_succeeded_is_asked_about() -> None:
-    assert why_not_asked(ran(), ID) is None
+    assert why_not_importable(ran(), ID) is None
     for status in ("error", "skipped", "partial success"):
-        assert status in (why_not_asked(ran(status), ID) or "")
+        assert status in (why_not_importable(ran(status), ID) or "")
 
 
 def test_definitions_are_compared_with_all_macros_below_them() -> None:

@@ -72,7 +72,7 @@ async def test_a_microbatch_without_its_window_is_built_whatever_the_setting(len
     again = await asked_again(lenient, submission_of_query(without_window(query("microbatch"))))
     assert await decision(lenient, again) == (
         Build,
-        "model was executed because its client does not report the event-time window of a microbatch",
+        "model was executed because its client does not report the event-time window of the microbatch; upgrade the client",
     )
 
 
@@ -92,7 +92,7 @@ async def test_a_model_of_a_client_that_sends_no_node_state_is_built(inside: Ins
     again = await asked_again(inside, submission_of_query(query("old_client_run-cache_2.17.1")))
     assert await decision(inside, again) == (
         Build,
-        "model was executed because its client does not report the configuration, which may have changed",
+        "model was executed because its configuration was not reported, now or at its last build (see DBTSTATE_MISSING_EVIDENCE)",
     )
 
 
@@ -128,7 +128,8 @@ async def test_a_data_test_without_thresholds_is_run(inside: Inside, lenient: In
     )
     assert await decision(inside, again) == (
         Build,
-        "test was executed because its client does not report when the test fails (severity, error_if, and so on)",
+        "test was executed because the thresholds of the test (severity, error_if, …) were not reported, now or at its last run "
+        "(see DBTSTATE_MISSING_EVIDENCE)",
     )
     assert (await decision(lenient, again))[0] is Skip
 

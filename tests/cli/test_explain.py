@@ -86,7 +86,7 @@ def test_more_is_told_when_asked_for(project: Path) -> None:
     assert "  ✗ [outdated] data freshness analysis\n" in verbose
     assert "all upstream" not in verbose
     very = explain(project, "-vv", "-s", "mart").stdout
-    assert f"  all upstream dependency changes\n    - {ORDERS} was updated\n      - was updated " in very
+    assert f"  all upstream dependency changes\n    - {ORDERS} was updated\n      - last updated: " in very
 
 
 def test_json_holds_everything(project: Path) -> None:

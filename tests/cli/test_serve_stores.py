@@ -100,5 +100,6 @@ def test_a_gcs_that_tells_no_generations_is_refused(start: Start) -> None:
     refused = run("serve", *place, "--port", "0")
     assert refused.returncode == 1
     assert refused.stderr.splitlines()[-1] == (
-        f"dbt-state-oss: the store gs://{BUCKET} returns objects without a generation, so changes cannot be detected"
+        f"dbt-state-oss: the store gs://{BUCKET} returns objects without a generation, "
+        "so changes cannot be detected; use another store"
     )

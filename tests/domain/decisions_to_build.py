@@ -53,6 +53,7 @@ OLD_LOGIC = (RejectionReason.LATEST_QUERY_HASH_NOT_MATCH, RejectionReason.TARGET
 
 UNREPORTED = dict.fromkeys(("body", "configs", "macros", "persisted_descriptions", "contract"))
 SAMPLED = 'select * from (select * from "shop"."raw"."orders" where at >= \'x\') _dbt_et_filter_subq_orders'
+WINDOW = {"__microbatch_event_time_start": "2026-01-01", "__microbatch_event_time_end": "2026-01-03"}
 CONSTANTS = Relation('"shop"."prod"."constants"')
 
 BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
@@ -103,10 +104,10 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
         "was modified outside of recorded builds",
         NOTHING,
     ),
-    "the table is gone": (asked(SAME, own_epoch=None), "its table did not exist", NOTHING),
+    "the table is gone": (asked(SAME, own_epoch=None), "its table does not exist", NOTHING),
     "the table is gone, whatever is to be ignored": (
         asked(SAME, own_epoch=None, ignore_external_modifications=True),
-        "its table did not exist",
+        "its table does not exist",
         NOTHING,
     ),
     "the query changed": (replace(SAME, fingerprint=CHANGED), "its query has changed", UNKNOWN_LOGIC),
@@ -163,7 +164,7 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     ),
     "the client reports no configuration": (
         built_before(hashed(CASE, **UNREPORTED)),
-        "does not report the configuration",
+        "configuration was not reported",
         NOTHING,
     ),
     "a microbatch without its window, whatever the setting": (
@@ -176,6 +177,24 @@ BUILDS: dict[str, tuple[Case, str, tuple[RejectionReason, RejectionReason]]] = {
     "a macro changed and macros are asked about": (
         replace(hashed(SAME, macros="m2"), build_on=BuildOn.CONFIGS_AND_MACROS),
         "a macro that it calls has changed",
+        NOTHING,
+    ),
+    "the file of a microbatch changed": (
+        hashed(built_before(asked(typed(ExecutionType.MICROBATCH), extras=WINDOW)), body="b2"),
+        "its file or a macro that it calls has changed",
+        NOTHING,
+    ),
+    "the file of a snapshot changed": (
+        hashed(built_before(typed(ExecutionType.SNAPSHOT, resource("snapshot", CASE))), body="b2"),
+        "its file or a macro that it calls has changed",
+        NOTHING,
+    ),
+    "a macro of a snapshot changed, whatever the setting": (
+        replace(
+            hashed(built_before(typed(ExecutionType.SNAPSHOT, resource("snapshot", CASE))), macros="m2"),
+            build_on=BuildOn.IGNORE,
+        ),
+        "its file or a macro that it calls has changed",
         NOTHING,
     ),
     "a snapshot's strategy changed, whatever the setting": (

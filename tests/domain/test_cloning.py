@@ -139,7 +139,7 @@ REFUSALS: dict[str, tuple[Case, Candidate, str, RejectionReason]] = {
     "the build of the source reports no configuration": (
         UNREPORTED,
         source(UNREPORTED),
-        "does not report the configuration",
+        "configuration was not reported",
         _NONE,
     ),
     "the header may read a table": (

@@ -215,3 +215,30 @@ def test_bytes_that_are_no_sql_are_not_refused(dialect: str, data: bytes) -> Non
     found = made(data.decode("utf-8", errors="surrogateescape"), dialect)
 
     assert found.kind in FingerprintKind
+
+
+@pytest.mark.parametrize(
+    ("dialect", "sql", "named"),
+    [
+        (
+            "snowflake",
+            "select 1 from a.b.e e, lateral flatten(input => e.items) f, a.b.o o where (",
+            ["a.b.e", "a.b.o"],
+        ),
+        ("postgres", "select 1 from a.b.e e join a.b.x x using (id), a.b.o o where (", ["a.b.e", "a.b.x", "a.b.o"]),
+        ("postgres", "select 1 from (a.b.e cross join a.b.x), a.b.o where (", ["a.b.e", "a.b.x", "a.b.o"]),
+        ("bigquery", "with o as (from a.b.e |> where id > 1) select 1 from o where (", ["a.b.e"]),
+        ("databricks", "with o as (table a.b.e) select 1 from o where (", ["a.b.e"]),
+        (
+            "postgres",
+            "select extract(epoch from a.b), trim(both from c.d), x is distinct from e.f from g.h.i where (",
+            ["g.h.i"],
+        ),
+    ],
+)
+def test_the_relations_that_a_text_names_are_its_slots(dialect: str, sql: str, named: list[str]) -> None:
+    query = code(sql, dialect)
+    found = fingerprint(query)
+
+    assert found.kind is FingerprintKind.TEXT
+    assert [slot.relation for slot in found.slots] == [query.dialect.relation(name) for name in named]

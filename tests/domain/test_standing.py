@@ -45,7 +45,7 @@ def test_inputs_that_nothing_on_record_builds_are_told() -> None:
     ("changes", "because"),
     [
         ({"unproven": "it is a test"}, "its last build cannot justify a skip: it is a test"),
-        ({"epoch": None}, "the epoch that its last build left is unknown"),
+        ({"epoch": None}, "the epoch of its table after its last build is unknown"),
         ({"full_refresh": True}, "its last build was a full refresh, and an incremental run is a different build"),
     ],
 )

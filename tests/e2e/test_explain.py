@@ -73,7 +73,7 @@ CAUSES = {
         'now it reads "DATABASE"."prod"."dropped"; it no longer reads "DATABASE"."prod"."configured"',
         '"DATABASE"."prod"."dropped" was not read by the previous build',
     ],
-    "dropped": ["✗ its table did not exist", "none: the tables that it reads have not changed"],
+    "dropped": ["✗ its table does not exist", "none: the tables that it reads have not changed"],
     "written_to": [
         "✗ its table was modified outside of recorded builds",
         "recorded: 20",

@@ -120,7 +120,7 @@ def test_nothing_is_copied_where_none_is_wanted(warm: Shop, where: str) -> None:
         warm.edit("models/order_log.sql", 'unique_key="id",', 'unique_key="id", state={"pre_clone": "never"},')
     warm.sql("update prod.order_log set amount = 99 where id = 1")
     build = develop(warm, "-s", "order_log")
-    assert build.reasons["order_log"] == "model was executed because its table did not exist"
+    assert build.reasons["order_log"] == "model was executed because its table does not exist"
     assert warm.table("order_log", schema=DEVELOPMENT) != warm.table("order_log")
 
 

@@ -141,7 +141,10 @@ async def test_a_call_is_given_up_at_the_servers_own_limit(serving: Serving) -> 
     _, channel = await serving(SubmitValues=hang, limits=Limits(timeout_seconds=0.05))
     code, details = await refusal(SQLStub(channel).SubmitValues(SubmitValuesRequest(), timeout=60))
     assert code is grpc.StatusCode.DEADLINE_EXCEEDED
-    assert details == "The server did not finish within 0.05 seconds and cancelled the call."
+    assert (
+        details
+        == "The server did not finish within 0.05 seconds and cancelled the call (DBTSTATE_CALL_TIMEOUT_SECONDS)."
+    )
     assert gave_up.is_set()
 
 

@@ -91,8 +91,12 @@ async def test_what_does_not_pass_is_told_as_a_store_that_does_not_answer(
 @pytest.mark.parametrize(
     ("fault", "words", "refusal"),
     [
-        (LASTING["expired credentials"], "the credentials have expired", StoreMisconfigured),
-        (LASTING["a clock that is wrong"], "the clock of this machine is wrong", StoreMisconfigured),
+        (LASTING["expired credentials"], "the credentials have expired; renew them", StoreMisconfigured),
+        (
+            LASTING["a clock that is wrong"],
+            "the clock of this machine is wrong; synchronize it (NTP)",
+            StoreMisconfigured,
+        ),
         (LASTING["access that is denied"], "allow this identity", StoreReadOnly),
     ],
     ids=list(LASTING),

@@ -1,1 +1,1 @@
-"""Asynchronous use cases, one file each, and the ports that they need from outside."""
+"""The asynchronous use cases, one file each, and the ports to the outside."""

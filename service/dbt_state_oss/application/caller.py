@@ -1,4 +1,4 @@
-"""Who calls: what the protocol learned from a call's metadata."""
+"""The caller of a use case, as read from a call's metadata."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class ClientLine(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """One call's origin. Without authentication every caller is of `DEFAULT_ORGANIZATION`."""
+    """The origin of one call. Without authentication every caller belongs to `DEFAULT_ORGANIZATION`."""
 
     organization: str
     request_id: str
-    """The transport's `x-request-id`, equal at each repetition of a call (rule W6); 32 hex digits."""
+    """The call's `x-request-id`: 32 hex digits, equal in each repetition of a call (rule W6)."""
     session_id: str = ""
     client: ClientLine | None = None
-    """Which client calls; None where its gRPC library is neither's."""
+    """The client implementation; None if its gRPC library belongs to neither."""
     request_bytes: int = field(default=0, compare=False)
-    """How large its request is; protobuf would encode the message again to tell."""
+    """The size of the request. It is kept because protobuf would have to encode the message again to compute it."""

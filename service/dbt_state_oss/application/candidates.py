@@ -1,6 +1,7 @@
-"""Which targets have been built with which logic: hints for clones, always verified against the target's own document (rule C1).
+"""Candidate lists: the targets that were built with one logic, as sources of clones.
 
-A hint that is missing costs a copy that could have been, one that is wrong a read; so writing them never fails what it goes with.
+An entry is only a hint. It is always verified against the target's own document (rule C1). A missing entry costs a possible
+clone, and a wrong entry costs a read. So a failed write of a list never fails the operation that caused it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.errors import StoreError
 
 MOST_CANDIDATES = 32
-"""Targets that are listed for one logic."""
+"""The most targets that one candidate list holds."""
 
 _CACHE_BYTES = 4 * 1024 * 1024
 
@@ -32,7 +33,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Candidates:
-    """Lists targets by logic, and finds those that a submission may be cloned from."""
+    """Maintains the candidate lists, and finds the candidates for a submission."""
 
     def __init__(self, store: ObjectStore, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -41,7 +42,7 @@ class Candidates:
         )
 
     async def find(self, organization: str, case: Case) -> list[Candidate]:
-        """The other targets that have been built with the case's logic, with their histories. Raises `StoreError`."""
+        """Return the other targets that were built with the case's logic, with their histories. Raises `StoreError`."""
         namespace = case.submission.key.namespace
         document = await self._documents.read(list_key(organization, namespace, case.logic))
         if document is None:
@@ -51,7 +52,7 @@ class Candidates:
         return [Candidate(relation, histories[relation]) for relation in relations]
 
     async def list(self, organization: str, target: TargetKey, execution: Execution) -> None:
-        """List a target under the logic of an execution, unless no copy can be made of that. Never raises."""
+        """List a target under the logic of an execution, unless the execution cannot be cloned. Never raises."""
         if not is_source_of_clones(execution):
             return
         key = list_key(organization, target.namespace, execution.logic)
@@ -70,7 +71,10 @@ class Candidates:
             _log.warning("candidate_not_listed", key=key, cause=str(error))
 
     async def strike(self, organization: str, namespace: str, copy: Execution) -> None:
-        """Take a source off the list of which no copy could be made: it is gone, or holds something else by now."""
+        """Remove a source from its candidate list because cloning it failed: the table is gone or has changed. Never raises.
+
+        Does nothing if `copy` has no origin, or if an earlier state of the source was to be copied.
+        """
         if copy.origin is None or copy.origin.past:
             return
         name = copy.origin.relation
@@ -88,11 +92,11 @@ class Candidates:
 
 
 def list_key(organization: str, namespace: str, logic: Logic) -> str:
-    """Where the targets of a namespace are listed that were built with `logic`."""
+    """Return the key of the candidate list for `logic` in a namespace."""
     return candidates_key(organization, namespace, digest_of(*logic_parts(logic)))
 
 
 def _best(targets: Mapping[str, CandidateEntry]) -> dict[str, CandidateEntry]:
-    """What is kept of a list that has grown too long: builds before copies, which others are copies of, then the newest."""
+    """Return at most `MOST_CANDIDATES` entries: builds before clones, and newer entries before older ones."""
     ranked = sorted(targets.items(), key=lambda item: (item[1].copy, -item[1].listed_at, item[0]))
     return dict(sorted(ranked[:MOST_CANDIDATES]))

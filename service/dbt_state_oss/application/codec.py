@@ -1,6 +1,6 @@
-"""Documents to bytes and back: self-describing, versioned JSON (architecture: Storage).
+"""Encodes documents as self-describing, versioned JSON, and decodes them (architecture: Storage).
 
-Every older format is read; a newer or a broken one raises `BrokenDocument` (rule X3).
+Every older format can be read. A newer or a broken one raises `BrokenDocument` (rule X3).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class BrokenDocument(DbtStateError):
-    """The bytes are not a document that this version can read. Never leaves the application layer."""
+    """This version cannot read the bytes as a document. This error never leaves the application layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +36,28 @@ class TargetDocument:
     forgotten_at: int | None = None
     """Unix milliseconds; see `History`."""
     forgotten_node_id: str = ""
-    """Of the execution that was the latest when the target was forgotten."""
+    """The node id of the execution that was the latest when the target was invalidated."""
     forgotten_inputs: tuple[Relation, ...] = ()
-    """What that execution read."""
+    """The inputs of that execution."""
     silent_builds: Mapping[Relation, int] = field(default_factory=dict)
     """Unix milliseconds by input; see `History`."""
     readers: tuple[str, ...] | None = None
-    """Names of the targets of this namespace that were built from this one, to be told of its silent builds (rule F1a); None
-    where they are not on record."""
+    """Names of the targets of this namespace that were built from this one. Its silent builds are noted in their documents
+    (rule F1a). None if the readers are not recorded."""
     has_unlisted_readers: bool = False
-    """There may be readers from before the list was begun, which have to be searched for."""
+    """If true, older readers may be missing in `readers` and must be searched for."""
     early_readers: tuple[str, ...] = ()
-    """Names of the targets that read this one at an epoch which no build on record had confirmed, to be told of the next build
-    (rule F1a): that build may have been under way."""
+    """Names of the targets that read this one at an epoch that no recorded build had confirmed. The next build is noted in their
+    documents (rule F1a), because it may have been running at that time."""
     format: Literal["target/1"] = "target/1"
 
 
 @dataclass(frozen=True, slots=True)
 class NodeEntry:
-    """A node as it was last seen in a submission: dbt's hashes and where it lives (rule W7)."""
+    """A node as it was last seen in a submission: dbt's hashes and its location (rule W7)."""
 
     seen_at: int
-    """Unix milliseconds; the youngest account of a node wins."""
+    """Unix milliseconds. The newest entry of a node wins."""
     resource_type: str
     node_hash: str | None
     body: str | None
@@ -66,21 +66,21 @@ class NodeEntry:
     persisted_descriptions: str | None
     contract: str | None
     representation: str | None
-    """`database.schema.alias`, unquoted; None where the client sends none, as for seeds."""
+    """`database.schema.alias`, unquoted; None if the client sends none, as for seeds."""
     relation: Relation | None
-    """What the node writes; None for data tests."""
+    """The relation that the node writes; None for data tests."""
     namespace: str
-    """The client's `table_namespace`: with the relation it names the target."""
+    """The client's `table_namespace`. Together with the relation it identifies the target."""
     profile_name: str
     reused: str = ""
-    """The id of an execution that was reused while all its inputs were as it had recorded them (rule F2)."""
+    """The id of an execution that was reused when all its inputs were unchanged (rule F2). Empty if there is none."""
     reused_at: int = 0
-    """When that was, Unix milliseconds."""
+    """When it was last reused in this way, in Unix milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeShard:
-    """A part of the nodes of one project in one dbt target, by unique id."""
+    """One shard of the nodes of a project in one dbt target, by unique id."""
 
     nodes: Mapping[str, NodeEntry] = field(default_factory=dict)
     format: Literal["nodes/1"] = "nodes/1"
@@ -88,14 +88,14 @@ class NodeShard:
 
 @dataclass(frozen=True, slots=True)
 class ProjectIds:
-    """The ids that a project of one name goes by, sorted; more than one where two projects share the name."""
+    """The ids of projects with one name, sorted. There is more than one id if projects share the name."""
 
     ids: tuple[str, ...] = ()
     format: Literal["project/1"] = "project/1"
 
 
 class Verdict(Enum):
-    """What was decided; the values are stored."""
+    """The kind of a decision. The values are stored."""
 
     SKIP = "skip"
     CLONE = "clone"
@@ -104,32 +104,32 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One decision with its account, as it was told to the client."""
+    """One decision with its explanation, as it was sent to the client."""
 
     number: int
-    """Names the decision within its part of the journal."""
+    """Identifies the decision within its part of the journal."""
     at: int
-    """When it was made, Unix milliseconds."""
+    """When the decision was made, in Unix milliseconds."""
     node_id: str
     target: TargetKey
     verdict: Verdict
     description: str
     explanation: tuple[ExplainLine, ...]
     execution_id: str
-    """What was promised: the execution that a build or a clone becomes once it is confirmed; for a skip the one reused."""
+    """The execution that a build or clone becomes once it is confirmed. For a skip, the execution that is reused."""
     stale: bool = False
-    """Only the lag tolerance allows it (rule F6)."""
+    """True if only the lag tolerance allows the reuse (rule F6)."""
     saved_ms: int = 0
-    """Runtime of the execution that a skip or a clone spared."""
+    """Runtime of the execution that a skip or a clone reused, in milliseconds."""
     logic: str = ""
-    """Of a build: the `logic_name` of what was submitted."""
+    """For a build: the `logic_name` of the submission."""
     logic_before: str = ""
-    """Of a build: that of the one which it was compared with; empty where there was none."""
+    """For a build: the `logic_name` of the execution that it was compared with. Empty if there was none."""
 
 
 @dataclass(frozen=True, slots=True)
 class JournalPart:
-    """Decisions of one dbt process as one server made them, encoded one by one: whoever asks for one decodes no other."""
+    """Decisions that one server made for one dbt process. Each is encoded separately, so that one can be decoded alone."""
 
     organization: str
     day: str
@@ -141,7 +141,7 @@ class JournalPart:
 
 @dataclass(frozen=True, slots=True)
 class TargetTexts:
-    """The SQL of a target's newest logics, newest first; there only where a setting asks for it."""
+    """The SQL of a target's newest logics, newest first. It is stored only if a setting enables it."""
 
     organization: str
     target: TargetKey
@@ -156,12 +156,12 @@ class CandidateEntry:
     listed_at: int
     """Unix milliseconds."""
     copy: bool
-    """It was itself a copy when it was listed."""
+    """True if its table was itself a clone when it was listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class CandidatesDocument:
-    """The targets of one namespace that were built with one logic, by name: hints for clones (rule C1)."""
+    """A candidate list: the targets of one namespace that were built with one logic, by name (rule C1)."""
 
     targets: Mapping[str, CandidateEntry]
     format: Literal["candidates/1"] = "candidates/1"
@@ -173,12 +173,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 def encode(document: StoredDocument | JournalEntry) -> bytes:
-    """The document as JSON."""
+    """Encode the document as JSON."""
     return _encode(document)
 
 
 def _decoder(kind: type[T]) -> Callable[[bytes | msgspec.Raw], T]:
-    """Reads documents of one kind; raises `BrokenDocument`."""
+    """Return a decoder for documents of one kind. It raises `BrokenDocument`."""
     decode_json = msgspec.json.Decoder(kind).decode
 
     def decode(data: bytes | msgspec.Raw) -> T:

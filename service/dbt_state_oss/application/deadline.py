@@ -1,4 +1,4 @@
-"""How long the state is waited for."""
+"""Limits the time that is spent on reading the state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dbt_state_oss.errors import StoreUnavailable
 
 @asynccontextmanager
 async def answered_within(seconds: float) -> AsyncIterator[None]:
-    """What takes longer in this block raises `StoreUnavailable` (rule X1)."""
+    """Raise `StoreUnavailable` if the block takes longer than `seconds` (rule X1)."""
     try:
         async with asyncio.timeout(seconds):
             yield

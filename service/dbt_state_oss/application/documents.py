@@ -1,7 +1,7 @@
-"""Stored documents, decoded: a bounded cache that is revalidated at each read, and the compare-and-set loop.
+"""Reads and writes decoded documents: a bounded cache that is revalidated at each read, and the compare-and-set loop.
 
-Shared by everything that keeps documents. A document that cannot be read counts as absent; it is set aside under a key
-of its own before it is replaced (rule X3).
+All code that stores documents shares it. A document that cannot be read counts as absent. It is set aside under its own
+key before it is replaced (rule X3).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ATTEMPTS = 20
 _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.2
 _ABSENT_BYTES = 128
-"""What it costs to remember that there is no document."""
+"""The size that the cache counts for an absent document."""
 _TOO_MANY_WRITERS = "too many writers changed the same document at once"
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Known(Generic[T]):
-    """A document as it was seen last: no version, where there was none; no value, where there was none that can be read."""
+    """A document as it was last read or written. No version: it was absent. No value: it was absent or could not be read."""
 
     version: Version | None
     value: T | None
@@ -47,7 +47,7 @@ class _Known(Generic[T]):
 
 @dataclass(eq=False, slots=True)
 class _Change(Generic[T]):
-    """A change, and who waits for it."""
+    """A change, and the future that its caller waits for."""
 
     make: Callable[[T | None], T | None]
     outcome: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
@@ -56,8 +56,8 @@ class _Change(Generic[T]):
 class DocumentCache(Generic[T]):
     """Documents of one kind, by key.
 
-    `decode` raises `BrokenDocument`; `encode` makes what `decode` reads. `cache_bytes` bounds the encoded size of what is
-    kept in memory. Raises `StoreError` where the store does.
+    `decode` raises `BrokenDocument`, and reads what `encode` returns. `cache_bytes` bounds the encoded size of the documents
+    in memory. Methods raise `StoreError` if the store does.
     """
 
     def __init__(
@@ -66,34 +66,37 @@ class DocumentCache(Generic[T]):
         self._store = store
         self._decode = decode
         self._encode = encode
-        self._room = cache_bytes
+        self._free_bytes = cache_bytes
         self._cache: OrderedDict[str, _Known[T]] = OrderedDict()
         self._waiting: dict[str, list[_Change[T]]] = {}
         self._writers: dict[str, asyncio.Task[None]] = {}
 
     async def read(self, key: str) -> T | None:
-        """The document as it is now; None where there is none that can be read. Costs one request to the store."""
-        return (await self._look(key)).value
+        """Return the current document, or None if it is absent or cannot be read. Costs one request to the store."""
+        return (await self._fetch(key)).value
 
     def seen(self, key: str) -> T | None:
-        """The document as it was seen last, without a request; None where it has not been, or not for long."""
+        """Return the document as it was last read or written, without a request.
+
+        None if it is not in the cache or cannot be read.
+        """
         known = self._cache.get(key)
         return None if known is None else known.value
 
     async def update(self, key: str, change: Callable[[T | None], T | None]) -> None:
-        """Replace the document by what `change` makes of it; None leaves it as it is.
+        """Replace the document by the result of `change`. If the result is None, the document stays as it is.
 
-        Changes of one document that come at the same time are written together. `change` is called again where the document
-        turns out to be another one, so it must be free of effects. Raises `StoreUnavailable` where that goes on too long.
+        Concurrent changes of one document are written together. `change` is called again if the document has changed in the
+        meantime, so it must have no side effects. Raises `StoreUnavailable` after too many attempts.
         """
-        asked = _Change(change)
-        self._waiting.setdefault(key, []).append(asked)
+        pending = _Change(change)
+        self._waiting.setdefault(key, []).append(pending)
         if key not in self._writers:
             self._writers[key] = asyncio.create_task(self._write_waiting(key), name=f"write {key}")
-        await asked.outcome
+        await pending.outcome
 
     async def delete(self, key: str) -> bool:
-        """Remove the document, whatever it holds; false where there was none."""
+        """Delete the document, whatever it holds. Return false if there was none."""
         for attempt in range(_ATTEMPTS):
             current = await self._store.get(key)
             if not isinstance(current, Document):
@@ -107,7 +110,7 @@ class DocumentCache(Generic[T]):
             return True
         raise StoreUnavailable(_TOO_MANY_WRITERS)
 
-    async def _look(self, key: str) -> _Known[T]:
+    async def _fetch(self, key: str) -> _Known[T]:
         known = self._cache.get(key)
         answer = await self._store.get(key, unless=None if known is None else known.version)
         if isinstance(answer, Unchanged):
@@ -123,12 +126,12 @@ class DocumentCache(Generic[T]):
         return self._keep(key, _Known(answer.version, value, len(answer.data)))
 
     async def _write_waiting(self, key: str) -> None:
-        """Make the changes that wait, and those that come meanwhile."""
+        """Write the waiting changes, and those that arrive during the write."""
         try:
             while changes := [change for change in self._waiting.pop(key, ()) if not change.outcome.done()]:
                 try:
                     await self._write(key, changes)
-                except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+                except Exception as error:  # noqa: BLE001 - the waiting callers must get every error
                     _settle(changes, error)
                 else:
                     _settle(changes)
@@ -136,16 +139,17 @@ class DocumentCache(Generic[T]):
             del self._writers[key]
 
     async def _write(self, key: str, changes: Sequence[_Change[T]]) -> None:
-        """Write what the changes make of the document.
+        """Apply the changes and write the document.
 
-        What was seen last is trusted once: a put on a condition that fails costs no more than a look.
+        The first attempt uses the cached document without revalidating it: a put whose condition fails costs no more than a
+        read.
         """
         known = self._cache.get(key)
         trusted = known is not None and not known.broken
         for attempt in range(_ATTEMPTS):
             if known is None or not trusted:
-                known = await self._look(key)
-            value = _made(changes, known.value)
+                known = await self._fetch(key)
+            value = _applied(changes, known.value)
             if value is None and not trusted:
                 return
             if value is not None and await self._put(key, value, known):
@@ -156,7 +160,7 @@ class DocumentCache(Generic[T]):
         raise StoreUnavailable(_TOO_MANY_WRITERS)
 
     async def _put(self, key: str, value: T, known: _Known[T]) -> bool:
-        """Put the document in the place of the known one; false where that has changed."""
+        """Replace the known document. Return false if it has changed."""
         data = self._encode(value)
         try:
             if known.broken:
@@ -175,26 +179,26 @@ class DocumentCache(Generic[T]):
         try:
             await self._store.put(aside, found.data, expected=None)
         except Conflict:
-            return  # the same bytes are there already: the key holds their digest
+            return  # the same bytes were set aside before: the key contains their digest
         _log.warning("document_set_aside", key=key, aside=aside)
 
     def _keep(self, key: str, known: _Known[T]) -> _Known[T]:
         self._forget(key)
         self._cache[key] = known
-        self._room -= known.size
-        while self._room < 0 and self._cache:
+        self._free_bytes -= known.size
+        while self._free_bytes < 0 and self._cache:
             _, evicted = self._cache.popitem(last=False)
-            self._room += evicted.size
+            self._free_bytes += evicted.size
         return known
 
     def _forget(self, key: str) -> None:
         known = self._cache.pop(key, None)
         if known is not None:
-            self._room += known.size
+            self._free_bytes += known.size
 
 
-def _made(changes: Iterable[_Change[T]], value: T | None) -> T | None:
-    """What the changes make of the document, one after the other; None where none of them changes it."""
+def _applied(changes: Iterable[_Change[T]], value: T | None) -> T | None:
+    """Apply the changes in order. Return the new document, or None if no change had an effect."""
     made = None
     for change in changes:
         changed = change.make(value)
@@ -214,7 +218,7 @@ def _settle(changes: Iterable[_Change[T]], error: Exception | None = None) -> No
 
 
 def _copied(error: Exception) -> Exception:
-    """One of ours anew: an exception that several tasks raise would gather all their tracebacks."""
+    """Copy an error of this project: an exception that several tasks raise would collect all their tracebacks."""
     if not isinstance(error, DbtStateError):
         return error
     copy = type(error)(*error.args)

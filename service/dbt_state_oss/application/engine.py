@@ -1,6 +1,6 @@
-"""Every command and query of the product on one store: what gRPC, the command line and the tests hold.
+"""The engine: all commands and queries of the product on one store. gRPC, the command line and the tests use it.
 
-A caller, or an organization, is an argument of each. So is the time where it is another than the clock's.
+Each method takes a caller or an organization. A method that can act as of another time than the clock's takes that time too.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from dbt_state_oss.application.importing.builds import ProvenBuild
 from dbt_state_oss.application.inspect import (
     NamedDecision,
     decisions_about,
-    is_meant,
     latest_decisions,
+    matches,
     standing,
     targets,
 )
@@ -55,36 +55,36 @@ from dbt_state_oss.domain.standing import Standing
 from dbt_state_oss.domain.submission import Submission, TargetKey
 
 MOST_DECISIONS = 5
-"""Decisions that are told about one name."""
+"""The most decisions that are returned about one name or pattern."""
 
 _LAST_WRITES_SECONDS = 5.0
-"""For what waits to be written at the end: how nodes looked, decisions and texts. No decision depends on them."""
+"""The time to write node states, journal and SQL texts during shutdown. No decision depends on them."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
-    """How long an engine waits, and how much it keeps. Times in seconds."""
+    """The limits of an engine. Times are in seconds."""
 
     cache_bytes: int = 0
-    """For the histories of targets, in memory."""
+    """The size of the cache for histories of targets, in memory."""
     read_timeout_seconds: float = 10.0
-    """For one reading of the state; after it the state counts as unreadable (rule X1)."""
+    """The longest time for one read of the state. After it, the state counts as unreadable (rule X1)."""
     decide_within_seconds: float = 15.0
-    """For all that a decision reads and parses."""
+    """The longest time for everything that a decision reads and parses."""
     nodes_pause_seconds: float = PAUSE_SECONDS
-    """How long node states gather before they are written."""
+    """How long node states are collected before they are written."""
     journal_days: int = 30
     store_sql: StoreSql | None = StoreSql.NONE
-    """Which SQL is kept to explain decisions; None where servers with another setting may have kept some."""
+    """Which SQL is stored to explain decisions. None stores nothing, but reads what servers with any setting have stored."""
 
 
 class Engine:
-    """One server's use cases. Another engine on the same store is another replica.
+    """The use cases of one server. Another engine on the same store acts as another replica.
 
-    Whoever builds it owns the store and the workers, and closes them after it. Commands and queries raise `StoreError` where
-    the store fails, but `submit`, which then answers with a build (rule X1).
+    The code that creates the engine owns the store and the workers, and closes them after the engine. Commands and queries
+    raise `StoreError` if the store fails, except `submit`, which then answers with a build (rule X1).
     """
 
     def __init__(
@@ -137,17 +137,17 @@ class Engine:
         )
         self._resolve_deferred = ResolveDeferred(node_states=self._node_states, ledger=self._ledger)
         self._select_nodes = SelectNodes(node_states=self._node_states)
-        others = (StoreSql.FULL, StoreSql.CANONICAL) if limits.store_sql is None else ()
+        other_kinds = (StoreSql.FULL, StoreSql.CANONICAL) if limits.store_sql is None else ()
         self._explain = Explain(
             journal=self._journal,
-            texts=[self._texts, *(SqlTexts(store, workers, keep=each) for each in others)],
+            texts=[self._texts, *(SqlTexts(store, workers, keep=each) for each in other_kinds)],
         )
         self._upstream_changes = UpstreamChanges(ledger=self._ledger, clock=clock)
 
-    # What dbt's client asks and tells
+    # Calls of dbt's client
 
     def begin_session(self, session_id: str) -> None:
-        """A dbt process begins now (rule T9)."""
+        """Note that a dbt process begins now (rule T9)."""
         self._sessions.begin(session_id, at=self._clock.now())
 
     async def submit(self, caller: Caller, submission: Submission) -> Answer:
@@ -192,90 +192,97 @@ class Engine:
         """See `UpstreamChanges.__call__`."""
         return await self._upstream_changes(caller, execution_ids)
 
-    # What the owner of the state looks at
+    # Queries of the owner of the state
 
     async def targets(self, organization: str, pattern: str = "*") -> list[TargetAccount]:
-        """The targets that a pattern means, see `inspect.targets`."""
+        """Return the targets that match a pattern, see `inspect.targets`."""
         return [account async for account in targets(self._ledger, organization, pattern)]
 
     async def standing(self, organization: str, account: TargetAccount, *, at: int | None = None) -> Standing:
-        """How a target stands by its record, now or `at` a time."""
+        """Return a target's standing by its record, now or at the time `at`."""
         return await standing(self._ledger, organization, account, now=self._clock.now() if at is None else at)
 
     async def latest_decisions(
         self, organization: str, wanted: Collection[TargetKey]
     ) -> dict[TargetKey, NamedDecision]:
-        """The newest decision about each of these targets, with its id."""
+        """Return the newest decision about each of these targets, with its id."""
         found = await latest_decisions(self._store, organization, wanted)
         return {
             target: (name, await self._explain.in_full(organization, entry)) for target, (name, entry) in found.items()
         }
 
     async def decisions_about(self, organization: str, pattern: str) -> dict[str, JournalEntry]:
-        """The newest decisions about the targets that a pattern means, by id."""
+        """Return the newest decisions about the targets that match a pattern, by id, newest first."""
         found = await decisions_about(self._store, organization, pattern, most=MOST_DECISIONS)
         return {name: await self._explain.in_full(organization, entry) for name, entry in found.items()}
 
-    # What the owner of the state changes
+    # Commands of the owner of the state
 
     async def reached(self, organization: str, pattern: str, *, downstream: bool) -> list[Reached]:
-        """The targets that a pattern means, and what is forgotten with them: what reads a view among them, or all that was
-        built from them."""
+        """Return the targets that match a pattern, and the targets that are invalidated with them.
+
+        With `downstream`, these are all targets that were built from them. Otherwise, only the readers of views are followed.
+        """
         everyone = [account async for account in self._ledger.accounts(organization)]
         everyone.sort(key=lambda one: (one.target.name, one.target.namespace))
-        roots = [account for account in everyone if is_meant(account, pattern)]
-        return with_downstream(roots, everyone, beyond=lambda account: downstream or account.may_be_view)
+        roots = [account for account in everyone if matches(account, pattern)]
+        return with_downstream(roots, everyone, follow=lambda account: downstream or account.may_be_view)
 
     async def forget(self, account: TargetAccount, *, at: int | None = None) -> bool:
-        """Forget a target as of now, or `at` a time; false where nothing of it was on record (rule I5)."""
+        """Invalidate a target as of now, or at the time `at` (rule I5). Return false if nothing was recorded about it."""
         return await self._ledger.forget(account, at=self._clock.now() if at is None else at)
 
-    async def plan_prune(self, organization: str, cut_off: int, tell: Callable[[int], None]) -> PrunePlan:
-        """What was neither built nor asked about since `cut_off`, Unix milliseconds; see `plan_of`."""
-        return await plan_of(self._store, organization, cut_off, tell)
+    async def plan_prune(self, organization: str, cut_off: int, on_progress: Callable[[int], None]) -> PrunePlan:
+        """Return what was neither built nor submitted since `cut_off` (Unix milliseconds), see `plan_of`."""
+        return await plan_of(self._store, organization, cut_off, on_progress)
 
-    async def prune(self, organization: str, plan: PrunePlan, tell: Callable[[int], None]) -> Pruned:
-        """Delete what was planned; see `Pruning`."""
-        return await Pruning(self._store, organization)(plan, tell)
+    async def prune(self, organization: str, plan: PrunePlan, on_progress: Callable[[int], None]) -> Pruned:
+        """Delete what was planned, see `Pruning`."""
+        return await Pruning(self._store, organization)(plan, on_progress)
 
     async def import_builds(
-        self, organization: str, builds: Iterable[ProvenBuild], tell: Callable[[int], None]
+        self, organization: str, builds: Iterable[ProvenBuild], on_progress: Callable[[int], None]
     ) -> None:
-        """Record builds of plain dbt, each after what it reads, as of when they were made (rule W9).
+        """Record builds of plain dbt as of the time when they were made (rule W9). Each build must come after its inputs.
 
-        `tell` is called with how many are recorded. What was recorded before an error stays.
+        `on_progress` is called with the number of recorded builds. Builds that were recorded before an error stay recorded.
         """
         for number, build in enumerate(builds, start=1):
             await self._record(Caller(organization, build.request_id), [build.recorded], at=build.at)
-            tell(number)
+            on_progress(number)
 
     # The whole state
 
     async def is_empty(self) -> bool:
-        """Whether nothing is recorded of anybody."""
+        """Return whether the store has no records of any organization."""
         return await transfer.is_empty(self._store)
 
     def documents(self, *, ticket_keys: bool) -> AsyncGenerator[ArchivedDocument, None]:
-        """The whole state, see `transfer.documents_of`."""
+        """Return the whole state, see `transfer.documents_of`."""
         return transfer.documents_of(self._store, ticket_keys=ticket_keys)
 
-    async def compare(self, documents: transfer.Documents, tell: Callable[[transfer.Tally], None]) -> transfer.Tally:
-        """What would become of documents that are brought in, see `transfer.compare`."""
-        return await transfer.compare(documents, self._store, tell)
+    async def compare(
+        self, documents: transfer.Documents, on_progress: Callable[[transfer.Tally], None]
+    ) -> transfer.Tally:
+        """Return what `bring_in` would do with each document, see `transfer.compare`."""
+        return await transfer.compare(documents, self._store, on_progress)
 
     async def bring_in(
         self,
         documents: transfer.Documents,
-        tell: Callable[[transfer.Tally], None],
+        on_progress: Callable[[transfer.Tally], None],
         *,
         overwrite: bool,
         into_use: bool = False,
     ) -> transfer.Tally:
-        """Bring documents in, see `transfer.write`."""
-        return await transfer.write(documents, self._store, tell, overwrite=overwrite, into_use=into_use)
+        """Write documents into the store, see `transfer.write`."""
+        return await transfer.write(documents, self._store, on_progress, overwrite=overwrite, into_use=into_use)
 
     async def close(self) -> None:
-        """Write what waits, and stop. A store that does not take it in time does not hold up the end. May be called twice."""
+        """Write everything that waits, and stop. A slow store does not delay this for more than a few seconds.
+
+        May be called twice.
+        """
         await self._retention.close()
         try:
             async with asyncio.timeout(_LAST_WRITES_SECONDS):

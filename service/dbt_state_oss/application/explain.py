@@ -1,4 +1,4 @@
-"""Explain: what was decided in past runs, and why."""
+"""Explain: returns the decisions of past runs with their explanations."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker
 from dbt_state_oss.errors import InvalidRequest
 
 MOST_ASKED = 100
-"""Ids in one question; the client sends fifty."""
+"""The most ids in one request. The client sends 50."""
 
 
 class Explain:
-    """Finds accounts of decisions."""
+    """Finds recorded decisions with their explanations."""
 
     def __init__(self, *, journal: Journal, texts: Sequence[SqlTexts]) -> None:
-        """`texts`: the kinds of SQL that may be kept, the most telling first."""
+        """`texts`: one for each kind of SQL that may be stored, the most detailed first."""
         self._journal = journal
         self._texts = texts
 
     async def __call__(self, caller: Caller, decision_ids: Collection[str]) -> dict[str, JournalEntry]:
-        """The decisions by id; those that are not on record in the caller's organization are left out.
+        """Return the decisions by id. Ids without a record in the caller's organization are left out.
 
-        Raises `InvalidRequest` for too many ids, `StoreError` where the records cannot be read.
+        Raises `InvalidRequest` for too many ids, `StoreError` if the records cannot be read.
         """
         check_number(decision_ids)
         found = await self._journal.find(caller.organization, decision_ids)
@@ -36,7 +36,7 @@ class Explain:
         return dict(zip(found, entries, strict=True))
 
     async def in_full(self, organization: str, entry: JournalEntry) -> JournalEntry:
-        """The decision, its account with what differs in the SQL, where that is kept."""
+        """Return the decision. If the SQL is stored, its differences are added to the explanation."""
         for texts in self._texts:
             differences = await texts.differences(organization, entry)
             if differences:
@@ -45,17 +45,19 @@ class Explain:
         return entry
 
 
-def _under_changed_query(account: tuple[ExplainLine, ...], lines: tuple[ExplainLine, ...]) -> tuple[ExplainLine, ...]:
-    """The account with `lines` first under the answer, within its section, that the query has changed."""
+def _under_changed_query(
+    explanation: tuple[ExplainLine, ...], lines: tuple[ExplainLine, ...]
+) -> tuple[ExplainLine, ...]:
+    """Return the explanation with `lines` as the first children of the line which says that the query has changed."""
 
-    def told(line: ExplainLine) -> ExplainLine:
+    def with_differences(line: ExplainLine) -> ExplainLine:
         changed = line.badge is Badge.NODE_QUERY_CHANGED
         return replace(line, children=lines + line.children) if changed else line
 
-    return tuple(replace(section, children=tuple(map(told, section.children))) for section in account)
+    return tuple(replace(section, children=tuple(map(with_differences, section.children))) for section in explanation)
 
 
 def check_number(ids: Collection[str]) -> None:
-    """Raise `InvalidRequest` for more ids than one answer has room for."""
+    """Raise `InvalidRequest` if there are more than `MOST_ASKED` ids."""
     if len(ids) > MOST_ASKED:
         raise InvalidRequest(f"{len(ids)} ids are too many for one request; the limit is {MOST_ASKED}.")

@@ -1,4 +1,4 @@
-"""What the owner of the state may look at and undo (`dbt-state-oss state`, `explain`)."""
+"""Queries for the owner of the state: targets, their standing, and decisions (`dbt-state-oss state`, `explain`)."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ NamedDecision = tuple[str, JournalEntry]
 
 
 async def targets(ledger: Ledger, organization: str, pattern: str = "*") -> AsyncIterator[TargetAccount]:
-    """The targets with something on record that a shell-style pattern matches.
+    """Yield the targets with a recorded execution that match a shell-style pattern.
 
-    A pattern is held against the name as stored (`"db"."schema"."name"`), the same without quotes, a relation's last part
-    alone, and the id of the node that was built last; letter case counts.
+    The pattern is compared with the name as stored (`"db"."schema"."name"`), the name without quotes, the last part of a
+    relation's name, and the id of the node that was built last. Letter case counts.
     """
     async with aclosing(ledger.accounts(organization)) as accounts:
         async for account in accounts:
-            if account.history.executions and is_meant(account, pattern):
+            if account.history.executions and matches(account, pattern):
                 yield account
 
 
-def is_meant(account: TargetAccount, pattern: str) -> bool:
-    """Whether a pattern, as for `targets`, matches."""
-    return _means(pattern, account.target, account.node_id)
+def matches(account: TargetAccount, pattern: str) -> bool:
+    """Return whether a target matches a pattern, as in `targets`."""
+    return _matches(pattern, account.target, account.node_id)
 
 
 async def standing(ledger: Ledger, organization: str, account: TargetAccount, *, now: int) -> Standing:
-    """How a target stands by its record and by those of what it was last built from. Raises `StoreError`."""
+    """Return a target's standing by its record and the records of its latest inputs. Raises `StoreError`."""
     latest = account.history.latest
     inputs = {} if latest is None else latest.inputs
     upstream = await ledger.histories(organization, account.target.namespace, inputs)
@@ -47,14 +47,14 @@ async def standing(ledger: Ledger, organization: str, account: TargetAccount, *,
 
 
 async def decisions_about(store: ObjectStore, organization: str, pattern: str, *, most: int) -> dict[str, JournalEntry]:
-    """The newest decisions about the targets that a pattern means (as for `targets`), by id, newest first.
+    """Return the newest decisions about the targets that match a pattern (as in `targets`), by id, newest first.
 
-    Reads the journal day by day, backwards, until there are enough. Raises `StoreError`.
+    Reads the journal backwards, day by day, until it has found `most` decisions. Raises `StoreError`.
     """
     found: list[NamedDecision] = []
     async with aclosing(_days(store, organization)) as days:
         async for day in days:
-            found += (told for told in day if _means(pattern, told[1].target, told[1].node_id))
+            found += (decision for decision in day if _matches(pattern, decision[1].target, decision[1].node_id))
             if len(found) >= most:
                 break
     return dict(sorted(found, key=_made_at, reverse=True)[:most])
@@ -63,34 +63,34 @@ async def decisions_about(store: ObjectStore, organization: str, pattern: str, *
 async def latest_decisions(
     store: ObjectStore, organization: str, wanted: Collection[TargetKey]
 ) -> dict[TargetKey, NamedDecision]:
-    """The newest decision about each of these targets that is on record. Raises `StoreError`."""
+    """Return the newest recorded decision about each of these targets. Raises `StoreError`."""
     missing, found = set(wanted), dict[TargetKey, NamedDecision]()
     async with aclosing(_days(store, organization)) as days:
         async for day in days:
-            for told in sorted(day, key=_made_at):
-                if told[1].target in missing:
-                    found[told[1].target] = told
+            for decision in sorted(day, key=_made_at):
+                if decision[1].target in missing:
+                    found[decision[1].target] = decision
             missing -= found.keys()
             if not missing:
                 break
     return found
 
 
-def _made_at(told: NamedDecision) -> int:
-    return told[1].at
+def _made_at(decision: NamedDecision) -> int:
+    return decision[1].at
 
 
 async def _days(store: ObjectStore, organization: str) -> AsyncGenerator[list[NamedDecision], None]:
-    """The decisions of each day of the journal, the last day first, its parts read side by side."""
+    """Yield the decisions of each day of the journal, the last day first. The parts of a day are read concurrently."""
     keys = [key async for key in store.list(journal_prefix(organization)) if not is_aside(key)]
     keys.sort(key=lambda key: journal_day_of(organization, key), reverse=True)
     documents = DocumentCache(store, decode=decode_journal_part, encode=encode, cache_bytes=0)
     for _, of_a_day in groupby(keys, key=lambda key: journal_day_of(organization, key)):
-        async with aclosing(side_by_side(_each(of_a_day), documents.read)) as parts:
-            yield [told async for part in parts if part is not None for told in _decisions(part)]
+        async with aclosing(side_by_side(_iterate(of_a_day), documents.read)) as parts:
+            yield [decision async for part in parts if part is not None for decision in _decisions(part)]
 
 
-async def _each(keys: Iterable[str]) -> AsyncIterator[str]:
+async def _iterate(keys: Iterable[str]) -> AsyncIterator[str]:
     for key in keys:
         yield key
 
@@ -102,7 +102,7 @@ def _decisions(part: JournalPart) -> list[NamedDecision]:
     ]
 
 
-def _means(pattern: str, target: TargetKey, node_id: str) -> bool:
+def _matches(pattern: str, target: TargetKey, node_id: str) -> bool:
     plain = target.name.replace('"', "")
     names = {target.name, plain}
     if target.relation is not None:

@@ -1,8 +1,8 @@
-"""The journal: what was decided and why, kept for explanations and never for a decision.
+"""The journal: stores decisions with their reasons, for explanations only. No decision depends on it.
 
-A decision is noted without waiting; a background task encodes and writes what was noted, many at a time. A part of the journal is
-written by one process alone, again while it grows, so that a dbt run of fifty nodes is found with a read or two. The process
-that made a decision can tell of it at once, the others about a second later.
+Noting a decision never waits: a background task encodes and writes the noted decisions in batches. Only one process writes
+a part of the journal, and it writes the part again while the part grows. So one or two reads find all decisions of a dbt
+run of 50 nodes. A decision can be read at once in the process that made it, and about a second later in other processes.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ from dbt_state_oss.errors import Conflict, StoreError
 _PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 30.0
 _MOST_NOTED = 10_000
-"""Decisions that may wait to be encoded: as many as come in some seconds."""
+"""The most decisions that may wait to be encoded: the number that arrives in a few seconds."""
 _MOST_BYTES = 32 * 1024 * 1024
-"""Encoded decisions in memory; while there are more, which is while the store takes none, new ones are lost."""
+"""The most bytes of encoded decisions in memory. Beyond it, which only happens while the store accepts no writes, new
+decisions are lost."""
 _KEPT_BYTES = 8 * 1024 * 1024
 _KEPT_PARTS = 256
-"""What is written stays in memory within these bounds, so that a session's next decisions join its last ones."""
+"""The most bytes and parts that stay in memory after they are written. So a session's next decisions join its last part."""
 _CACHE_BYTES = 8 * 1024 * 1024
 _CONCURRENT_CALLS = 8
 
@@ -44,10 +45,10 @@ _log = structlog.get_logger(__name__)
 
 
 class Journal:
-    """Takes notes of decisions, writes them in the background, and finds them again.
+    """Notes decisions, writes them in the background, and finds them by id.
 
-    What waits to be written is lost with the process, and so is what the store does not take for long: no decision waits for
-    the journal or fails by it. Reading raises `StoreError` where the store fails.
+    No decision waits for the journal or fails because of it. So unwritten decisions are lost if the process dies, and new
+    ones are lost if the store accepts no writes for long. Reading raises `StoreError` if the store fails.
     """
 
     def __init__(self, store: ObjectStore, clock: Clock, *, retention: Retention | None = None) -> None:
@@ -58,9 +59,9 @@ class Journal:
             store, decode=decode_journal_part, encode=encode, cache_bytes=_CACHE_BYTES
         )
         self._parts: dict[str, OpenPart] = {}
-        """By key, oldest first: all that hold unwritten decisions, and some that may grow."""
+        """By key, oldest first: all parts with unwritten decisions, and some parts that may grow."""
         self._growing: dict[tuple[str, str], OpenPart] = {}
-        """By organization and session: the part that takes the next decision."""
+        """By organization and session: the part that gets the next decision."""
         self._noted = self._bytes = self._lost = 0
         self._calls = asyncio.Semaphore(_CONCURRENT_CALLS)
         self._writing = asyncio.Lock()
@@ -69,9 +70,10 @@ class Journal:
         self._task: asyncio.Task[None] | None = None
 
     def note(self, caller: Caller, case: Case, decision: Decision, *, execution_id: str) -> str:
-        """Remember a decision; the id that names it. Never waits.
+        """Note a decision and return its id. Never waits.
 
-        `execution_id` is what a build or a clone becomes once it is confirmed; a skip's is that of the build it reuses.
+        `execution_id`: for a build or clone, the execution that it becomes once it is confirmed. For a skip, the execution
+        that it reuses.
         """
         lost = self._closed.is_set() or self._noted >= _MOST_NOTED or self._bytes >= _MOST_BYTES
         part = self._new_part(caller) if lost else self._growing_part(caller)
@@ -87,7 +89,7 @@ class Journal:
         return part.id_of(number)
 
     async def find(self, organization: str, decision_ids: Collection[str]) -> dict[str, JournalEntry]:
-        """The decisions of these ids that are on record, by id. Costs one read for each part that they are in."""
+        """Return the recorded decisions with these ids, by id. Costs one read for each part that contains some of them."""
         wanted: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for each in decision_ids:
             place = journal_key_of(organization, each)
@@ -96,13 +98,13 @@ class Journal:
         parts = await asyncio.gather(*(self._entries(key) for key in wanted))
         return {
             each: entries[number]
-            for entries, asked in zip(parts, wanted.values(), strict=True)
-            for each, number in asked.items()
+            for entries, numbers in zip(parts, wanted.values(), strict=True)
+            for each, number in numbers.items()
             if number in entries
         }
 
     async def close(self) -> None:
-        """Write what waits, once, and stop. May be called twice."""
+        """Try once to write all noted decisions, and stop. May be called twice."""
         self._closed.set()
         self._wake.set()
         if self._task is not None:
@@ -132,7 +134,7 @@ class Journal:
         while not self._closed.is_set():
             await self._wake.wait()
             self._wake.clear()
-            with suppress(TimeoutError):  # let decisions gather, but not while closing
+            with suppress(TimeoutError):  # collect decisions, except while closing
                 await asyncio.wait_for(self._closed.wait(), pause)
             if await self._write():
                 pause = _PAUSE_SECONDS
@@ -143,16 +145,16 @@ class Journal:
         await self._write()
 
     async def _write(self) -> bool:
-        """Whether all that was noted before is written."""
+        """Write all noted decisions. Return whether this succeeded."""
         async with self._writing:
             unwritten = [part for part in self._parts.values() if part.unwritten]
             for part in unwritten:
                 count, size = part.encode_noted()
                 self._noted -= count
                 self._bytes += size
-                await asyncio.sleep(0)  # other calls' turn
+                await asyncio.sleep(0)  # let other calls run
             written = all(await asyncio.gather(*(self._write_part(part) for part in unwritten)))
-            self._let_go()
+            self._drop_written()
         if self._lost:
             _log.warning(
                 "decisions_dropped",
@@ -168,7 +170,7 @@ class Journal:
             async with self._calls:
                 part.wrote(count, await self._store.put(part.key, encode(document), expected=part.version))
         except Conflict:
-            # A put whose answer was lost did happen, or somebody has deleted the part.
+            # An earlier put succeeded but its answer was lost, or another process has deleted the part.
             return await self._learn_version(part)
         except StoreError as error:
             _log.warning("journal_write_failed", key=part.key, cause=str(error))
@@ -186,11 +188,11 @@ class Journal:
             if self._retention is not None:
                 self._retention.begin(organization)
 
-    def _let_go(self) -> None:
-        """Forget what is written: parts that are full and, oldest first, those beyond what may be kept."""
+    def _drop_written(self) -> None:
+        """Drop written parts from memory: full parts, and the oldest ones while the memory bounds are exceeded."""
         for key, part in list(self._parts.items()):
-            beyond = self._bytes > _KEPT_BYTES or len(self._parts) > _KEPT_PARTS
-            if not part.unwritten and (part.full or beyond):
+            over_limits = self._bytes > _KEPT_BYTES or len(self._parts) > _KEPT_PARTS
+            if not part.unwritten and (part.full or over_limits):
                 del self._parts[key]
                 self._bytes -= part.size
                 session = part.organization, part.session

@@ -1,4 +1,4 @@
-"""A part of the journal in memory: decisions as they are noted, then encoded, then written; for `Journal` alone."""
+"""A part of the journal in memory: decisions are noted, then encoded, then written. Only `Journal` creates parts."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from dbt_state_oss.domain.explanation import abridged
 
 MOST_ENTRIES = 64
 MOST_BYTES = 256 * 1024
-"""A part that holds so much takes no more: each time that it grows it is written whole."""
+"""A part with this many entries or bytes is full. Parts are bounded because the whole part is written each time it grows."""
 
 _LONGEST_ENTRY = 8 * 1024
-"""Bytes of a decision that need no abridging."""
+"""The longest encoded decision in bytes. The explanation of a longer one is abridged."""
 _PART_ID_BYTES = 8
 
 
 class OpenPart:
-    """Decisions of one session, some of them perhaps not written yet. No other process writes under its key."""
+    """Decisions of one session, of which some may not be written yet. No other process writes under its key."""
 
     def __init__(self, organization: str, day: str, session: str) -> None:
         self.organization = organization
@@ -38,9 +38,9 @@ class OpenPart:
         self.part = secrets.token_hex(_PART_ID_BYTES)
         self.key = journal_key(organization, day, session, self.part)
         self.version: Version | None = None
-        """As it was last written; None before that."""
+        """The version that was last written; None before that."""
         self.size = 0
-        """Bytes of what is encoded."""
+        """Bytes of the encoded decisions."""
         self._taken = 0
         self._written = 0
         self._noted: list[JournalEntry] = []
@@ -52,23 +52,23 @@ class OpenPart:
 
     @property
     def unwritten(self) -> bool:
-        """Holds what the store does not."""
+        """True if the part holds decisions that are not in the store."""
         return bool(self._noted) or self._written < len(self._encoded)
 
     def take_number(self) -> int:
-        """The number of the part's next decision, whether or not it comes to be kept."""
+        """Return the number of the part's next decision. The number is used up even if the decision is not stored."""
         self._taken += 1
         return self._taken
 
     def id_of(self, number: int) -> str:
-        """The id of the decision with this number."""
+        """Return the id of the decision with this number."""
         return decision_id(self.day, self.session, self.part, number)
 
     def add(self, entry: JournalEntry) -> None:
         self._noted.append(entry)
 
     def encode_noted(self) -> tuple[int, int]:
-        """Encode what was noted since; how many decisions that were, and how many bytes."""
+        """Encode the decisions that were noted since the last call. Return their number and their size in bytes."""
         noted, self._noted = self._noted, []
         encoded = [_encoded(entry) for entry in noted]
         self._encoded += map(msgspec.Raw, encoded)
@@ -77,17 +77,17 @@ class OpenPart:
         return len(noted), size
 
     def document(self) -> tuple[JournalPart, int]:
-        """The part as it is to be written, and how many decisions it holds."""
+        """Return the document to write, and the number of decisions in it."""
         entries = tuple(self._encoded)
         return JournalPart(self.organization, self.day, self.session, self.part, entries), len(entries)
 
     def wrote(self, count: int, version: Version) -> None:
-        """The first `count` decisions are in the store."""
+        """Note that the first `count` decisions are in the store."""
         self._written = count
         self.version = version
 
     def entries(self) -> Mapping[int, JournalEntry]:
-        """All decisions, by number."""
+        """Return all decisions, by number."""
         return entries_of(self._encoded) | {entry.number: entry for entry in self._noted}
 
 
@@ -99,7 +99,7 @@ def _encoded(entry: JournalEntry) -> bytes:
 
 
 def entries_of(encoded: Iterable[msgspec.Raw]) -> dict[int, JournalEntry]:
-    """The decisions of a part that can be read, by number (rule X3)."""
+    """Return the readable decisions of a part, by number (rule X3)."""
     entries = {}
     for each in encoded:
         try:

@@ -1,7 +1,7 @@
-"""Work that grows with a request: at once where the request is small, in a thread where it would hold up the event loop.
+"""Runs work that grows with the size of a request: directly for small requests, in a thread for large ones.
 
-One thread does it all, one request after the other: Python runs one thread at a time, and each one more would hold up the event
-loop for longer. Bootstrap lets the interpreter change threads often.
+A large request would block the event loop. One thread handles all large requests in turn: Python runs one thread at a time,
+so more threads would delay the event loop more. Bootstrap makes the interpreter switch threads often.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LARGE = 64 * 1024
-"""Bytes or characters above which a request is large: what is done for a smaller one takes a few milliseconds at most."""
+"""A request with more bytes or characters is large. Work for a smaller request takes a few milliseconds at most."""
 
 _thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large")
 
 
 async def by_size(size: int, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """What `work`, which is pure, returns for a request of this size. Raises what it raises."""
+    """Return the result of `work`, which must be pure, for a request of this size. Raises what `work` raises."""
     if size <= LARGE:
         return work(*arguments, **named)
     return await asyncio.get_running_loop().run_in_executor(_thread, lambda: work(*arguments, **named))

@@ -1,8 +1,10 @@
-"""Node states: what each dbt node looked like when it was last seen, also when the answer was a skip (rule W7).
+"""Stores node states: what each dbt node looked like in its last submission, also if the answer was a skip (rule W7).
 
-Kept for selection and deferral, never for a decision. Notes are taken without waiting, and a background task writes them, many
-at a time; that a node which was reused still looks as it did is looked after at leisure. Whoever reads waits for the notes
-that this process has taken; those of another process come into sight when it has written them, some seconds later at most.
+Selection and deferral use node states. Decisions use only their sightings (rule F2).
+
+Noting a state never waits: a background task writes the notes in batches. It writes the note of a reused and unchanged node
+later than others. A reader waits until the notes of its own process are written. Notes of other processes become visible
+when those processes have written them, usually a few seconds later at most.
 """
 
 from __future__ import annotations
@@ -24,9 +26,9 @@ from dbt_state_oss.domain.submission import Node, Submission
 from dbt_state_oss.errors import StoreError, StoreUnavailable
 
 PAUSE_SECONDS = 0.5
-"""How long notes gather where a put costs little."""
-_LEISURE_SECONDS = 30.0
-"""How long notes may wait that seem to change nothing."""
+"""How long notes are collected before they are written, for a store with cheap writes."""
+_UNCHANGED_PAUSE_SECONDS = 30.0
+"""How long notes may wait that probably change nothing."""
 _LONGEST_PAUSE_SECONDS = 30.0
 _MOST_WAITING = 50_000
 
@@ -35,7 +37,7 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Notes:
-    """What waits to be written, by key."""
+    """The notes that wait to be written, by key."""
 
     nodes: defaultdict[str, dict[str, NodeEntry]] = field(default_factory=lambda: defaultdict(dict))
     projects: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -43,10 +45,10 @@ class _Notes:
 
 
 class NodeStates:
-    """Takes notes of nodes, writes them in the background, and tells what is on record.
+    """Notes node states, writes them in the background, and reads them.
 
-    What waits is lost with the process: a node's next submission notes it again. Reading raises `StoreError` where the
-    store fails, also where it does not take what was noted before.
+    Notes that are not written are lost if the process dies. A node's next submission notes it again. Reading raises
+    `StoreError` if the store fails, also if it does not accept earlier notes.
     """
 
     def __init__(self, store: ObjectStore, *, pause_seconds: float = PAUSE_SECONDS) -> None:
@@ -58,13 +60,13 @@ class NodeStates:
         self._wake = asyncio.Event()
         self._closed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
-        self._leisure: asyncio.TimerHandle | None = None
+        self._delayed_wake: asyncio.TimerHandle | None = None
 
     def note(self, organization: str, submission: Submission, *, at: int, reused: bool, unmoved: str = "") -> None:
-        """Remember how this node looked `at` a time (Unix milliseconds), if its client tracks it. Never waits.
+        """Note the state of this node at the time `at` (Unix milliseconds), if its client tracks it. Never waits.
 
-        One that was not `reused` is written soon though it looks as it did when this process saw its record last: that another
-        process has written since. `unmoved` is the id of the execution that is reused where all its inputs are as recorded.
+        A node that was not `reused` is written soon, even if this process has seen an equal record: another process may have
+        changed the record since then. `unmoved` is the id of the reused execution if all its inputs are unchanged.
         """
         node = submission.node
         if not _is_tracked(node) or self._closed.is_set() or self._notes.count >= _MOST_WAITING:
@@ -80,11 +82,14 @@ class NodeStates:
             self._task = asyncio.create_task(self._write_until_closed(), name="node states")
         if not (reused and self._records.showed(key, node.unique_id, entry)):
             self._wake.set()
-        elif self._leisure is None:
-            self._leisure = asyncio.get_running_loop().call_later(_LEISURE_SECONDS, self._wake.set)
+        elif self._delayed_wake is None:
+            self._delayed_wake = asyncio.get_running_loop().call_later(_UNCHANGED_PAUSE_SECONDS, self._wake.set)
 
     async def inputs_seen(self, organization: str, node: Node) -> InputsSeen | None:
-        """When the inputs of a node's execution were last noted to be as recorded; what waits to be written counts too."""
+        """Return the last sighting: when all inputs of a node's execution were last noted as unchanged.
+
+        Includes notes that are not written yet. Returns None if there is no sighting.
+        """
         if not _is_tracked(node):
             return None
         key = _shard_key(organization, node)
@@ -96,50 +101,53 @@ class NodeStates:
         return InputsSeen(entry.reused, entry.reused_at) if entry is not None and entry.reused else None
 
     async def all_nodes(self, prefix: str) -> dict[str, NodeEntry]:
-        """Every node under a `nodes_prefix`, by unique id: one read for each shard."""
+        """Return every node under a `nodes_prefix`, by unique id. Costs one read for each shard."""
         await self._finish_notes()
         return await self._records.entries(node_shard_keys(prefix))
 
     async def nodes(self, prefix: str, unique_ids: Iterable[str]) -> dict[str, NodeEntry]:
-        """Those of these nodes that are on record under a `nodes_prefix`; reads no shard that cannot hold them."""
+        """Return those of the nodes that are recorded under a `nodes_prefix`. Reads only shards that can hold them."""
         await self._finish_notes()
         wanted = set(unique_ids)
         entries = await self._records.entries({node_shard_key(prefix, unique_id) for unique_id in wanted})
         return {unique_id: entries[unique_id] for unique_id in wanted & entries.keys()}
 
     async def project_ids(self, organization: str, project_name: str) -> tuple[str, ...]:
-        """The ids under which projects of this name are on record."""
+        """Return the recorded ids of the projects with this name."""
         await self._finish_notes()
         return await self._records.project_ids(project_key(organization, project_name))
 
     async def close(self) -> None:
-        """Write what waits, once, and stop. May be called twice."""
+        """Try once to write all notes, and stop. May be called twice."""
         self._closed.set()
         self._wake.set()
         if self._task is not None:
             await self._task
 
     async def _finish_notes(self) -> None:
-        """Return when every note taken before is written; a caller that gives up does not cut the writing short."""
+        """Return when all earlier notes are written. Cancelling a caller does not cancel the write."""
         if (self._notes.count or self._writing.locked()) and not await asyncio.shield(self._write()):
-            raise StoreUnavailable("the node states could not be written")
+            raise StoreUnavailable(
+                "the node states could not be written; see node_states_write_failed in the log of the server, "
+                "then repeat the command"
+            )
 
     async def _write_until_closed(self) -> None:
         pause = self._pause
         while not self._closed.is_set():
             await self._wake.wait()
             self._wake.clear()
-            with suppress(TimeoutError):  # let notes gather, but not while closing
+            with suppress(TimeoutError):  # collect notes, except while closing
                 await asyncio.wait_for(self._closed.wait(), pause)
             pause = self._pause if await self._write() else min(2 * pause, _LONGEST_PAUSE_SECONDS)
         await self._write()
 
     async def _write(self) -> bool:
-        """Whether nothing is left that was noted before; what could not be written waits again."""
+        """Write all notes. Return whether this succeeded. Notes that could not be written wait for the next attempt."""
         async with self._writing:
-            if self._leisure is not None:
-                self._leisure.cancel()
-                self._leisure = None
+            if self._delayed_wake is not None:
+                self._delayed_wake.cancel()
+                self._delayed_wake = None
             notes, self._notes = self._notes, _Notes()
             self._being_written = notes
             shards = [self._write_nodes(key, entries) for key, entries in notes.nodes.items()]
@@ -184,10 +192,10 @@ def _shard_key(organization: str, node: Node) -> str:
 
 def _entry(submission: Submission, *, seen_at: int, reused: str) -> NodeEntry:
     node, hashes = submission.node, submission.node.hashes
-    # A test that stores its failures asks twice, once of them with a table. Neither is what another node reads, and of the two
-    # executions it would tell by turns.
+    # A test that stores its failures is submitted twice, once of them with a table. No other node reads that table. Without
+    # this check, the sighting would alternate between the two executions.
     is_test = node.resource_type == "test"
-    told = "" if is_test and submission.relation is not None else reused
+    sighted = "" if is_test and submission.relation is not None else reused
     return NodeEntry(
         seen_at=seen_at,
         resource_type=node.resource_type,
@@ -201,6 +209,6 @@ def _entry(submission: Submission, *, seen_at: int, reused: str) -> NodeEntry:
         relation=None if is_test else submission.relation,
         namespace=submission.key.namespace,
         profile_name=node.profile_name,
-        reused=told,
-        reused_at=seen_at if told else 0,
+        reused=sighted,
+        reused_at=seen_at if sighted else 0,
     )

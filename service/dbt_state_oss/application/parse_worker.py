@@ -1,4 +1,4 @@
-"""What a process that parses does before it takes its first text."""
+"""Prepares a worker process before it parses its first text."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from dbt_state_oss.domain.sql.fingerprinting import fingerprint
 from dbt_state_oss.domain.submission import Code
 
 _RECURSION_LIMIT = 10_000
-"""Python frames in a worker: a parser takes some 25 for each level of the nesting that the domain lets through."""
+"""Python frames in a worker. The parser takes about 25 frames for each level of nesting that the domain allows."""
 _WAREHOUSES = ("postgres", "snowflake", "bigquery", "databricks", "redshift")
 _TINY = "with c as (select a, sum(b) as b from t where x = 1 group by a) select * from c join u using (a)"
 
 
 def prepare_worker() -> None:
-    """Leave the server's process group, whose signals are not for a worker; say nothing; take nested texts; warm up.
+    """Prepare this process: leave the server's process group, whose signals are not meant for workers; silence sqlglot's
+    log; allow nested texts; and warm up.
 
-    sqlglot builds its tables at the first parse in each dialect, which takes far longer than the parse.
+    The first parse in each dialect is slow, because sqlglot then builds its tables for the dialect.
     """
     os.setsid()
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)

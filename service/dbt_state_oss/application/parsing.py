@@ -1,7 +1,7 @@
-"""Fingerprints made in worker processes, so that no parse can hold up the event loop or take the server down (rule L8).
+"""Computes fingerprints in worker processes, so that no parse can block the event loop or crash the server (rule L8).
 
-Built by bootstrap, used through the `Workers` port. Rules about SQL live in the domain; this file only decides where
-and for how long they run.
+Bootstrap creates it, and the `Workers` port is its interface. The rules about SQL are in the domain. This file only decides
+where and how long they run.
 """
 
 from __future__ import annotations
@@ -30,35 +30,35 @@ from dbt_state_oss.domain.submission import Code
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_TASKS_OF_A_WORKER = 5_000
-_LONGEST_SCANNED_HERE = 512 * 1024
-"""Characters of a text that no worker has read in time up to which it is scanned in a thread of the server."""
-_LOOK_SECONDS = 0.02
-"""Between two looks at which workers have started."""
+_TASKS_PER_WORKER = 5_000
+_LONGEST_FALLBACK_SCAN = 512 * 1024
+"""The longest text, in characters, that a thread of the server scans if no worker could parse it in time."""
+_POLL_SECONDS = 0.02
+"""The time between two checks of which workers have started."""
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ParsingLimits:
-    """How much parsing may cost. Times in seconds."""
+    """The limits of parsing. Times are in seconds."""
 
     workers: int = min(4, os.cpu_count() or 1)
     parse_seconds: float = 10.0
-    """For one text, from the moment that a worker takes it."""
+    """The longest time for one text, from the moment that a worker takes it."""
     patience_seconds: float = 20.0
-    """For one request, waiting included: well inside of a client's deadline."""
+    """The longest time for one request, including the wait for a worker. It is well within a client's deadline."""
     waiting: int = 1_024
-    """Texts that may wait for a worker; one more is not parsed."""
+    """The most texts that may wait for a worker. Further texts are not parsed."""
     remembered: int = 4_096
-    """Fingerprints kept by the digest of their raw code."""
+    """The most fingerprints in memory, by the digest of the raw code."""
 
 
 class WorkerProcesses:
-    """Makes fingerprints in a pool of worker processes; the port's contract is that it never fails.
+    """Computes fingerprints in a pool of worker processes. By the port's contract it never fails.
 
-    A text that takes too long, that finds too many before it, or whose worker dies gets its fall-back fingerprint, made
-    in a thread of this process without parsing. Equal texts that are asked for at once are parsed once.
+    A text gets a fallback fingerprint if parsing takes too long, too many texts wait, or its worker dies. A thread of this
+    process computes the fallback without parsing. Equal texts that are requested at the same time are parsed once.
     """
 
     def __init__(self, limits: ParsingLimits | None = None) -> None:
@@ -71,26 +71,26 @@ class WorkerProcesses:
         self._parses: set[asyncio.Future[Any]] = set()
 
     async def warm(self, *, within_seconds: float) -> None:
-        """Start the workers and wait until each has parsed. A failure is logged: the workers start when they are needed."""
+        """Start the workers and wait until all are ready. A failure is only logged: the workers then start on demand."""
         ready: set[int] = set()
         cause = "not all workers started in time"
         try:
             async with asyncio.timeout(within_seconds):
                 while missing := self._limits.workers - len(ready):
-                    asked = [self._result(self._living_pool().schedule(os.getpid)) for _ in range(missing)]
-                    for answer in await asyncio.gather(*asked, return_exceptions=True):
+                    pids = [self._result(self._living_pool().schedule(os.getpid)) for _ in range(missing)]
+                    for answer in await asyncio.gather(*pids, return_exceptions=True):
                         if isinstance(answer, int):
                             ready.add(answer)
                         else:
                             cause = f"{type(answer).__name__}: {answer}"
-                    await asyncio.sleep(_LOOK_SECONDS)
+                    await asyncio.sleep(_POLL_SECONDS)
         except TimeoutError:
             _log.warning("parse_workers_not_ready", seconds=within_seconds, cause=cause)
         except (RuntimeError, OSError) as error:
             _log.warning("parse_workers_not_ready", seconds=within_seconds, cause=f"{type(error).__name__}: {error}")
 
     async def fingerprint(self, code: Code) -> Fingerprint:
-        """The code's fingerprint; a fall-back kind where it cannot be parsed in time."""
+        """Return the code's fingerprint, or a fallback fingerprint if it cannot be parsed in time."""
         digest = await by_size(code.weight, raw_digest, code)
         known = self._remembered.get(digest)
         if known is not None:
@@ -111,7 +111,7 @@ class WorkerProcesses:
             return await _fallback(code, digest)
 
     async def apart(self, work: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
-        """What `work` returns, as the `Workers` port says: done in a worker, within the time that one text may take."""
+        """Run `work` in a worker, within the time limit of one text, and return its result. See the `Workers` port."""
         try:
             future = self._living_pool().schedule(
                 work, args=arguments, kwargs=named, timeout=self._limits.parse_seconds
@@ -121,7 +121,7 @@ class WorkerProcesses:
             return None
 
     async def close(self) -> None:
-        """End the workers; parses that run get their fall-back. May be called twice."""
+        """Stop the workers. Running parses get a fallback fingerprint. May be called twice."""
         self._closed = True
         self._drop_pool()
         await asyncio.gather(*self._ending, *self._running.values())
@@ -130,15 +130,15 @@ class WorkerProcesses:
     async def _parse(self, digest: str, code: Code) -> Fingerprint:
         try:
             future = self._living_pool().schedule(fingerprint, args=(code,), timeout=self._limits.parse_seconds)
-            made = await self._result(future)
+            result = await self._result(future)
         except TimeoutError:
-            made = await _fallback(code, digest)
+            result = await _fallback(code, digest)
         except (ProcessExpired, asyncio.CancelledError, RuntimeError, OSError):
             return await _fallback(code, digest)
         finally:
             self._running.pop(digest, None)
-        self._remember(digest, made)
-        return made
+        self._remember(digest, result)
+        return result
 
     async def _result(self, future: ProcessFuture[T]) -> T:
         parse = asyncio.wrap_future(future)
@@ -149,22 +149,22 @@ class WorkerProcesses:
             self._parses.discard(parse)
 
     def _living_pool(self) -> ProcessPool:
-        """The pool; a new one where it has broken, as it does when an idle worker is killed."""
+        """Return the pool, or a new one if the pool is broken, for example because an idle worker was killed."""
         if self._closed:
             raise RuntimeError("closed")
         if self._pool is None or not self._pool.active:
             self._drop_pool()
             self._pool = ProcessPool(
                 max_workers=self._limits.workers,
-                max_tasks=_TASKS_OF_A_WORKER,
+                max_tasks=_TASKS_PER_WORKER,
                 initializer=prepare_worker,
-                # The parent holds gRPC's threads, which a fork would copy in mid-air.
+                # The parent runs gRPC's threads, so a fork is not safe.
                 context=multiprocessing.get_context("spawn"),
             )
         return self._pool
 
     def _drop_pool(self) -> None:
-        """End the pool and give up on its parses: a pool that ends or breaks leaves some of them unanswered."""
+        """Stop the pool and cancel its parses, because a stopped or broken pool leaves some of them unanswered."""
         for parse in list(self._parses):
             parse.cancel()
         pool, self._pool = self._pool, None
@@ -173,15 +173,18 @@ class WorkerProcesses:
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
 
-    def _remember(self, digest: str, made: Fingerprint) -> None:
-        self._remembered[digest] = made
+    def _remember(self, digest: str, result: Fingerprint) -> None:
+        self._remembered[digest] = result
         while len(self._remembered) > self._limits.remembered:
             self._remembered.popitem(last=False)
 
 
 async def _fallback(code: Code, digest: str) -> Fingerprint:
-    """Made in this process, where a longer scan would hold up other calls, and come too late."""
-    if code.weight > _LONGEST_SCANNED_HERE:
+    """Return a fallback fingerprint, computed in this process.
+
+    A text above the limit is not scanned, because that would delay other calls and take too long.
+    """
+    if code.weight > _LONGEST_FALLBACK_SCAN:
         return unread_fingerprint(code, digest)
     return await asyncio.to_thread(fallback_fingerprint, code)
 
@@ -192,7 +195,7 @@ def _end(pool: ProcessPool) -> None:
 
 
 def _end_late_starters() -> None:
-    """A worker that a pool was just starting when it was stopped escapes it, and would end with a traceback of its own."""
+    """Terminate workers that were starting when their pool was stopped. The pool misses them, and they would log a traceback."""
     for process in multiprocessing.active_children():
         process.terminate()
         process.join()

@@ -1,4 +1,4 @@
-"""What the operator has decided about reuse."""
+"""The operator's settings for reuse."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ class Policy:
     never_reuse: NodePatterns = NO_NODES
     """Nodes that are always built (rule L15)."""
     trusted_hooks: NodePatterns = NO_NODES
-    """Nodes whose hooks leave a table alone that holds their work already (rules C4, F1a)."""
+    """Nodes whose hooks do not change a table that already contains their effects (rules C4, F1a)."""

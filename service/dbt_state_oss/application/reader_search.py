@@ -1,4 +1,4 @@
-"""Who reads a table whose document does not list that: found among all targets of its namespace (rule F1a)."""
+"""Finds the readers of a table whose document does not list them, among all targets of its namespace (rule F1a)."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from dbt_state_oss.application.side_by_side import side_by_side
 from dbt_state_oss.domain.submission import TargetKey
 
 _AT_ONCE = 64
-"""Reads under way: a client waits for the answer, and a namespace may have many thousands of targets."""
+"""Concurrent reads. The number is high because a client waits, and a namespace may have many thousands of targets."""
 
 _Place = tuple[str, str]
 """An organization and a namespace."""
 
 
 class ReaderSearch:
-    """Searches all targets of a namespace. Whoever asks during a search waits for the next one, which is made for all of them."""
+    """Searches all targets of a namespace. Calls during a search wait for the next search, which they all share."""
 
     def __init__(self, store: ObjectStore, documents: DocumentCache[TargetDocument]) -> None:
         self._store = store
@@ -30,9 +30,9 @@ class ReaderSearch:
         self._last: dict[_Place, asyncio.Task[dict[str, set[str]]]] = {}
 
     async def names(self, organization: str, target: TargetKey) -> set[str]:
-        """The targets that an execution on record was built from `target`. Raises `StoreError`.
+        """Return the names of the targets with a recorded execution that was built from `target`. Raises `StoreError`.
 
-        The search begins after this call, so it finds what was recorded before.
+        The search begins after this call, so it finds everything that was recorded before the call.
         """
         place = organization, target.namespace
         self._wanted.setdefault(place, {}).setdefault(target.name, set())
@@ -41,19 +41,19 @@ class ReaderSearch:
         found = await asyncio.shield(self._next[place])
         return found[target.name]
 
-    async def _search(self, place: _Place, before: asyncio.Task[dict[str, set[str]]] | None) -> dict[str, set[str]]:
-        if before is not None:
-            await asyncio.wait([before])
+    async def _search(self, place: _Place, previous: asyncio.Task[dict[str, set[str]]] | None) -> dict[str, set[str]]:
+        if previous is not None:
+            await asyncio.wait([previous])
         found = self._wanted.pop(place)
         self._last[place] = self._next.pop(place)
         try:
-            await self._look_through(place, found)
+            await self._scan(place, found)
         finally:
             if self._last.get(place) is asyncio.current_task():
                 del self._last[place]
         return found
 
-    async def _look_through(self, place: _Place, found: dict[str, set[str]]) -> None:
+    async def _scan(self, place: _Place, found: dict[str, set[str]]) -> None:
         keys = (key async for key in self._store.list(namespace_prefix(*place)) if not is_aside(key))
         async with aclosing(side_by_side(keys, self._documents.read, at_once=_AT_ONCE)) as documents:
             async for document in documents:

@@ -22,7 +22,7 @@ from dbt_state_oss.domain.history import Execution, Input
 from dbt_state_oss.domain.submission import ExecutionType, Submission
 
 _MICROBATCH_UNPROVEN = (
-    "it was recorded without a submission, which happens for a microbatch even if some of its batches failed"
+    "it is a microbatch that was recorded without a submission, and some of its batches may have failed"
 )
 
 

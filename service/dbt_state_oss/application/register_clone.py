@@ -1,4 +1,4 @@
-"""RegisterClone: copy a table of production into development before it is built upon there (rule C5)."""
+"""RegisterClone: pre-clones a table of production into development, before dbt builds on it there (rule C5)."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class CloneGrant:
-    """The statements that copy the table, and the ticket to confirm the copy with."""
+    """The statements that clone the table, and the ticket to confirm the clone with."""
 
     statements: tuple[str, ...]
     ticket: str
 
 
 class RegisterClone:
-    """Answers whether and how a table is to be copied. Stores nothing, so it may be repeated at will (rule W6)."""
+    """Decides whether and how to clone a table. Stores nothing, so calls can be repeated (rule W6)."""
 
     def __init__(self, *, ledger: Ledger, tickets: Tickets, clock: Clock, never_reuse: NodePatterns = NO_NODES) -> None:
         self._ledger = ledger
@@ -40,7 +40,10 @@ class RegisterClone:
         self._never_reuse = never_reuse
 
     async def __call__(self, caller: Caller, order: CloneOrder) -> CloneGrant | CloneRefusal:
-        """The answer. State that cannot be read in time means a clone that proves nothing, never an error (rule X1)."""
+        """Return the statements and a ticket, or the reason for a refusal.
+
+        If the state cannot be read in time, the answer is a clone that proves nothing, never an error (rule X1).
+        """
         now = self._clock.now()
         if self._never_reuse.match(order.node.unique_id, order.source, order.target):
             return CloneRefusal(RejectionReason.FORCED_NOT_ELIGIBLE, "the server is configured to never reuse it")

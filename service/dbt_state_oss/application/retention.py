@@ -1,4 +1,4 @@
-"""Retention: what is kept for explanations is deleted when it is out of date or was kept under another setting."""
+"""Deletes data for explanations that is too old, or that was stored under another setting."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from dbt_state_oss.domain.sql.kept_sql import StoreSql
 from dbt_state_oss.errors import Conflict, StoreError
 
 MOST_DELETED = 200
-"""Documents deleted at a time; the rest goes the next time."""
+"""The most documents that one run deletes. The next run deletes the rest."""
 _AT_ONCE = 4
-"""Deletions under way: few, so that decisions find connections to the store."""
+"""Concurrent deletions. The number is low so that decisions still get connections to the store."""
 
 _DAY_SECONDS = 86_400
 
@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Retention:
-    """Deletes parts of the journal older than `journal_days` and all texts that are not kept as `store_sql` says."""
+    """Deletes parts of the journal that are older than `journal_days`, and all SQL texts of other kinds than `store_sql`."""
 
     def __init__(self, store: ObjectStore, clock: Clock, *, journal_days: int, store_sql: StoreSql) -> None:
         self._store = store
@@ -34,19 +34,19 @@ class Retention:
         self._journal_days = journal_days
         self._store_sql = store_sql
         self._tidied: dict[str, str] = {}
-        """By organization: the day on which the last of what was to go was deleted."""
+        """By organization: the last day on which everything that had to be deleted was deleted."""
         self._running: dict[str, asyncio.Task[None]] = {}
         self._closed = False
 
     def begin(self, organization: str) -> None:
-        """Tidy in a task of its own, if none does already, and not after the end. Never waits."""
+        """Start `tidy` in a task, unless it is running, was done today, or this object is closed. Never waits."""
         if not (self._closed or organization in self._running or self._is_tidy(organization)):
             task = asyncio.create_task(self.tidy(organization), name=f"retention {organization}")
             self._running[organization] = task
             task.add_done_callback(lambda _: self._running.pop(organization))
 
     async def close(self) -> None:
-        """Give up on what is under way: the next time goes on with it."""
+        """Cancel running deletions. The next run continues them."""
         self._closed = True
         running = list(self._running.values())
         for task in running:
@@ -54,12 +54,12 @@ class Retention:
         await asyncio.gather(*running, return_exceptions=True)
 
     async def tidy(self, organization: str) -> None:
-        """Delete what is to go, once a day. Never raises: it is tried again."""
+        """Delete outdated documents, once a day. Never raises: a failure is logged, and a later call retries."""
         if self._is_tidy(organization):
             return
         today = day_of(self._clock.now())
         try:
-            keys = _first(self._to_go(organization), MOST_DELETED)
+            keys = _first(self._outdated_keys(organization), MOST_DELETED)
             async with aclosing(side_by_side(keys, self._delete, at_once=_AT_ONCE)) as deletions:
                 deleted = len([None async for _ in deletions])
         except StoreError as error:
@@ -71,7 +71,7 @@ class Retention:
     def _is_tidy(self, organization: str) -> bool:
         return self._tidied.get(organization) == day_of(self._clock.now())
 
-    async def _to_go(self, organization: str) -> AsyncIterator[str]:
+    async def _outdated_keys(self, organization: str) -> AsyncIterator[str]:
         oldest_kept = day_of(self._clock.now() - self._journal_days * _DAY_SECONDS * 1000)
         async for key in self._store.list(journal_prefix(organization)):
             if journal_day_of(organization, key) < oldest_kept:
@@ -84,7 +84,7 @@ class Retention:
     async def _delete(self, key: str) -> None:
         found = await self._store.get(key)
         if isinstance(found, Document):
-            with suppress(Conflict):  # another server tidies too
+            with suppress(Conflict):  # another server deletes too
                 await self._store.delete(key, expected=found.version)
 
 
@@ -97,5 +97,5 @@ async def _first(keys: AsyncIterator[str], most: int) -> AsyncIterator[str]:
 
 
 def day_of(milliseconds: int) -> str:
-    """The UTC day of a time, YYYYMMDD."""
+    """Return the UTC day (YYYYMMDD) of a time in Unix milliseconds."""
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y%m%d")

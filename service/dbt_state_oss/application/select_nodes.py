@@ -1,4 +1,4 @@
-"""Select nodes: what `dbt ls -s state:modified` and its kin ask (decision-rules: Selection and deferral)."""
+"""Selects nodes for `state:` selectors, such as `dbt ls -s state:modified` (decision-rules: Selection and deferral)."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dbt_state_oss.domain.selection import Criterion, NodeLook, selected
 from dbt_state_oss.domain.submission import NodeHashes
 from dbt_state_oss.errors import InvalidRequest, NothingRecorded
 
-_CHARACTERS_OF_A_NODE = 200
+_CHARACTERS_PER_NODE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """One question. `nodes` are all candidates by unique id; `target_name` is the dbt target that they are held against.
+    """One request. `nodes` are all candidates by unique id. `target_name` is the dbt target that they are compared with.
 
     A project without an id has an empty `project_id`.
     """
@@ -31,16 +31,16 @@ class Selection:
 
 
 class SelectNodes:
-    """Answers selections. Reads a fixed number of documents, however many nodes are asked about."""
+    """Answers selections. Reads a fixed number of documents, whatever the number of nodes."""
 
     def __init__(self, *, node_states: NodeStates) -> None:
         self._node_states = node_states
 
     async def __call__(self, caller: Caller, selection: Selection) -> list[str]:
-        """The unique ids that are meant, in the order of the question.
+        """Return the unique ids of the matching nodes, in the order of the request.
 
-        Raises `InvalidRequest` where no project is named, `NothingRecorded` where the answer needs a record and there is
-        none (rule S4), `StoreError` where the records cannot be read: a guess would be obeyed.
+        Raises `InvalidRequest` if the request names no project, `NothingRecorded` if the answer needs a record and there is
+        none (rule S4), `StoreError` if the records cannot be read. It never guesses, because the client acts on the answer.
         """
         if not selection.project_id:
             raise InvalidRequest(
@@ -56,10 +56,10 @@ class SelectNodes:
                 f"No build of project {selection.project_id} in target {selection.target_name} is recorded, so "
                 f"state:{selection.criterion.value} has nothing to compare with. Run dbt in that target first."
             )
-        return await by_size(_CHARACTERS_OF_A_NODE * len(selection.nodes), _meant, selection, entries)
+        return await by_size(_CHARACTERS_PER_NODE * len(selection.nodes), _matching, selection, entries)
 
 
-def _meant(selection: Selection, entries: Mapping[str, NodeEntry]) -> list[str]:
+def _matching(selection: Selection, entries: Mapping[str, NodeEntry]) -> list[str]:
     recorded = {unique_id: _look(entry) for unique_id, entry in entries.items() if unique_id in selection.nodes}
     return selected(selection.criterion, selection.nodes, recorded)
 

@@ -1,4 +1,4 @@
-"""When dbt runs were first heard of, as far as this process remembers: none of their builds began earlier (rule T9)."""
+"""Remembers when dbt processes began, in memory. No build of a process began earlier (rule T9)."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ _MOST_REMEMBERED = 10_000
 
 
 class Sessions:
-    """The beginnings of dbt processes by their session ids. Times are Unix milliseconds."""
+    """The start times of dbt processes, by session id. Times are Unix milliseconds."""
 
     def __init__(self) -> None:
-        self._begun: OrderedDict[str, int] = OrderedDict()
+        self._started_at: OrderedDict[str, int] = OrderedDict()
 
     def begin(self, session_id: str, *, at: int) -> None:
-        """A process begins; one that says so again has begun before."""
+        """Note the start of a process. If a session id is repeated, the first time counts."""
         if session_id:
-            self._begun.setdefault(session_id, at)
-            while len(self._begun) > _MOST_REMEMBERED:
-                self._begun.popitem(last=False)
+            self._started_at.setdefault(session_id, at)
+            while len(self._started_at) > _MOST_REMEMBERED:
+                self._started_at.popitem(last=False)
 
     def heard_of_at(self, session_id: str) -> int | None:
-        """When the process began at the earliest; None where it was not heard of, or too long ago."""
-        return self._begun.get(session_id)
+        """Return the earliest time at which the process can have begun. None if it is unknown or was forgotten."""
+        return self._started_at.get(session_id)

@@ -1,4 +1,4 @@
-"""Many calls of the store under way at once, in bounded number and memory."""
+"""Runs many calls of the store concurrently, with a bounded number of calls and bounded memory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TypeVar
 from dbt_state_oss.application.ports import Document, ObjectStore, Unchanged
 
 AT_ONCE = 16
-"""Calls under way; as many results are in memory."""
+"""The most concurrent calls, and the most results in memory."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -20,9 +20,10 @@ R = TypeVar("R")
 async def side_by_side(
     items: AsyncIterator[T], work: Callable[[T], Awaitable[R]], *, at_once: int = AT_ONCE
 ) -> AsyncGenerator[R, None]:
-    """What `work` makes of each item, in the items' order, up to `at_once` of them under way.
+    """Yield the result of `work` for each item, in the order of the items. At most `at_once` calls run concurrently.
 
-    The first failure is raised where its result would stand; what is under way is cancelled then, and where nobody reads on.
+    A failure is raised at the position of its result. After a failure, or if the caller stops reading, running calls are
+    cancelled.
     """
     running: deque[asyncio.Future[R]] = deque()
     try:
@@ -41,9 +42,10 @@ async def side_by_side(
 async def documents_under(
     store: ObjectStore, prefix: str, *, wanted: Callable[[str], bool] = lambda _: True
 ) -> AsyncGenerator[tuple[str, Document], None]:
-    """The documents whose keys start with `prefix`, in the order of their keys; what goes meanwhile is left out.
+    """Yield the documents whose keys start with `prefix`, in the order of their keys.
 
-    The keys are in memory, the documents are not. Those whose keys are not `wanted` are not even read. Raises `StoreError`.
+    Documents that are deleted meanwhile, and keys that are not `wanted`, are left out. All keys are in memory at once, but
+    not the documents. Raises `StoreError`.
     """
 
     async def read(key: str) -> tuple[str, Document | Unchanged | None]:

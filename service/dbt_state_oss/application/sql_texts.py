@@ -1,6 +1,7 @@
-"""The SQL behind decisions, where a setting lets it be kept: for explanations alone, beside the targets and never in them.
+"""Stores the SQL behind decisions if a setting allows it, for explanations only.
 
-Texts are noted when a build is decided, and parsed and written in the background.
+The texts are in their own documents, never in those of the targets. A text is noted when a build is decided. It is parsed
+and written in the background.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from dbt_state_oss.domain.submission import Code, TargetKey
 from dbt_state_oss.errors import StoreError
 
 _KEPT = 4
-"""Texts of a target: an older logic is compared with no more."""
+"""The number of texts per target. Older logic can no longer be compared."""
 _MOST_WAITING = 1_000
 _MOST_CHARACTERS = 32 * 1024 * 1024
 _CACHE_BYTES = 4 * 1024 * 1024
@@ -46,9 +47,10 @@ class _Noted:
 
 
 class SqlTexts:
-    """Keeps texts in the background and tells what differs between two of them.
+    """Stores texts in the background, and computes the differences between two of them.
 
-    What waits is lost with the process, and what is too much is not kept: the explanation then says less.
+    Waiting texts are lost if the process dies, and further texts are dropped if too many wait. Explanations then have fewer
+    details.
     """
 
     def __init__(self, store: ObjectStore, workers: Workers, *, keep: StoreSql) -> None:
@@ -62,7 +64,7 @@ class SqlTexts:
         self._task: asyncio.Task[None] | None = None
 
     def note(self, organization: str, case: Case) -> None:
-        """Keep the text of a build that was decided, if texts are kept. Never waits."""
+        """Note the text of a decided build, if texts are stored. Never waits."""
         code = case.submission.code
         if self._keep is StoreSql.NONE or not isinstance(code, Code):
             return
@@ -76,13 +78,13 @@ class SqlTexts:
             self._task = asyncio.create_task(self._write_for_ever(), name="texts")
 
     async def differences(self, organization: str, entry: JournalEntry) -> tuple[str, ...]:
-        """What differs between the logic that was submitted and the one that it was compared with; empty where it is not known.
+        """Return the differences between the submitted logic and the logic that it was compared with. Empty if unknown.
 
-        Raises `StoreError` where the texts cannot be read.
+        Raises `StoreError` if the texts cannot be read.
         """
         if self._keep is StoreSql.NONE or entry.logic_before in ("", entry.logic):
             return ()
-        await self._settled()
+        await self._drain()
         document = await self._documents.read(texts_key(organization, entry.target, self._keep))
         texts = (
             {} if document is None or document.target != entry.target else {text.logic: text for text in document.texts}
@@ -93,14 +95,14 @@ class SqlTexts:
         return await self._workers.apart(differences, then, now) or ()
 
     async def close(self) -> None:
-        """Write what waits, as far as that takes no long time, and stop. May be called twice."""
-        await self._settled()
+        """Wait a few seconds for the waiting texts to be written, and stop. May be called twice."""
+        await self._drain()
         if self._task is not None:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
 
-    async def _settled(self) -> None:
+    async def _drain(self) -> None:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await self._waiting.join()

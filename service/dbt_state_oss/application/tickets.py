@@ -1,6 +1,6 @@
-"""Tickets: the promise between Submit and Confirm, carried by the client instead of stored (rule W3).
+"""Tickets: carry the data from Submit to Confirm through the client, so that the server does not store it (rule W3).
 
-A ticket is what Confirm needs, packed, and sealed with HMAC-SHA256 under a key that every replica shares. It holds digests and
+A ticket contains what Confirm needs, signed with HMAC-SHA256 and a key that all replicas share. It contains digests, and
 names that the client itself sent, so it is authenticated but not encrypted.
 """
 
@@ -31,7 +31,7 @@ _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """What a ticket carries. `draft` is the execution as it will be recorded, its outcome still empty."""
+    """The content of a ticket. `draft` is the execution that will be recorded, still without an outcome."""
 
     organization: str
     target: TargetKey
@@ -39,7 +39,7 @@ class Promise:
     expires_at: int
     """Unix milliseconds."""
     copy: Execution | None = None
-    """The execution that is recorded instead where a copy of another table was made, which the answer had offered (rule C4)."""
+    """The execution that is recorded instead if the client made the clone that the answer offered (rule C4)."""
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -47,7 +47,7 @@ _unpack = msgspec.msgpack.Decoder(Promise).decode
 
 
 class Tickets:
-    """Seals promises and opens tickets."""
+    """Converts promises to signed tickets, and verifies tickets."""
 
     def __init__(self, ring: KeyRing, clock: Clock, *, lifetime_ms: int) -> None:
         self._ring = ring
@@ -55,34 +55,44 @@ class Tickets:
         self._lifetime_ms = lifetime_ms
 
     def seal(self, organization: str, target: TargetKey, draft: Execution, copy: Execution | None = None) -> str:
-        """A ticket for `draft`, or for `copy` where one is made, good for this organization until its lifetime has passed."""
+        """Return a ticket for `draft`, or for `copy` if the client makes that clone.
+
+        The ticket is valid for this organization until its lifetime has passed.
+        """
         promise = Promise(organization, target, draft, self._clock.now() + self._lifetime_ms, copy)
         payload = zlib.compress(_pack(promise), 1)
         sealed = _mac(self._ring.secrets[self._ring.active], payload) + payload
         return f"t1.{self._ring.active}.{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode('ascii')}"
 
     def open(self, organization: str, ticket: str) -> Promise:
-        """The promise; raises `InvalidTicket` if it is forged, damaged, foreign or expired."""
+        """Return the promise. Raises `InvalidTicket` if the ticket is forged, damaged, expired, or of another organization."""
         version, _, rest = ticket.partition(".")
         key_id, _, text = rest.partition(".")
         secret = self._ring.secrets.get(key_id)
         if version != "t1" or secret is None:
             raise InvalidTicket(
-                "the request id was signed with another key; nothing was recorded. All replicas need the same ticket keys"
+                "the ticket (request id) was signed with another key; nothing was recorded, so the next run "
+                "builds again. All replicas need the same ticket keys"
             )
         try:
             sealed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as error:
-            raise InvalidTicket("the request id is damaged; nothing was recorded") from error
+            raise InvalidTicket(
+                "the ticket (request id) is damaged; nothing was recorded, so the next run builds again"
+            ) from error
         mac, payload = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
         if not hmac.compare_digest(mac, _mac(secret, payload)):
-            raise InvalidTicket("the request id is damaged or was signed with another key; nothing was recorded")
+            raise InvalidTicket(
+                "the ticket (request id) is damaged or was signed with another key; nothing was recorded, so the next run "
+                "builds again"
+            )
         promise = _unpack(_unzipped(payload))
         if promise.organization != organization:
-            raise InvalidTicket("the request id belongs to another organization; nothing was recorded")
+            raise InvalidTicket("the ticket (request id) belongs to another organization; nothing was recorded")
         if promise.expires_at < self._clock.now():
             raise InvalidTicket(
-                "the request id has expired (DBTSTATE_TICKET_HOURS); nothing was recorded, so the next run builds again"
+                "the ticket (request id) has expired (DBTSTATE_TICKET_HOURS); nothing was recorded, so the next run "
+                "builds again"
             )
         return promise
 
@@ -95,14 +105,15 @@ def _unzipped(payload: bytes) -> bytes:
     inflater = zlib.decompressobj()
     data = inflater.decompress(payload, _MAX_UNPACKED)
     if inflater.unconsumed_tail:
-        raise InvalidTicket("the request id is too large; nothing was recorded")
+        raise InvalidTicket("the ticket (request id) is too large; nothing was recorded, so the next run builds again")
     return data
 
 
 def parse_key_ring(text: str) -> KeyRing:
-    """A key ring from lines `id:base64-of-32-bytes`; the first seals, all open, so a new key is put in front to rotate.
+    """Parse a key ring from lines `id:base64-of-at-least-32-bytes`. Empty lines and lines that start with `#` are ignored.
 
-    Raises `InvalidSettings` with the line's number; never with its content.
+    The first key signs, and all keys verify. So keys are rotated by putting a new key in front. Raises `InvalidSettings`
+    with the line's number, never with its content.
     """
     keys: dict[str, bytes] = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -119,12 +130,12 @@ def parse_key_ring(text: str) -> KeyRing:
             )
         keys[key_id] = secret
     if not keys:
-        raise InvalidSettings("the ticket keys contain no key")
+        raise InvalidSettings("no ticket key found; expected lines ID:SECRET")
     return KeyRing(next(iter(keys)), keys)
 
 
 def new_key_ring() -> KeyRing:
-    """A key ring that nobody else has: its tickets are good in this process alone."""
+    """Return a new random key ring. Its tickets are only valid in this process."""
     return parse_key_ring(_new_key())
 
 
@@ -134,7 +145,7 @@ def _new_key() -> str:
 
 
 async def shared_key_ring(store: ObjectStore) -> KeyRing:
-    """The key ring kept in the store, made by whichever replica comes first. Raises `StoreError`."""
+    """Return the key ring in the store. The first replica creates it. Raises `StoreError`."""
     for _ in range(3):
         document = await store.get(TICKET_KEYS)
         if isinstance(document, Document):
@@ -145,4 +156,6 @@ async def shared_key_ring(store: ObjectStore) -> KeyRing:
         except Conflict:
             continue
         return parse_key_ring(line)
-    raise StoreUnavailable("the ticket keys could neither be read nor be written")
+    raise StoreUnavailable(
+        "the ticket keys could not be created, since other servers changed them at the same time; start again"
+    )

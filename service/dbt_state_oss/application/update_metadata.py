@@ -1,4 +1,4 @@
-"""Update metadata: hooks on a reused table have moved its epoch (rule W5)."""
+"""UpdateMetadata: updates the recorded epoch after hooks have changed the epoch of a reused table (rule W5)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dbt_state_oss.application.ports import Clock
 
 
 class UpdateMetadata:
-    """Moves the recorded epoch of an execution forward."""
+    """Raises the recorded epoch of an execution."""
 
     def __init__(self, *, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
 
     async def __call__(self, caller: Caller, execution_id: str, epoch: int | None) -> None:
-        """Do so if the execution is still its target's latest; unknown ids are ignored. Raises `StoreError`."""
+        """Raise the epoch if the execution is still its target's latest. Unknown ids are ignored. Raises `StoreError`."""
         if epoch is not None:
             await self._ledger.raise_epoch(caller.organization, execution_id, epoch, at=self._clock.now())

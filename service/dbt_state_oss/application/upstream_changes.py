@@ -1,6 +1,6 @@
-"""Upstream changes: which tables a build found changed since the build before it, how, when and by whom.
+"""Upstream changes: which tables had changed between a build and the build before it, how, when, and by which node.
 
-Read from the histories of the targets, which hold all of it: nothing more has to be kept.
+The histories of the targets contain all of this, so no other data is stored.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.upstream_changes import DEEPEST, UpstreamAccount
 
 _MOST_READ = 500
-"""Histories read for one question; beyond them a change is told without who made it."""
+"""The most histories that are read for one namespace of a request. Changes beyond that do not show what made them."""
 
 
 class UpstreamChanges:
-    """Compares builds with those before them."""
+    """Compares builds with the builds before them."""
 
     def __init__(self, *, ledger: Ledger, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
 
     async def __call__(self, caller: Caller, execution_ids: Sequence[str]) -> dict[str, tuple[ExplainLine, ...]]:
-        """The changes by execution id; executions that are not on record (any more) are left out.
+        """Return the changes by execution id. Executions without a record or without changes are left out.
 
-        Raises `InvalidRequest` for too many ids, `StoreError` where the records cannot be read.
+        Raises `InvalidRequest` for too many ids, `StoreError` if the records cannot be read.
         """
         check_number(execution_ids)
         known: defaultdict[str, dict[Relation, History]] = defaultdict(dict)
@@ -47,12 +47,15 @@ class UpstreamChanges:
     async def _lines(
         self, organization: str, account: TargetAccount, execution_id: str, known: dict[Relation, History]
     ) -> tuple[ExplainLine, ...]:
-        """Level by level: what one level tells of has to be read before the next one is known."""
+        """Return the changes of one build.
+
+        Histories are read level by level, because the histories of one level name the tables of the next level.
+        """
         for _ in range(DEEPEST):
-            telling = UpstreamAccount(known, self._clock.now())
-            lines = telling.lines(account.history, execution_id)
-            if not telling.unread or len(known) >= _MOST_READ:
+            changes = UpstreamAccount(known, self._clock.now())
+            lines = changes.lines(account.history, execution_id)
+            if not changes.unread or len(known) >= _MOST_READ:
                 break
-            unread = sorted(telling.unread)[: _MOST_READ - len(known)]
+            unread = sorted(changes.unread)[: _MOST_READ - len(known)]
             known |= await self._ledger.histories(organization, account.target.namespace, unread)
         return lines

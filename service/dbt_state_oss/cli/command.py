@@ -50,9 +50,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return _run(_with_command(arguments))
     except InvalidSettings as error:
-        return _failed(error, EXIT_USAGE)
+        return _report(error, EXIT_USAGE)
     except DbtStateError as error:
-        return _failed(error, EXIT_FAILURE)
+        return _report(error, EXIT_FAILURE)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -108,6 +108,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _failed(error: DbtStateError, code: int) -> int:
+def _report(error: DbtStateError, code: int) -> int:
     sys.stderr.write(f"{NAME}: {error}\n")
     return code

@@ -85,17 +85,19 @@ def run(options: argparse.Namespace, settings: Settings) -> int:
     Raises StoreError, and InvalidRequest if the file is not a decision log.
     """
     if options.name is not None:
-        return asyncio.run(_about(settings, options))
+        return asyncio.run(_explain_target(settings, options))
     log = options.log or newest_log()
     if log is None:
-        return _nothing(f"no decision log found in {DIRECTORY}; run this where dbt ran, or name one with --log FILE")
+        return _report_nothing_found(
+            f"no decision log found in {DIRECTORY}; run this where dbt ran, or name one with --log FILE"
+        )
     nodes = [node for node in read_log(log) if fnmatchcase(node.name, options.select)]
     if not nodes:
-        return _nothing(f"no node in {log} matches {options.select}")
-    return asyncio.run(_of_run(settings, options, log, nodes))
+        return _report_nothing_found(f"no node in {log} matches {options.select}")
+    return asyncio.run(_explain_run(settings, options, log, nodes))
 
 
-async def _of_run(settings: Settings, options: argparse.Namespace, log: Path, nodes: Sequence[LoggedNode]) -> int:
+async def _explain_run(settings: Settings, options: argparse.Namespace, log: Path, nodes: Sequence[LoggedNode]) -> int:
     async with opened(settings.store, read_only=True, make=False) as engine:
         wanted = [node.decision_id for node in nodes if node.decision_id]
         found = await decisions(engine, wanted, fresh=_is_fresh(log))
@@ -122,7 +124,7 @@ async def _of_run(settings: Settings, options: argparse.Namespace, log: Path, no
     return EXIT_NOTHING_FOUND if missing == len(nodes) else 0
 
 
-async def _about(settings: Settings, options: argparse.Namespace) -> int:
+async def _explain_target(settings: Settings, options: argparse.Namespace) -> int:
     everything = options.json or options.verbose > 1
     async with opened(settings.store, read_only=True, make=False) as engine:
         recorded = await engine.targets(DEFAULT_ORGANIZATION, options.name)
@@ -130,7 +132,7 @@ async def _about(settings: Settings, options: argparse.Namespace) -> int:
         builds = [entry.execution_id for entry in found.values() if entry.verdict is not Verdict.SKIP]
         upstream = await upstream_changes(engine, builds) if everything else {}
     if not recorded and not found:
-        return _nothing(f"no recorded target and no decision matches {options.name}; see `state list`")
+        return _report_nothing_found(f"no recorded target and no decision matches {options.name}; see `state list`")
     now = _now()
     explained = []
     for name, entry in found.items():
@@ -169,6 +171,6 @@ def _now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _nothing(why: str) -> int:
+def _report_nothing_found(why: str) -> int:
     sys.stderr.write(why + "\n")
     return EXIT_NOTHING_FOUND

@@ -36,7 +36,7 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def invalidate(options: argparse.Namespace, settings: Settings) -> int:
     """Find the targets, ask for confirmation, invalidate them, and return the exit code. Raises StoreError."""
-    found = asyncio.run(_found(settings.store, options.pattern, downstream=options.downstream))
+    found = asyncio.run(_find(settings.store, options.pattern, downstream=options.downstream))
     if not found:
         report_nothing_found(options.pattern)
         return EXIT_NOTHING_FOUND
@@ -50,7 +50,7 @@ def invalidate(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-async def _found(settings: StoreSettings, pattern: str, *, downstream: bool) -> list[Reached]:
+async def _find(settings: StoreSettings, pattern: str, *, downstream: bool) -> list[Reached]:
     async with opened(settings, read_only=True, make=False) as engine:
         return await engine.reached(DEFAULT_ORGANIZATION, pattern, downstream=downstream)
 

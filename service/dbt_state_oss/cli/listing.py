@@ -27,8 +27,8 @@ List the recorded targets. The column "if unchanged" tells whether dbt would ski
 configuration and data have not changed since its last build."""
 
 _SHOW = """\
-Show everything that is recorded of a target: whether it would be skipped or built if its code is unchanged, and why;
-the newest decision about it; what had changed upstream; its executions with their inputs."""
+Show everything that is recorded about a target: whether it would be skipped or built if its code is unchanged, and why;
+the newest decision about it; what had changed upstream before its last build; its executions with their inputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def add_parsers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     listing = actions.add_parser("list", help="list the recorded targets", description=_LIST)
     listing.add_argument("pattern", nargs="?", default="*", metavar="GLOB", help=PATTERN_HELP)
     listing.set_defaults(act=list_targets)
-    showing = actions.add_parser("show", help="show everything that is recorded of a target", description=_SHOW)
+    showing = actions.add_parser("show", help="show everything that is recorded about a target", description=_SHOW)
     showing.add_argument("pattern", metavar="NAME", help=PATTERN_HELP)
     showing.set_defaults(act=show_targets)
     for parser in (listing, showing):
@@ -56,7 +56,7 @@ def add_parsers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def list_targets(options: argparse.Namespace, settings: Settings) -> int:
     """Print the list and return the exit code. Raises StoreError."""
-    found, now = asyncio.run(_listed(settings.store, options.pattern)), _now()
+    found, now = asyncio.run(_find(settings.store, options.pattern)), _now()
     if not found:
         report_nothing_found(options.pattern)
         return 0
@@ -71,7 +71,7 @@ def list_targets(options: argparse.Namespace, settings: Settings) -> int:
 
 def show_targets(options: argparse.Namespace, settings: Settings) -> int:
     """Print everything that is recorded and return the exit code. Raises StoreError."""
-    found, now = asyncio.run(_shown(settings.store, options.pattern)), _now()
+    found, now = asyncio.run(_find_shown(settings.store, options.pattern)), _now()
     if not found:
         report_nothing_found(options.pattern)
         return EXIT_NOTHING_FOUND
@@ -83,12 +83,12 @@ def show_targets(options: argparse.Namespace, settings: Settings) -> int:
     return 0
 
 
-async def _listed(settings: StoreSettings, pattern: str) -> list[TargetAccount]:
+async def _find(settings: StoreSettings, pattern: str) -> list[TargetAccount]:
     async with opened(settings, read_only=True, make=False) as engine:
         return sorted(await engine.targets(DEFAULT_ORGANIZATION, pattern), key=by_name)
 
 
-async def _shown(settings: StoreSettings, pattern: str) -> list[_Shown]:
+async def _find_shown(settings: StoreSettings, pattern: str) -> list[_Shown]:
     async with opened(settings, read_only=True, make=False) as engine:
         found = sorted(await engine.targets(DEFAULT_ORGANIZATION, pattern), key=by_name)
         decided = await engine.latest_decisions(DEFAULT_ORGANIZATION, [account.target for account in found])

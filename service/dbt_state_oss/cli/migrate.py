@@ -84,7 +84,7 @@ def migrate(options: argparse.Namespace, _: Settings) -> int:
         async with opened(source, read_only=True, make=False) as reading:
             await expect_a_state(reading, source.place)
             async with opened(destination) as writing:
-                return await _migrated(reading, writing, overwrite=options.overwrite)
+                return await _copy_and_check(reading, writing, overwrite=options.overwrite)
 
     migrated = asyncio.run(run())
     print(f"{source.place.address} → {destination.place.address}: {outcome_text(migrated.written)}")
@@ -110,7 +110,7 @@ def _expect_apart(source: Place, destination: Place) -> None:
         )
 
 
-async def _migrated(source: Engine, destination: Engine, *, overwrite: bool) -> _Migrated:
+async def _copy_and_check(source: Engine, destination: Engine, *, overwrite: bool) -> _Migrated:
     documents = partial(source.documents, ticket_keys=True)
     with Progress("compared") as progress:
         expected = await destination.compare(documents, lambda tally: progress.update(tally.total))

@@ -12,9 +12,9 @@ _EVERY_SECONDS = 0.2
 class Progress:
     """One line that is rewritten while the command runs and erased at the end."""
 
-    def __init__(self, doing: str) -> None:
-        """`doing` is the word before the number, such as "exported"."""
-        self._doing = doing
+    def __init__(self, verb: str) -> None:
+        """`verb` is the word before the number, such as "exported"."""
+        self._doing = verb
         self._shown = sys.stderr.isatty()
         self._next = 0.0
         self._width = 0
@@ -27,12 +27,12 @@ class Progress:
             sys.stderr.write(f"\r{' ' * self._width}\r")
             sys.stderr.flush()
 
-    def update(self, number: int, what: str = "documents") -> None:
+    def update(self, number: int, noun: str = "documents") -> None:
         """Show that `number` items are done. The line is rewritten a few times a second at most."""
         if not self._shown or time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _EVERY_SECONDS
-        text = f"{self._doing} {number:,} {what}"
+        text = f"{self._doing} {number:,} {noun}"
         sys.stderr.write("\r" + text.ljust(self._width))
         sys.stderr.flush()
         self._width = max(self._width, len(text))

@@ -51,7 +51,7 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def prune(options: argparse.Namespace, settings: Settings) -> int:
     """Plan, ask for confirmation, delete, and return the exit code. Raises StoreError."""
     now = time.time_ns() // 1_000_000
-    plan = asyncio.run(_planned(settings.store, now - options.older_than * _DAY_MS))
+    plan = asyncio.run(_make_plan(settings.store, now - options.older_than * _DAY_MS))
     print("\n".join(_plan_lines(plan)))
     if settings.journal.days < options.older_than:
         print(
@@ -62,17 +62,17 @@ def prune(options: argparse.Namespace, settings: Settings) -> int:
     if not options.yes and not agreed("Delete these?"):
         print("nothing was deleted")
         return 0
-    print(_result_text(asyncio.run(_pruned(settings.store, plan))))
+    print(_result_text(asyncio.run(_prune(settings.store, plan))))
     return 0
 
 
-async def _planned(settings: StoreSettings, cut_off: int) -> PrunePlan:
+async def _make_plan(settings: StoreSettings, cut_off: int) -> PrunePlan:
     async with opened(settings, read_only=True, make=False) as engine:
         with Progress("looked at") as progress:
             return await engine.plan_prune(DEFAULT_ORGANIZATION, cut_off, progress.update)
 
 
-async def _pruned(settings: StoreSettings, plan: PrunePlan) -> Pruned:
+async def _prune(settings: StoreSettings, plan: PrunePlan) -> Pruned:
     async with opened(settings) as engine:
         with Progress("deleted") as progress:
             return await engine.prune(DEFAULT_ORGANIZATION, plan, progress.update)

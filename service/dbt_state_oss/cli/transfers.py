@@ -11,7 +11,9 @@ from dbt_state_oss.settings.places import Place
 async def expect_a_state(engine: Engine, place: Place) -> None:
     """Raise InvalidRequest if the store is empty. A wrong prefix is more likely than an empty state that is to be copied."""
     if await engine.is_empty():
-        raise InvalidRequest(f"the store {place.address} is empty; nothing was exported. Check its address and prefix")
+        raise InvalidRequest(
+            f"the store {place.address} has no records yet; nothing was exported. Check the store, directory and prefix"
+        )
 
 
 def expect_no_difference(tally: Tally) -> None:

@@ -18,6 +18,9 @@ from dbt_state_oss.domain.submission import CloneTerms, ExecutionType, Node, Tar
 _SAYS_NOTHING = frozenset(canonical_extras({text: text for text in ("", "null", "false", "{}", "[]")}).values())
 """Digests of extras that request nothing."""
 
+_NAMES = {"__persisted_docs_hash": "descriptions", "unlogged": "the property UNLOGGED"}
+"""Names for people of what a copy lacks."""
+
 
 @dataclass(frozen=True, slots=True)
 class CloneOrder:
@@ -127,10 +130,10 @@ def disowned(clone: Execution, cause: str) -> Execution:
 
 
 def left_behind(dialect: Dialect, source: Execution) -> list[str]:
-    """The extras that a build has applied to the source and that a copy lacks (rule C6)."""
+    """What a build has applied to the source and a copy lacks, by names for people (rule C6)."""
     extras = source.logic.extras
     keys = dialect.copying.left_behind if dialect.copying else frozenset()
-    return sorted(key for key in keys if key in extras and extras[key] not in _SAYS_NOTHING)
+    return sorted(_NAMES.get(key, key) for key in keys if key in extras and extras[key] not in _SAYS_NOTHING)
 
 
 def _lacks(dialect: Dialect, source: Execution) -> str | None:

@@ -28,6 +28,7 @@ from dbt_state_oss.domain.rules import (
     Rule,
     an_execution_is_recorded,
     execution_type_is_known,
+    hidden_code_is_unchanged,
     logic_is_unchanged,
     own_table_exists,
     query_does_not_read_its_target,
@@ -224,6 +225,7 @@ NOT_ASKED_OF_CANDIDATES: Mapping[Rule, str] = {
     query_does_not_read_its_target: "such a query is never cloned (`may_be_cloned`)",
     query_returns_rows: "such a query is never cloned (`may_be_cloned`)",
     table_is_unmodified: "the client alone can tell, which is told the epoch to hold the candidate to (rule C2)",
+    hidden_code_is_unchanged: "microbatches and snapshots are never cloned (rule C1)",
     view_reads_the_same_columns: "views are never cloned (rule C1)",
     results_are_complete: "tests are never cloned (rule C1)",
 }

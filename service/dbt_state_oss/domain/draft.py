@@ -31,7 +31,7 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None, is
     logic, asked = case.logic, decided_at is not None
     inputs = {relation: _recorded(case, relation, asked=asked, is_copy=is_copy) for relation in case.leaves_read()}
     node = case.submission.node
-    lineage = lineage_of(logic, node.hashes, inputs, template=case.template)
+    lineage = lineage_of(logic, node.hashes, inputs, template=case.template, forgotten_at=case.history.forgotten_at)
     execution = Execution(
         id=execution_id,
         logic=logic,

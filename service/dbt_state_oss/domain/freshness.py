@@ -239,7 +239,7 @@ def _moved(case: Case, relation: Relation, recorded: Input, reported: Input, *, 
     if recorded.lineage is not None and not stood:
         return _unsure(relation)
     if _other_logic_since(case, relation, recorded):
-        cause = f"upstream {relation} may hold rows that other logic built {when} or earlier"
+        cause = f"upstream {relation} may hold rows that were built with other logic, {when} or earlier"
         return Change(ChangeKind.LOGIC, relation, cause)
     if built_at is not None and reported.epoch == recorded.epoch:
         cause = f"upstream {relation} was built {when} and may have changed, although it wrote no row"

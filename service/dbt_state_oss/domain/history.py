@@ -225,8 +225,8 @@ class Execution:
         return self.epoch < epoch or (self.epoch == epoch and (clock is EpochClock.STAMPED or not self.silent))
 
     def found_it_at(self, epoch: Epoch) -> bool:
-        """Whether it replaced the table that is reported at `epoch`. Then that table is not its work (rule T4)."""
-        return self.replaces and self.found_epoch is not None and epoch <= self.found_epoch
+        """Whether it found the table that is reported at `epoch`. Then that content is older than its work (rule T4)."""
+        return self.found_epoch is not None and epoch <= self.found_epoch
 
     def left_the_same(self, other: Execution) -> bool:
         """Whether both did the same to the same inputs. Hooks, contracts and macros count like the query."""
@@ -239,7 +239,8 @@ class Execution:
 
     @property
     def _beside_its_query(self) -> tuple[str | None, ...]:
-        return self.hashes.configs, self.hashes.contract, self.hashes.macros
+        body = self.hashes.body if self.logic.execution_type.hides_code else None
+        return self.hashes.configs, self.hashes.contract, self.hashes.macros, body
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,8 +358,8 @@ class History:
                 *(one for one in reversed(stamped) if clock.is_unchanged(one.epoch, epoch, one.stamped_from)),
             ]
         else:
-            stamped = [one for one in not_below if not one.found_it_at(epoch)]
-            fitting = stamped[-1:]
+            stamped = not_below
+            fitting = [one for one in not_below[-1:] if not one.found_it_at(epoch)]
         if not fitting:
             return None
         later = (one for one in stamped if one.silent and one.confirmed_at > fitting[0].confirmed_at)

@@ -17,15 +17,25 @@ from dbt_state_oss.domain.submission import NodeHashes
 
 
 def lineage_of(
-    logic: Logic, hashes: NodeHashes, inputs: Mapping[Relation, Input], *, template: Sequence[str] = ()
+    logic: Logic,
+    hashes: NodeHashes,
+    inputs: Mapping[Relation, Input],
+    *,
+    template: Sequence[str] = (),
+    forgotten_at: int | None = None,
 ) -> str:
     """The lineage (32 hex digits) of a build with `logic` on `inputs`; unknown if that of an input is unknown.
 
     The hashes of configuration, contract and macros count, since hooks and column types may depend on them. `template` replaces
     the rendered SQL if a node is compared by its template (rule L7). So an incremental whose SQL differs between its first and
-    later runs has one lineage.
+    later runs has one lineage. After the target was invalidated at `forgotten_at`, it has another lineage than before, since the
+    unreported change was in no digest.
     """
     parts = [*logic_parts(logic, template=template), *rest_of_logic(hashes)]
+    if logic.execution_type.hides_code:
+        parts += ["file", hashes.body or ""]
+    if forgotten_at is not None:
+        parts += ["since", str(forgotten_at)]
     for relation in in_slot_order(logic, inputs):
         lineage = inputs[relation].lineage
         if lineage == UNKNOWN_LINEAGE:

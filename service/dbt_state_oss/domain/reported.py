@@ -34,7 +34,7 @@ def needs_thresholds(submission: Submission) -> bool:
 
 
 def unreported(submission: Submission, recorded: Execution | None) -> str | None:
-    """What the request or the record does not report: the end of a sentence. None if both report everything.
+    """What the request or the record does not report: a sentence. None if both report everything.
 
     The results of a data test depend on its query and its thresholds. Any other node may have hooks, keys and grants, which
     only the hash of the configuration always includes.
@@ -46,8 +46,8 @@ def unreported(submission: Submission, recorded: Execution | None) -> str | None
     if complete:
         return None
     if is_test:
-        return "when the test fails (severity, error_if, and so on)"
-    return "the configuration, which may have changed"
+        return "the thresholds of the test (severity, error_if, …) were not reported, now or at its last run"
+    return "its configuration was not reported, now or at its last build"
 
 
 def _is_complete(hashes: NodeHashes, extras: Mapping[str, str], *, is_test: bool) -> bool:

@@ -98,7 +98,7 @@ def own_table_exists(case: Case) -> Finding | None:
     if case.submission.own_epoch is None:
         return _no(
             Section.TABLE,
-            "its table did not exist or is empty" if _empty_looks_missing(case) else "its table did not exist",
+            "its table does not exist or is empty" if _empty_looks_missing(case) else "its table does not exist",
         )
     return _yes(Section.TABLE, "its table exists", Badge.TARGET_TABLE_EXISTS)
 
@@ -143,7 +143,11 @@ def no_rival_build_is_recorded(case: Case) -> Finding | None:
         return None
     match case.history.rival_of(_latest(case), case.clock):
         case Rival.LATER:
-            return _no(Section.TABLE, "a later build of it that differs confirmed an older epoch")
+            return _no(
+                Section.TABLE,
+                "a different build began after its last build was confirmed, but confirmed an older epoch, so it is "
+                "unknown what its table holds",
+            )
         case Rival.OVERLAPPING:
             return _no(
                 Section.TABLE, "two different builds of it overlapped, and it is unknown which one wrote its table"
@@ -234,9 +238,21 @@ def _computed(extras: Mapping[str, str]) -> dict[str, str]:
 def evidence_is_complete(case: Case) -> Finding | None:
     """Rule L13: what the client does not report, now or at the last build, does not count as unchanged."""
     if lacks_window(case.submission):
-        return _no(Section.QUERY, "its client does not report the event-time window of a microbatch")
+        return _no(
+            Section.QUERY, "its client does not report the event-time window of the microbatch; upgrade the client"
+        )
     unreported = case.unreported(_latest(case))
-    return None if unreported is None else _no(Section.QUERY, f"its client does not report {unreported}")
+    return None if unreported is None else _no(Section.QUERY, f"{unreported} (see DBTSTATE_MISSING_EVIDENCE)")
+
+
+def hidden_code_is_unchanged(case: Case) -> Finding | None:
+    """Rule L12a: the submitted SQL of a microbatch is compiled without a batch, and that of a snapshot without its strategy."""
+    if not (case.is_snapshot or case.submission.execution_type.hides_code):
+        return None
+    now, then = case.submission.node.hashes, _latest(case).hashes
+    if (now.body, now.macros) == (then.body, then.macros):
+        return None
+    return _no(Section.QUERY, "its file or a macro that it calls has changed, which its query may not show")
 
 
 def contract_is_unchanged(case: Case) -> Finding | None:
@@ -448,6 +464,7 @@ RULES: tuple[Rule, ...] = (
     no_full_refresh_is_requested,
     logic_is_unchanged,
     evidence_is_complete,
+    hidden_code_is_unchanged,
     contract_is_unchanged,
     configuration_is_unchanged,
     query_is_deterministic,

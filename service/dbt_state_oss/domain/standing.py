@@ -50,7 +50,7 @@ def standing_of(target: TargetKey, history: History, upstream: Mapping[Relation,
             False, "its last build was a full refresh, and an incremental run is a different build", (), untold
         )
     if case.submission.relation is not None and latest.epoch is None:
-        return Standing(False, "the epoch that its last build left is unknown", (), untold)
+        return Standing(False, "the epoch of its table after its last build is unknown", (), untold)
     decision = decide(case)
     if not isinstance(decision, Build):
         return Standing(True, "", invalidated, untold)

@@ -35,6 +35,14 @@ class ExecutionType(Enum):
         return self in _INCREMENTAL
 
     @property
+    def hides_code(self) -> bool:
+        """The submitted SQL is not all that the build runs.
+
+        dbt compiles a microbatch again for each batch, and the strategy of a snapshot is in its configuration.
+        """
+        return self in (ExecutionType.MICROBATCH, ExecutionType.SNAPSHOT)
+
+    @property
     def may_be_incremental(self) -> bool:
         """It is incremental, or the type that is also sent for an incremental with a custom strategy."""
         return self.incremental or self is ExecutionType.DBT_CUSTOM

@@ -83,4 +83,6 @@ class UpstreamAccount:
 
 
 def _times(was: Input, now: Input, told_at: int) -> str:
-    return f"was updated {moment_text(was.epoch, told_at)}, now {moment_text(now.epoch, told_at)}"
+    return (
+        f"last updated: {moment_text(was.epoch, told_at)} at the previous build, {moment_text(now.epoch, told_at)} now"
+    )

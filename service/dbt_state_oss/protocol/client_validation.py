@@ -21,11 +21,11 @@ _log = structlog.get_logger(__name__)
 class ClientValidationServicer:
     """Always answers explicitly, because the client treats an empty answer as a refusal and ends the run."""
 
-    def __init__(self, supported: ClientVersions, begun: Callable[[str], None]) -> None:
-        """`begun` is called with the session id of each dbt process at its start: the client validates its version before it
+    def __init__(self, supported: ClientVersions, on_begin: Callable[[str], None]) -> None:
+        """`on_begin` is called with the session id of each dbt process at its start: the client validates its version before it
         compiles the first node."""
         self._supported = supported
-        self._begun = begun
+        self._on_begin = on_begin
 
     @property
     def methods(self) -> dict[str, Method]:
@@ -35,21 +35,26 @@ class ClientValidationServicer:
         self, caller: Caller, request: ValidateClientVersionRequest
     ) -> ValidateClientVersionResponse:
         """Accept an invalid version: a refusal would end the run, and all other answers are safe for any client."""
-        self._begun(caller.session_id)
+        self._on_begin(caller.session_id)
         text = request.dbt_run_cache_version
         try:
             is_supported = self._supported.serves(Version(text), caller.client)
         except ValueError:  # InvalidVersion, or too many digits for an int
             is_supported = True
-            _log.warning("client_version_invalid", client_version=text[:64], session_id=caller.session_id)
+            _log.warning(
+                "client_version_invalid",
+                client_version=text[:64],
+                session_id=caller.session_id,
+                cause="it is not a version number; the client is accepted",
+            )
         if not is_supported:
-            name = "unknown" if caller.client is None else caller.client.value
+            name = "a client of unknown kind," if caller.client is None else f"the {caller.client.value} client"
             _log.warning(
                 "client_version_refused",
-                client=name,
+                client="unknown" if caller.client is None else caller.client.value,
                 client_version=text[:64],
                 supported=str(self._supported),
-                cause=f"the {name} client {text[:64]} is not accepted; upgrade it, or allow it with DBTSTATE_CLIENT_VERSIONS",
+                cause=f"{name} {text[:64]} is not accepted; upgrade it, or allow it with DBTSTATE_CLIENT_VERSIONS",
                 session_id=caller.session_id,
             )
         return ValidateClientVersionResponse(is_supported=is_supported)

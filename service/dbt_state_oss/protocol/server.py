@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Mapping
@@ -139,6 +140,14 @@ def _options(limits: Limits) -> list[tuple[str, int]]:
     ]
 
 
+_BIND_HINTS = {
+    errno.EADDRINUSE: "Stop the other process, or set --port to a free port",
+    errno.EADDRNOTAVAIL: "Set --host to an address of this machine",
+    errno.EACCES: "Set --port to a port above 1023",
+}
+"""What to do, by the error number of the system."""
+
+
 def _bind_error(host: str, port: int) -> str:
     """Return the system's error message, which gRPC does not pass on."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -146,5 +155,6 @@ def _bind_error(host: str, port: int) -> str:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.bind((host, port))
     except OSError as error:
-        return os.strerror(error.errno) if error.errno else str(error)
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        return f"{reason}. {_BIND_HINTS[error.errno]}" if error.errno in _BIND_HINTS else reason
     return "the address cannot be used"

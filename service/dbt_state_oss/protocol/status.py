@@ -44,5 +44,5 @@ def status_of_timeout(seconds: float) -> tuple[StatusCode, str]:
     """Return the answer to a call that was cancelled after `seconds`."""
     return (
         StatusCode.DEADLINE_EXCEEDED,
-        f"The server did not finish within {seconds:.3g} seconds and cancelled the call.",
+        f"The server did not finish within {seconds:.3g} seconds and cancelled the call (DBTSTATE_CALL_TIMEOUT_SECONDS).",
     )

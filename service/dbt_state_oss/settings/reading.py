@@ -129,7 +129,11 @@ def _unused_flags(flags: Mapping[str, str], choices: Mapping[Setting, Chosen]) -
     useful = {setting.flag for setting in choices}
     store = choices[_STORE].text
     return (
-        [f'{flag} is not used by the store "{store}"' for flag in flags if flag not in useful]
+        [
+            f'{flag} is not used by the store "{store}"; remove it, or choose its store with --store'
+            for flag in flags
+            if flag not in useful
+        ]
         if store in STORES
         else []
     )

@@ -46,7 +46,7 @@ STORE_SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "DBTSTATE_S3_ENCRYPTION", "--encryption", "s3.encryption", "",
-        parsers.one_of("", "AES256", "aws:kms", "aws:kms:dsse"), "HOW",
+        parsers.one_of("", "AES256", "aws:kms", "aws:kms:dsse"), "ALGORITHM",
         "server-side encryption: AES256, aws:kms, aws:kms:dsse; default: the bucket's own setting",
         store="s3",
     ),

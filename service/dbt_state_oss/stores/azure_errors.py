@@ -28,7 +28,7 @@ _ADVICE = {
     "AuthorizationPermissionMismatch": "give this identity the role Storage Blob Data Contributor for the container",
     "BlobArchived": "a lifecycle rule has archived a blob that is in use; exclude the prefix from the rule",
     "BlobImmutableDueToPolicy": "an immutability policy prevents changes; exclude the prefix from it",
-    "ContainerNotFound": "the container does not exist",
+    "ContainerNotFound": "the container does not exist; create it, or check --container",
     "InvalidAuthenticationInfo": "the credentials are invalid or belong to another tenant",
     "KeyBasedAuthenticationNotPermitted": "the account does not allow shared keys; unset DBTSTATE_AZURE_CONNECTION_STRING",
     "LeaseIdMissing": "the blob has a lease; release the lease",

@@ -176,7 +176,8 @@ class Database:
             )
         if "documents" not in names:
             raise StoreMisconfigured(
-                f"{self.path} is damaged: its table of documents is missing; move it away or restore a backup"
+                f"{self.path} is damaged: its table of documents is missing. "
+                "Move it away to start with an empty state, or put a backup in its place"
             )
 
     def _set_up(self, connection: sqlite3.Connection) -> None:

@@ -84,7 +84,7 @@ class GcsBucket:
             if (found.content_type or "").startswith(_HTML):
                 raise foreign_answer(self.place)
             raise StoreMisconfigured(
-                f"the store {self.place} returns objects without a generation, so changes cannot be detected"
+                f"the store {self.place} returns objects without a generation, so changes cannot be detected; use another store"
             )
         generation = str(found.generation)
         return UNCHANGED if generation == unless else Blob(data, generation)

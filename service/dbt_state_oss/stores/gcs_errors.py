@@ -26,7 +26,7 @@ _SIGN_IN_FAULT = re.compile(r"\b(invalid_\w+|unauthorized_client|access_denied)\
 _ADVICE = {
     401: "the store does not know the credentials",
     403: "allow this identity storage.objects.get, create, delete and list in the bucket's policy",
-    404: "the bucket does not exist",
+    404: "the bucket does not exist; create it, or check --bucket",
 }
 
 

@@ -61,7 +61,10 @@ async def _check(bucket: Bucket, name: str, run: Run, clock: Clock | None) -> bo
             raise StoreMisconfigured(f"the store {bucket.place} {otherwise}")
 
     # Without sufficient permissions, some stores hide that an object does not exist, so no document could be created.
-    expect(await run(partial(bucket.read, name, None)) is None, "returned an object that was never written")
+    expect(
+        await run(partial(bucket.read, name, None)) is None,
+        "returned an object that was never written; use another store, or remove a caching proxy",
+    )
     absent = f"{name}-absent"
     before = clock.now() if clock is not None else 0
     first = await run(partial(bucket.write, name, b"first", None))
@@ -69,15 +72,24 @@ async def _check(bucket: Bucket, name: str, run: Run, clock: Clock | None) -> bo
         if clock is not None:
             await _compare_clocks(bucket, name, run, before, clock.now())
         found = await run(partial(bucket.read, name, None))
-        expect(found == Blob(b"first", first), "did not return an object as it was just written")
+        expect(
+            found == Blob(b"first", first),
+            "returned something else than was just written; use another store, or remove a caching proxy",
+        )
         expect(await _conflicts(run, partial(bucket.write, name, b"again", None)), _OVERWRITES.format("If-None-Match"))
         second = await run(partial(bucket.write, name, b"second", first))
         expect(await _conflicts(run, partial(bucket.write, name, b"stale", first)), _OVERWRITES.format("If-Match"))
         expect(await _conflicts(run, partial(bucket.write, absent, b"new", second)), _CREATES)
         found = await run(partial(bucket.read, name, first))
-        expect(found == Blob(b"second", second), "did not report that an object had changed")
+        expect(
+            found == Blob(b"second", second),
+            "did not report that an object had changed; use another store, or remove a caching proxy",
+        )
         found = await run(partial(bucket.read, name, second))
-        expect(found in (UNCHANGED, Blob(b"second", second)), "did not return an object under its own version")
+        expect(
+            found in (UNCHANGED, Blob(b"second", second)),
+            "did not return an object under its own version; use another store, or remove a caching proxy",
+        )
         return await _refuses_stale_removal(bucket, name, first, run)
     finally:
         for each in (name, absent):

@@ -41,11 +41,11 @@ _NO_ANSWER = (HTTPClientError, ConnectionError, IncompleteReadError, FlexibleChe
 _ADVICE = {
     "AccessDenied": "allow this identity to get, put, delete and list objects under the prefix",
     "AuthorizationHeaderMalformed": "set DBTSTATE_S3_REGION to the region of the bucket",
-    "ExpiredToken": "the credentials have expired",
+    "ExpiredToken": "the credentials have expired; renew them",
     "InvalidAccessKeyId": "the store does not know the credentials",
-    "NoSuchBucket": "the bucket does not exist",
+    "NoSuchBucket": "the bucket does not exist; create it, or check --bucket",
     "PermanentRedirect": "set DBTSTATE_S3_REGION to the region of the bucket",
-    "RequestTimeTooSkewed": "the clock of this machine is wrong",
+    "RequestTimeTooSkewed": "the clock of this machine is wrong; synchronize it (NTP)",
     "SignatureDoesNotMatch": "the credentials are wrong",
 }
 

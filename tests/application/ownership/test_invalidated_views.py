@@ -58,7 +58,7 @@ async def test_who_reads_a_view_is_forgotten_with_it(inside: Inside, caller: Cal
         inside.clock.time += MINUTE
         everyone = [one async for one in inside.ledger.accounts("default")]
         root = next(one for one in everyone if one.target.name == VIEW)
-        reached = with_downstream([root], everyone, beyond=lambda one: downstream or one.may_be_view)
+        reached = with_downstream([root], everyone, follow=lambda one: downstream or one.may_be_view)
         assert [one.account.target.name for one in reached] == [VIEW, MART]
         for one in reached:
             await inside.ledger.forget(one.account, at=inside.clock.time)

@@ -1,1 +1,1 @@
-"""Builds of plain dbt that are recorded afterwards (rule W9, decision record 0013)."""
+"""Records builds of plain dbt afterwards (rule W9, decision record 0013)."""

@@ -1,4 +1,4 @@
-"""A proven build of plain dbt, as the record that it becomes. Pure."""
+"""Converts proven builds of plain dbt to records. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dbt_state_oss.application.record import Recorded
 
 @dataclass(frozen=True, slots=True)
 class ProvenBuild:
-    """A build to be recorded as of `at`, Unix milliseconds: when its table was last written."""
+    """A build to record. `at` is the time when its table was last written, in Unix milliseconds."""
 
     request_id: str
     recorded: Recorded
@@ -22,18 +22,19 @@ class ProvenBuild:
 
 
 def proven_builds(run: PlainRun, judged: Judged) -> Iterator[ProvenBuild]:
-    """The proven builds of the run, each after what it reads.
+    """Yield the proven builds of the run, each after its inputs.
 
-    A record is of the time of the run, not of its import: it was built when its table was last written, and began when its
-    compilation did. So what was invalidated since stays so (rule I5), its age is that of its data (rule F5), and an input that is
-    not older than its beginning proves nothing (rule W8). Repeated, it is the same record.
+    A record has the time of the run, not of the import. The build ended when its table was last written, and began when its
+    compilation began. This has three effects: a target that was invalidated since then stays invalidated (rule I5), the age
+    of the build is the age of its data (rule F5), and an input that is not older than the beginning of the build proves
+    nothing (rule W8). A second import creates the same record.
     """
     for unique_id, build in judged.proven.items():
         written = build.outcome.epoch
         assert written is not None, "a build whose table has no epoch is not proven"
         runtime = max(0, written - math.ceil(run.results[unique_id].began))
-        told = replace(build, outcome=replace(build.outcome, runtime_ms=runtime), from_speculative_submit=True)
-        yield ProvenBuild(_request_id(run, unique_id), told, written)
+        record = replace(build, outcome=replace(build.outcome, runtime_ms=runtime), from_speculative_submit=True)
+        yield ProvenBuild(_request_id(run, unique_id), record, written)
 
 
 def _request_id(run: PlainRun, unique_id: str) -> str:

@@ -1,7 +1,7 @@
-"""Whether what a table holds is provably what a run of plain dbt left, and what dbt would build from the project as it is.
+"""Judges whether a table provably holds what a run of plain dbt built, and what dbt would build from the project now.
 
-Pure. The record is the one that the client would have sent, made now; the run is what dbt wrote down of itself. Every function
-gives the reason why something is not proven, or None.
+Pure. It compares two sources: the record that the client makes of the node now, and the artifacts that dbt wrote about the
+run. The `why_…` functions return the reason why something is not proven, or None.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from dbt_state_oss.domain.submission import Code
 from dbt_state_oss.errors import InvalidRequest
 
 CLOCK_MARGIN_MS = 2000
-"""How far the clocks of dbt's host and of the warehouse may differ. What is older than the beginning of a node by less counts as
-written after it."""
+"""How far the clocks of dbt's host and of the warehouse may differ. A write less than this before the beginning of a node
+counts as a write after it."""
 
 _MOST_OFFSET_MS = 1000
 
@@ -27,30 +27,30 @@ _PROVABLE = {"model": "table", "seed": "seed", "snapshot": "snapshot"}
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """The record that the client makes of a node as it is now."""
+    """The record that the client makes of a node now."""
 
     recorded: Recorded
     views: Mapping[Relation, Epoch | None]
-    """The views that it reads: when each got its definition."""
+    """When each view that the node reads got its definition, in Unix milliseconds; None if unknown."""
 
 
 @dataclass(slots=True)
 class Collection:
-    """All that was collected of a project."""
+    """Everything that was collected from a project."""
 
     manifest: Manifest
     """The project as it is now."""
     offset_ms: int | None = None
-    """How far the warehouse's clock is ahead of this machine's; None where the client never came to ask."""
+    """How far the warehouse's clock is ahead of this machine's; None if the client did not compare them."""
     nodes: dict[str, Collected] = field(default_factory=dict)
-    """By unique id, each after what it depends on."""
+    """By unique id, each node after its dependencies."""
     faults: dict[str, str] = field(default_factory=dict)
     """Why the client made no record, by unique id."""
 
 
 @dataclass(slots=True)
 class Judged:
-    """What is proven, in the order in which it is to be recorded, and why the rest is not."""
+    """The proven builds in the order in which they must be recorded, and the reasons why the others are left out."""
 
     proven: dict[str, Recorded] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -58,26 +58,26 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What else has to be known to judge a record."""
+    """The other facts that are needed to judge a record."""
 
     built: Mapping[Relation, NodeRun]
     """The tables and views that the run built, by relation."""
     dated_by_content: frozenset[Relation]
-    """Sources whose epoch is a time that stands in their rows (`loaded_at_field`), not that of their last modification."""
+    """Sources whose epoch comes from their rows (`loaded_at_field`), not from their last modification."""
     nothing_was_deleted: bool
-    """Somebody vouches that no rows were deleted from sources since the run."""
+    """The user confirms that no rows were deleted from sources since the run."""
 
 
 def judge(run: PlainRun, now: Collection, *, nothing_was_deleted: bool) -> Judged:
-    """Which builds of the run are proven by the project as it is now.
+    """Return which builds of the run are proven by the project as it is now.
 
-    `nothing_was_deleted`: somebody vouches that no rows were deleted from sources since the run. Raises `InvalidRequest`
-    where nothing can be proven: another version of dbt, or clocks that differ.
+    `nothing_was_deleted`: the user confirms that no rows were deleted from sources since the run. Raises `InvalidRequest` if
+    nothing can be proven: the run used another version of dbt, or the clocks differ.
     """
     if now.manifest.dbt_version != run.manifest.dbt_version:
         raise InvalidRequest(
             f"the run used dbt {run.manifest.dbt_version}, but this is dbt {now.manifest.dbt_version}; "
-            "pass the interpreter of the former with --dbt-python"
+            "pass the Python interpreter of the run with --dbt-python"
         )
     if now.offset_ms is None or abs(now.offset_ms) > _MOST_OFFSET_MS:
         raise InvalidRequest(
@@ -87,12 +87,12 @@ def judge(run: PlainRun, now: Collection, *, nothing_was_deleted: bool) -> Judge
     judged = Judged()
     dialects = {one.recorded.submission.code.dialect for one in now.nodes.values()}
     around = surroundings(run, dialects, nothing_was_deleted=nothing_was_deleted)
-    unseen = [unique_id for unique_id in run.results if unique_id not in now.nodes]
-    for unique_id in (*now.nodes, *unseen):
+    uncollected = [unique_id for unique_id in run.results if unique_id not in now.nodes]
+    for unique_id in (*now.nodes, *uncollected):
         if unique_id not in run.results:
             continue
         collected = now.nodes.get(unique_id)
-        why = why_not_asked(run, unique_id) or why_other_code(run, now.manifest, unique_id)
+        why = why_not_importable(run, unique_id) or why_other_code(run, now.manifest, unique_id)
         if why is None and collected is None:
             why = now.faults.get(unique_id, "dbt could not compile it")
         if why is None and collected is not None:
@@ -103,8 +103,8 @@ def judge(run: PlainRun, now: Collection, *, nothing_was_deleted: bool) -> Judge
     return judged
 
 
-def why_not_asked(run: PlainRun, unique_id: str) -> str | None:
-    """Why a node of the run is not even looked at."""
+def why_not_importable(run: PlainRun, unique_id: str) -> str | None:
+    """Return why a node of the run cannot be imported at all, or None."""
     node = run.manifest.nodes.get(unique_id)
     if node is None:
         return "it is not in the run's manifest"
@@ -125,7 +125,7 @@ def why_not_asked(run: PlainRun, unique_id: str) -> str | None:
 
 
 def why_other_code(run: PlainRun, now: Manifest, unique_id: str) -> str | None:
-    """Why the project is not what was run."""
+    """Return why the node's code is not the code that was run, or None."""
     if run.manifest.definition(unique_id) != now.definition(unique_id):
         return "its code, its configuration or a macro that it calls has changed since the run"
     return None
@@ -134,7 +134,7 @@ def why_other_code(run: PlainRun, now: Manifest, unique_id: str) -> str | None:
 def why_not_proven(
     recorded: Recorded, ran: NodeRun, views: Mapping[Relation, Epoch | None], around: Surroundings
 ) -> str | None:
-    """Why the table, or what it was made of, is not provably what it was in the run."""
+    """Return why the table or its inputs are not provably the same as in the run, or None."""
     code = recorded.submission.code
     if isinstance(code, Code) and ran.sql is None:
         return "the artifacts do not contain the SQL that was run"
@@ -142,10 +142,10 @@ def why_not_proven(
         return "its SQL now compiles to something else"
     if not ran.wrote(recorded.outcome.epoch):
         return "its table was not written by the run, or has been written since"
-    return next(_moved(recorded, ran, views, around), None)
+    return next(_input_changes(recorded, ran, views, around), None)
 
 
-def _moved(
+def _input_changes(
     recorded: Recorded, ran: NodeRun, views: Mapping[Relation, Epoch | None], around: Surroundings
 ) -> Iterator[str]:
     submission = recorded.submission
@@ -170,12 +170,15 @@ def _moved(
 
 
 def _built_before(upstream: NodeRun | None, epoch: Epoch, ran: NodeRun) -> bool:
-    """Whether it stands as the same run built it, before it came to the node: no other clock has a say in that."""
+    """Return whether the same run built the input before it began this node, and the input is unchanged since then.
+
+    The end of that build and the beginning of this node are times of one clock, so no margin is needed.
+    """
     return upstream is not None and upstream.wrote(epoch) and upstream.ended <= ran.began
 
 
 def surroundings(run: PlainRun, dialects: Iterable[Dialect], *, nothing_was_deleted: bool) -> Surroundings:
-    """What the run built and which sources are dated by their rows, named as each of these warehouses spells its names."""
+    """Return what the run built and which sources are dated by their rows, with names in the spelling of each dialect."""
     built: dict[Relation, NodeRun] = {}
     dated: set[Relation] = set()
     for dialect in dialects:

@@ -1,4 +1,4 @@
-"""What dbt wrote down of a run, as far as it is evidence. Pure."""
+"""The parts of dbt's artifacts that are evidence of a run. Pure."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _VOLATILE = frozenset(
         "extra_ctes_injected",
     }
 )
-"""What differs between two parses of one project, or comes from compiling; the compiled SQL is held apart."""
+"""Node keys that differ between two parses of one project or come from compiling. The compiled SQL is compared separately."""
 
 
 @dataclass(frozen=True, slots=True)
 class NodeRun:
-    """What the run did with one node. Times are Unix milliseconds on the clock of dbt's host."""
+    """What the run did with one node. Times are Unix milliseconds of the clock of dbt's host."""
 
     status: str
     began: float
-    """When its compilation did: what it reads may have been looked at from then on."""
+    """When its compilation began. From then on, dbt may have read its inputs."""
     started: float
-    """When its execution did."""
+    """When its execution began."""
     ended: float
     sql: str | None
-    """What was run, as compiled; None where the run does not tell."""
+    """The compiled SQL that was run; None if the artifacts do not contain it."""
 
     def wrote(self, epoch: int | None) -> bool:
-        """Whether a table that was last modified at `epoch`, a whole millisecond, was so while this node was executed."""
+        """Return whether a table with this epoch (whole milliseconds) was last modified while the node was executed."""
         return epoch is not None and self.started - 1 < epoch < self.ended + 1
 
 
@@ -50,7 +50,10 @@ class Manifest:
     macros: Mapping[str, Mapping[str, Any]]
 
     def definition(self, unique_id: str) -> object:
-        """All that decides what a node does, to be compared: itself, and the macros that it calls, directly or through others."""
+        """Return everything that determines what a node does: the node itself, and all macros that it calls, also indirectly.
+
+        The result is only good for comparison. It is None if the node does not exist.
+        """
         node = self.nodes.get(unique_id)
         if node is None:
             return None
@@ -66,13 +69,13 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class PlainRun:
-    """One run of dbt: what it was to build, and what it did."""
+    """One run of dbt: the project, and what the run did with each node."""
 
     manifest: Manifest
     results: Mapping[str, NodeRun]
     arguments: Mapping[str, Any]
 
 
-def _macros_of(thing: Mapping[str, Any]) -> list[str]:
-    names: list[str] = thing.get("depends_on", {}).get("macros", [])
+def _macros_of(node_or_macro: Mapping[str, Any]) -> list[str]:
+    names: list[str] = node_or_macro.get("depends_on", {}).get("macros", [])
     return names

@@ -1,1 +1,1 @@
-"""What the owner of a state does with it as a whole: back it up, move it, prune it, see what hangs on what."""
+"""Operations on a whole state for its owner: backup, move, prune, and the dependencies between targets."""

@@ -1,7 +1,8 @@
-"""The archive: a whole state in one file, which tells whether it is whole.
+"""The archive: a whole state in one file whose completeness can be checked.
 
-Gzip'd JSON Lines: a header, a line for each document in the order of their keys, a footer with their number and a digest of
-all lines before it. Written and read as a stream, one document at a time. No store comes in here.
+The format is gzipped JSON Lines: a header, a line for each document in the order of their keys, and a footer with the
+number of documents and a digest of all lines before it. An archive is written and read as a stream, one document at a time.
+This module does not access a store.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import msgspec
 from dbt_state_oss.errors import InvalidRequest
 
 VERSION = 1
-"""Of the format; archives of a newer one are refused."""
+"""The version of the format. Archives with another version are refused."""
 
 _FORMAT = "dbt-state-oss archive"
 _LONGEST_LINE = 512 * 1024 * 1024
@@ -39,14 +40,14 @@ class ArchivedDocument:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What an archive says of itself."""
+    """The metadata of an archive."""
 
     made_at: int
-    """When its first document was read, Unix milliseconds."""
+    """When the export began, in Unix milliseconds."""
     server: str
     """The version of dbt-state-oss that wrote it."""
     ticket_keys: bool
-    """Whether it holds the secrets that seal tickets."""
+    """Whether it contains the secrets that sign tickets."""
     version: int = VERSION
     format: str = _FORMAT
 
@@ -57,7 +58,7 @@ class _Line:
     sha256: str
     text: str | None = None
     base64: str | None = None
-    """One of the two: bytes that are not UTF-8 are not text."""
+    """Exactly one of `text` and `base64` is set: `base64` for bytes that are not UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class _Footer:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """What tells a footer from a document, and an archive from another file."""
+    """The fields that distinguish a footer from a document, and an archive from another file."""
 
     end: bool = False
     format: str = ""
@@ -85,7 +86,7 @@ _footer = msgspec.json.Decoder(_Footer)
 
 
 class ArchiveWriter:
-    """Writes one archive; it is whole once `finish` has returned."""
+    """Writes one archive. It is complete once `finish` has returned."""
 
     def __init__(self, file: BinaryIO, header: Header) -> None:
         self._zip = gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=_COMPRESSION, mtime=0)
@@ -94,7 +95,7 @@ class ArchiveWriter:
         self._write(_encode(header))
 
     def add(self, record: ArchivedDocument) -> None:
-        """Write a document; keys rise."""
+        """Write a document. Keys must be in ascending order."""
         assert record.key > self._last, "documents are written in the order of their keys"
         self._last = record.key
         digest = sha256(record.data).hexdigest()
@@ -106,7 +107,7 @@ class ArchiveWriter:
         self._documents += 1
 
     def finish(self) -> int:
-        """Write the footer; how many documents there are. The file itself stays open."""
+        """Write the footer and return the number of documents. The file itself stays open."""
         self._write(_encode(_Footer(self._documents, self._digest.hexdigest())))
         self._zip.close()
         return self._documents
@@ -117,14 +118,15 @@ class ArchiveWriter:
 
 
 def read_header(file: BinaryIO) -> Header:
-    """What the archive says of itself. Raises `InvalidRequest` where the file is no archive that this version reads."""
+    """Return the header. Raises `InvalidRequest` if the file is not an archive that this version can read."""
     return _header_of(next(_lines(file), b""))
 
 
 def records_of(file: BinaryIO) -> Iterator[ArchivedDocument]:
-    """The documents of an archive, each checked; the whole is proven only once the last one has been read.
+    """Yield the documents of an archive. Each is checked. The whole archive is only proven after the last one was read.
 
-    Raises `InvalidRequest` where the file is no archive, of a newer version, truncated, damaged, or names a key twice.
+    Raises `InvalidRequest` if the file is not an archive, has another version, is truncated or damaged, or contains a key
+    twice.
     """
     lines = _lines(file)
     first = next(lines, b"")
@@ -142,7 +144,9 @@ def records_of(file: BinaryIO) -> Iterator[ArchivedDocument]:
             raise _damaged(f"document {number}, {record.key[:200]!a}, is a duplicate or out of order")
         last = record.key
         yield record
-    raise InvalidRequest("the archive is cut off: its end is missing; nothing was written")
+    raise InvalidRequest(
+        "the archive is cut off: its end is missing; nothing was written. Copy the file again or use an older archive"
+    )
 
 
 def _lines(file: BinaryIO) -> Iterator[bytes]:
@@ -152,7 +156,9 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
             while line := unzipped.readline(_LONGEST_LINE):
                 yield line
     except EOFError as error:
-        raise InvalidRequest("the archive is cut off: the file ends too early; nothing was written") from error
+        raise InvalidRequest(
+            "the archive is cut off: the file ends too early; nothing was written. Copy the file again or use an older archive"
+        ) from error
     except gzip.BadGzipFile as error:
         raise InvalidRequest(
             "the file is not an archive of `state export`, or is damaged; nothing was written"
@@ -163,14 +169,14 @@ def _lines(file: BinaryIO) -> Iterator[bytes]:
 
 def _header_of(line: bytes) -> Header:
     try:
-        told = _kind.decode(line)
+        kind = _kind.decode(line)
     except msgspec.DecodeError as error:
         raise InvalidRequest("the file is not an archive of `state export`; nothing was written") from error
-    if told.format != _FORMAT:
+    if kind.format != _FORMAT:
         raise InvalidRequest("the file is not an archive of `state export`; nothing was written")
-    if told.version != VERSION:
+    if kind.version != VERSION:
         raise InvalidRequest(
-            f"the archive has format {told.version}, and this version reads format {VERSION}; "
+            f"the archive has format {kind.version}, and this version reads format {VERSION}; "
             "upgrade dbt-state-oss; nothing was written"
         )
     return _decoded(_header, line, 0)
@@ -195,4 +201,6 @@ def _record_of(line: _Line, number: int) -> ArchivedDocument:
 
 
 def _damaged(how: str) -> InvalidRequest:
-    return InvalidRequest(f"the archive is damaged: {how}; nothing was written")
+    return InvalidRequest(
+        f"the archive is damaged: {how}; nothing was written. Copy the file again or use an older archive"
+    )

@@ -1,4 +1,4 @@
-"""What was built from what: everything that hangs on some targets, by what their newest executions read. Pure."""
+"""Finds all targets downstream of some targets, by the inputs of latest executions. Pure."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from dbt_state_oss.domain.submission import TargetKey
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A target, and by way of what it is there."""
+    """A target, and the path by which it was reached."""
 
     account: TargetAccount
     reads: TargetAccount | None = None
-    """The target that it was built from; None for those that were asked for."""
+    """The target that it was built from; None for a root."""
     depth: int = 0
 
 
@@ -24,37 +24,37 @@ def with_downstream(
     roots: Sequence[TargetAccount],
     everyone: Iterable[TargetAccount],
     *,
-    beyond: Callable[[TargetAccount], bool] = lambda _: True,
+    follow: Callable[[TargetAccount], bool] = lambda _: True,
 ) -> list[Reached]:
-    """The roots, each followed by all that was built from it, directly or through others; everything once.
+    """Return the roots, each followed by all targets that were built from it, directly or through others. Each appears once.
 
-    What was built from a target is followed only where `beyond` holds of it.
-    What can be reached in several ways stands under the nearest root, or the first of them.
+    The readers of a target are followed only if `follow` returns true for that target. A target that is reached on several
+    paths appears on the shortest one, or on the first of several shortest ones.
     """
     readers: defaultdict[TargetKey, list[TargetAccount]] = defaultdict(list)
     for account in sorted(everyone, key=lambda one: (one.target.name, one.target.namespace)):
         for relation in account.inputs:
             readers[TargetKey(account.target.namespace, relation)].append(account)
     reached = {account.target: Reached(account) for account in roots}
-    under: defaultdict[TargetKey | None, list[Reached]] = defaultdict(list, {None: list(reached.values())})
-    wave = list(reached.values())
-    while wave:
+    children: defaultdict[TargetKey | None, list[Reached]] = defaultdict(list, {None: list(reached.values())})
+    level = list(reached.values())
+    while level:
         following = []
-        for one in filter(lambda each: beyond(each.account), wave):
+        for one in filter(lambda each: follow(each.account), level):
             for reader in readers[one.account.target]:
                 if reader.target not in reached:
                     found = reached[reader.target] = Reached(reader, one.account, one.depth + 1)
-                    under[one.account.target].append(found)
+                    children[one.account.target].append(found)
                     following.append(found)
-        wave = following
-    return _in_order(under)
+        level = following
+    return _in_order(children)
 
 
-def _in_order(under: dict[TargetKey | None, list[Reached]]) -> list[Reached]:
-    """From the tree to a list in which each stands before what is under it; without recursion, since it may be deep."""
-    ordered, waiting = [], list(reversed(under[None]))
+def _in_order(children: dict[TargetKey | None, list[Reached]]) -> list[Reached]:
+    """Convert the tree to a list in which each target precedes its children. Not recursive, because the tree may be deep."""
+    ordered, waiting = [], list(reversed(children[None]))
     while waiting:
         one = waiting.pop()
         ordered.append(one)
-        waiting += reversed(under.get(one.account.target, []))
+        waiting += reversed(children.get(one.account.target, []))
     return ordered

@@ -1,4 +1,4 @@
-"""What a state holds that nobody has built or asked about for long: found, and told to the owner before anything goes."""
+"""Finds what was neither built nor submitted for a long time, so that the owner sees it before it is deleted."""
 
 from __future__ import annotations
 
@@ -32,59 +32,59 @@ from dbt_state_oss.domain.submission import TargetKey
 T = TypeVar("T")
 
 OnProgress = Callable[[int], None]
-"""Is called with the number of documents that were looked at."""
+"""A function that is called with the number of documents that were handled so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class StaleTarget:
-    """A target to go."""
+    """A target to delete."""
 
     key: str
     version: Version
     target: TargetKey
     newest: int
-    """When its newest record was confirmed, Unix milliseconds."""
+    """When its newest record was confirmed, in Unix milliseconds."""
     emptied: bytes | None
-    """What stays of its document, where its owner once had it forgotten (rule I5); None where nothing does."""
+    """The document that remains if the target was once invalidated (rule I5). None: the document is deleted."""
 
 
 @dataclass(slots=True)
 class PrunePlan:
-    """What is to go."""
+    """What will be deleted."""
 
     cut_off: int
-    """Unix milliseconds: what was last built or asked about before is stale."""
+    """Unix milliseconds. Targets that were last built and last submitted before this time are stale."""
     targets: list[StaleTarget] = field(default_factory=list)
     journal: dict[str, Version] = field(default_factory=dict)
-    """The journal's parts that tell of nothing since the cut-off, by key."""
+    """The parts of the journal without decisions since the cut-off, by key."""
     hints: dict[str, set[str]] = field(default_factory=dict)
-    """Names to take off the lists of what was built with one logic, by the list's key: targets to go, and those of which no
-    execution with that logic is on record any more."""
+    """Names to remove from candidate lists, by the list's key: targets to delete, and targets that no longer have a recorded
+    execution with that logic."""
     unreadable: int = 0
-    """Documents that cannot be read, and stay."""
+    """The number of documents that cannot be read. They are kept."""
 
 
-async def plan_of(store: ObjectStore, organization: str, cut_off: int, told: OnProgress) -> PrunePlan:
-    """What nobody has built since `cut_off`, nor asked about as far as the journal tells. Raises `StoreError`.
+async def plan_of(store: ObjectStore, organization: str, cut_off: int, on_progress: OnProgress) -> PrunePlan:
+    """Return what was not built since `cut_off` and, according to the journal, not submitted since then. Raises `StoreError`.
 
-    A table that is skipped at every run is never recorded anew; that it was asked about spares it. So does that something
-    which stays was built from it: without its record it would be taken for a source, whose changes may wait (rule F5).
+    A table that is skipped in every run gets no new record, but its submissions keep it. A target is also kept if a kept
+    target was built from it: without its record it would count as a source, whose changes may wait (rule F5).
     """
     planning = _Planning(organization, PrunePlan(cut_off))
-    looked_at = 0
+    scanned = 0
 
-    async def look(prefix: str, judge: Callable[[str, Document], None]) -> None:
-        nonlocal looked_at
+    async def scan(prefix: str, judge: Callable[[str, Document], None]) -> None:
+        nonlocal scanned
         async with aclosing(documents_under(store, prefix)) as documents:
             async for key, document in documents:
-                looked_at += 1
-                told(looked_at)
+                scanned += 1
+                on_progress(scanned)
                 judge(key, document)
 
-    await look(journal_prefix(organization), planning.judge_part)
-    await look(target_prefix(organization), planning.judge_target)
+    await scan(journal_prefix(organization), planning.judge_part)
+    await scan(target_prefix(organization), planning.judge_target)
     planning.settle_targets()
-    await look(candidates_prefix(organization), planning.judge_list)
+    await scan(candidates_prefix(organization), planning.judge_list)
     return planning.plan
 
 
@@ -92,27 +92,27 @@ async def plan_of(store: ObjectStore, organization: str, cut_off: int, told: OnP
 class _Planning:
     organization: str
     plan: PrunePlan
-    asked_about: set[str] = field(default_factory=set)
+    submitted: set[str] = field(default_factory=set)
     unused: dict[str, tuple[StaleTarget, list[str]]] = field(default_factory=dict)
-    """By key, with the keys of what each was last built from."""
+    """By key: targets that were neither built nor submitted since the cut-off, each with the keys of its latest inputs."""
     needed: list[str] = field(default_factory=list)
-    """Keys of what the targets that stay were last built from."""
+    """Keys of the latest inputs of targets that are kept."""
     lists: dict[str, set[str]] = field(default_factory=dict)
-    """By key of a target: the lists that it is on by right."""
+    """By key of a target: the candidate lists that its recorded executions belong to."""
 
     def judge_part(self, key: str, document: Document) -> None:
-        """A part of the journal: it goes, or it tells what was asked about."""
+        """Judge a part of the journal: plan to delete it, or note which targets were submitted."""
         part, plan = decoded(decode_journal_part, key, document), self.plan
         entries = {} if part is None else entries_of(part.entries)
         recent = [entry.target for entry in entries.values() if entry.at >= plan.cut_off]
-        self.asked_about.update(target_key(self.organization, target) for target in recent)
+        self.submitted.update(target_key(self.organization, target) for target in recent)
         if part is None or len(entries) < len(part.entries):
             plan.unreadable += 1
         elif not recent:
             plan.journal[key] = document.version
 
     def judge_target(self, key: str, document: Document) -> None:
-        """A target, once all of the journal is judged."""
+        """Judge a target. All of the journal must have been judged before."""
         target = decoded(decode_target, key, document)
         if target is None:
             self.plan.unreadable += 1
@@ -123,31 +123,33 @@ class _Planning:
         self.lists[key] = lists_of(self.organization, target)
         newest = max(execution.confirmed_at for execution in target.executions)
         namespace, inputs = target.target.namespace, target.executions[0].inputs
-        reads = [target_key(self.organization, TargetKey(namespace, relation)) for relation in inputs]
-        if newest >= self.plan.cut_off or key in self.asked_about:
-            self.needed += reads
+        input_keys = [target_key(self.organization, TargetKey(namespace, relation)) for relation in inputs]
+        if newest >= self.plan.cut_off or key in self.submitted:
+            self.needed += input_keys
         else:
-            self.unused[key] = StaleTarget(key, document.version, target.target, newest, _emptied(target)), reads
+            self.unused[key] = StaleTarget(key, document.version, target.target, newest, _emptied(target)), input_keys
 
     def _judge_notes(self, key: str, version: Version, target: TargetDocument) -> None:
-        """A document that holds only notes of silent builds (rule F1a): of a build that was never confirmed, or of a target
-        that is gone."""
+        """Judge a document that holds only notes of silent builds (rule F1a).
+
+        Such a document belongs to a build that was never confirmed, or to a deleted target.
+        """
         newest = max(target.silent_builds.values(), default=self.plan.cut_off)
-        if target.forgotten_at is None and newest < self.plan.cut_off and key not in self.asked_about:
+        if target.forgotten_at is None and newest < self.plan.cut_off and key not in self.submitted:
             self.lists[key] = set()
             self.unused[key] = StaleTarget(key, version, target.target, newest, None), []
 
     def settle_targets(self) -> None:
-        """Those go that are unused and that nothing which stays was built from, directly or through others."""
+        """Plan to delete the unused targets, except those that a kept target was built from, directly or through others."""
         while self.needed:
-            _, reads = self.unused.pop(self.needed.pop(), (None, []))
-            self.needed += reads
+            _, input_keys = self.unused.pop(self.needed.pop(), (None, []))
+            self.needed += input_keys
         self.plan.targets = [stale for stale, _ in self.unused.values()]
         for key in self.unused:
             del self.lists[key]
 
     def judge_list(self, key: str, document: Document) -> None:
-        """A list of what was built with one logic, once all targets are judged."""
+        """Judge a candidate list. All targets must have been judged and settled before."""
         listed = decoded(decode_candidates, key, document)
         if listed is None:
             self.plan.unreadable += 1
@@ -158,12 +160,12 @@ class _Planning:
 
 
 def lists_of(organization: str, target: TargetDocument) -> set[str]:
-    """Keys of the lists that a target is on by what is on its record."""
+    """Return the keys of the candidate lists that a target's recorded executions belong to."""
     return {list_key(organization, target.target.namespace, execution.logic) for execution in target.executions}
 
 
 def decoded(decode: Callable[[bytes], T], key: str, document: Document) -> T | None:
-    """What a document holds; None where it cannot be read, or was set aside for that (rule X3)."""
+    """Return the decoded document. None if it cannot be read, or was set aside because it could not be read (rule X3)."""
     if is_aside(key):
         return None
     try:

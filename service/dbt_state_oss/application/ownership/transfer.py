@@ -1,7 +1,7 @@
-"""Bringing documents into a store: from an archive or from another store, compared first, written conditionally.
+"""Copies documents into a store, from an archive or another store. They are compared first and written conditionally.
 
-Whoever calls makes the records anew for each pass, so that a large state is never in memory. Raises `StoreError` where a store
-fails, `InvalidRequest` for a key that is none.
+The caller provides the documents again for each pass, so a large state is never in memory. Raises `StoreError` if a store
+fails, and `InvalidRequest` for an invalid key.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.errors import Conflict
 
 EXAMPLES = 5
-"""Keys that are named of many."""
+"""The most keys that are kept as examples of a fate."""
 
 Documents = Callable[[], AsyncIterator[ArchivedDocument]]
-"""The same documents, in the order of their keys, each time that it is called."""
+"""A function that returns the same documents, in the order of their keys, each time that it is called."""
 
 
 class Fate(Enum):
-    """What becomes, or would become, of one document."""
+    """What happens, or would happen, to one document."""
 
     EQUAL = "equal"
     CREATED = "created"
     REPLACED = "replaced"
     OVERTAKEN = "overtaken"
-    """Somebody else wrote it meanwhile; theirs was left."""
+    """Another process wrote the document in the meantime, and its version was kept."""
 
 
 @dataclass(slots=True)
 class Tally:
-    """How many documents had which fate, and some of their keys."""
+    """The number of documents by fate, and some of their keys."""
 
     counts: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
     examples: dict[Fate, list[str]] = field(default_factory=lambda: {fate: [] for fate in Fate})
@@ -69,11 +69,11 @@ class Tally:
 
 
 OnTally = Callable[[Tally], None]
-"""Is called after each document, to show progress."""
+"""A function that is called after each document, to show progress."""
 
 
 async def is_empty(store: ObjectStore) -> bool:
-    """Whether nothing is recorded in a store; the servers' own documents are no record."""
+    """Return whether nothing is recorded in a store. The servers' own documents do not count."""
     async for key in store.list(""):
         if not key.startswith(SERVER_PREFIX):
             return False
@@ -81,7 +81,7 @@ async def is_empty(store: ObjectStore) -> bool:
 
 
 async def documents_of(store: ObjectStore, *, ticket_keys: bool) -> AsyncGenerator[ArchivedDocument, None]:
-    """Every document of a store; without the servers' secrets unless `ticket_keys`."""
+    """Yield every document of a store. The servers' own documents are left out, except the ticket keys if `ticket_keys`."""
 
     def wanted(key: str) -> bool:
         return not key.startswith(SERVER_PREFIX) or (ticket_keys and key == TICKET_KEYS)
@@ -91,91 +91,95 @@ async def documents_of(store: ObjectStore, *, ticket_keys: bool) -> AsyncGenerat
             yield ArchivedDocument(key, document.data)
 
 
-async def compare(records: Documents, store: ObjectStore, told: OnTally) -> Tally:
-    """What `write` would do with each document: create, leave or replace it. Writes nothing."""
+async def compare(records: Documents, store: ObjectStore, on_tally: OnTally) -> Tally:
+    """Return what `write` would do with each document: create, leave or replace it. Writes nothing."""
 
     async def fate(record: ArchivedDocument) -> tuple[str, Fate]:
         return record.key, _fate(record, await store.get(record.key))
 
-    return await _tallied(records, fate, told)
+    return await _tallied(records, fate, on_tally)
 
 
 async def write(
-    records: Documents, store: ObjectStore, told: OnTally, *, overwrite: bool, into_use: bool = False
+    records: Documents, store: ObjectStore, on_tally: OnTally, *, overwrite: bool, into_use: bool = False
 ) -> Tally:
-    """Create what is absent, and with `overwrite` bring what differs into what is there.
+    """Create the absent documents. With `overwrite`, merge the documents that differ into the existing ones.
 
-    What somebody writes at the same time is theirs and is left, to be told of as `Fate.OVERTAKEN`. `into_use`: older
-    records come into a store that has been in use. An execution that comes in may have missed silent builds of what it read
-    (rule F1a), so its inputs of that kind count as unknown. So do those which were on no record and now are on the store's.
+    A document that another process writes at the same time is kept and counted as `Fate.OVERTAKEN`.
 
-    A state may be exported while servers run, and a store may be in use before the rest of the state comes in. So a reader may
-    come in as it was before a silent build that comes in too or is on record there, and a list of readers without a reader that
-    comes in.
+    `into_use`: older records are copied into a store that has been in use. A copied execution may have missed silent builds
+    of its inputs (rule F1a). So its inputs that are built in place count as unknown. So do inputs that it read without a
+    record, if the store has a record of them now.
+
+    A state may be exported while servers run, and a store may be in use before the rest of the state is copied. So a reader
+    may be copied as it was before a silent build, although that build is copied too or is recorded in the store. And a list
+    of readers may lack a reader that is copied.
     """
-    coming, there = await _silent_builds(records), await _silent_builds(partial(documents_of, store, ticket_keys=False))
-    silent = {target: max(coming.get(target, 0), there.get(target, 0)) for target in coming.keys() | there.keys()}
+    incoming = await _silent_builds(records)
+    in_store = await _silent_builds(partial(documents_of, store, ticket_keys=False))
+    silent = {target: max(incoming.get(target, 0), in_store.get(target, 0)) for target in incoming | in_store}
 
     async def fate(record: ArchivedDocument) -> tuple[str, Fate]:
         found = await store.get(record.key)
-        there = found if isinstance(found, Document) else None
-        to_be = _fate(record, there)
-        if to_be is Fate.EQUAL:
-            return record.key, to_be
-        if to_be is Fate.REPLACED and not overwrite:
+        existing = found if isinstance(found, Document) else None
+        planned = _fate(record, existing)
+        if planned is Fate.EQUAL:
+            return record.key, planned
+        if planned is Fate.REPLACED and not overwrite:
             return record.key, Fate.OVERTAKEN
         try:
-            informed = _informed(record, silent)
+            updated = _with_missed_silent_builds(record, silent)
             if into_use:
-                informed = _doubted(informed, there, await _come_on_record(informed, store))
-            data = _merged(informed, there)
-            await store.put(record.key, data, expected=None if there is None else there.version)
+                updated = _with_doubtful_inputs(updated, existing, await _newly_recorded_inputs(updated, store))
+            data = _merged(updated, existing)
+            await store.put(record.key, data, expected=None if existing is None else existing.version)
         except Conflict:
             return record.key, Fate.OVERTAKEN
-        return record.key, to_be
+        return record.key, planned
 
-    return await _tallied(records, fate, told)
+    return await _tallied(records, fate, on_tally)
 
 
 async def _tallied(
-    records: Documents, fate: Callable[[ArchivedDocument], Awaitable[tuple[str, Fate]]], told: OnTally
+    records: Documents, fate: Callable[[ArchivedDocument], Awaitable[tuple[str, Fate]]], on_tally: OnTally
 ) -> Tally:
     tally = Tally()
     async with aclosing(side_by_side(records(), fate)) as fates:
         async for key, one in fates:
             tally.add(key, one)
-            told(tally)
+            on_tally(tally)
     return tally
 
 
-def _fate(record: ArchivedDocument, there: Document | Unchanged | None) -> Fate:
-    if not isinstance(there, Document):
+def _fate(record: ArchivedDocument, existing: Document | Unchanged | None) -> Fate:
+    if not isinstance(existing, Document):
         return Fate.CREATED
-    return Fate.EQUAL if _merged(record, there) == there.data else Fate.REPLACED
+    return Fate.EQUAL if _merged(record, existing) == existing.data else Fate.REPLACED
 
 
-def _merged(record: ArchivedDocument, there: Document | None) -> bytes:
-    """What is written of `record` over what is there.
+def _merged(record: ArchivedDocument, existing: Document | None) -> bytes:
+    """Return the bytes to write for `record` in place of the existing document.
 
-    Both accounts of a target, the younger one of each node, all ids of a project: an older state never takes away what has been
-    recorded since, nor what was forgotten (rule I5). Everything else is replaced whole, as is what cannot be read.
+    Histories of a target are joined, the newer entry of each node wins, and all ids of a project are kept. So an older state
+    never removes records or invalidations (rule I5) that were made since then. Other documents, and documents that cannot be
+    read, are replaced as a whole.
     """
-    if there is None:
+    if existing is None:
         return record.data
     try:
         if is_target_key(record.key):
-            target = _joined_targets(decode_target(record.data), decode_target(there.data))
+            target = _joined_targets(decode_target(record.data), decode_target(existing.data))
             return record.data if target is None else encode(target)
         if is_project_key(record.key):
-            ids = {*decode_project(record.data).ids, *decode_project(there.data).ids}
+            ids = {*decode_project(record.data).ids, *decode_project(existing.data).ids}
             return encode(ProjectIds(tuple(sorted(ids))))
-        return encode(_joined_shards(decode_shard(record.data), decode_shard(there.data)))
+        return encode(_joined_shards(decode_shard(record.data), decode_shard(existing.data)))
     except BrokenDocument:
         return record.data
 
 
 async def _silent_builds(records: Documents) -> dict[TargetKey, int]:
-    """When each target among the records was last built silently, Unix milliseconds."""
+    """Return when each target among the documents had its last silent build, in Unix milliseconds."""
     silent: dict[TargetKey, int] = {}
     async for record in records():
         if is_target_key(record.key):
@@ -187,10 +191,10 @@ async def _silent_builds(records: Documents) -> dict[TargetKey, int]:
     return silent
 
 
-def _informed(record: ArchivedDocument, silent: Mapping[TargetKey, int]) -> ArchivedDocument:
-    """The record with the silent builds that it does not know, and with a list of readers that may lack some.
+def _with_missed_silent_builds(record: ArchivedDocument, silent: Mapping[TargetKey, int]) -> ArchivedDocument:
+    """Return the record with notes of the silent builds that it lacks. A list of readers is marked as possibly incomplete.
 
-    What an execution read at an epoch that no build had confirmed is unknown: the build may have been confirmed since.
+    An input that was read at an epoch which no build had confirmed becomes unknown: the build may have been confirmed since.
     """
     if not is_target_key(record.key):
         return record
@@ -206,12 +210,12 @@ def _informed(record: ArchivedDocument, silent: Mapping[TargetKey, int]) -> Arch
                 notes = with_silent_build(notes, relation, built_at)
     unlisted = document.has_unlisted_readers or document.readers is not None
     executions = tuple(_with_unknown(one, _may_be_early) for one in document.executions)
-    informed = replace(document, executions=executions, silent_builds=notes, has_unlisted_readers=unlisted)
-    return replace(record, data=encode(informed))
+    updated = replace(document, executions=executions, silent_builds=notes, has_unlisted_readers=unlisted)
+    return replace(record, data=encode(updated))
 
 
-async def _come_on_record(record: ArchivedDocument, store: ObjectStore) -> set[Relation]:
-    """What a target's executions read as a table on no record, and the store has a document of."""
+async def _newly_recorded_inputs(record: ArchivedDocument, store: ObjectStore) -> set[Relation]:
+    """Return the inputs that a target's executions read without a record, and that have a document in the store now."""
     if not is_target_key(record.key):
         return set()
     try:
@@ -223,16 +227,18 @@ async def _come_on_record(record: ArchivedDocument, store: ObjectStore) -> set[R
     return {name for name, key in keys.items() if await store.get(key) is not None}
 
 
-def _doubted(record: ArchivedDocument, there: Document | None, on_record: Collection[Relation]) -> ArchivedDocument:
-    """The record; what its executions read of tables that are built in place is unknown, where the store does not have them.
+def _with_doubtful_inputs(
+    record: ArchivedDocument, existing: Document | None, on_record: Collection[Relation]
+) -> ArchivedDocument:
+    """Return the record with doubtful inputs made unknown, in executions that the store does not have.
 
-    Of those which were on no record, the ones `on_record` now may be built in place.
+    Doubtful are inputs that may be built in place, and inputs without a record that are `on_record` in the store now.
     """
     if not is_target_key(record.key):
         return record
     try:
         target = decode_target(record.data)
-        known = set() if there is None else {one.id for one in decode_target(there.data).executions}
+        known = set() if existing is None else {one.id for one in decode_target(existing.data).executions}
     except BrokenDocument:
         return record
 
@@ -259,36 +265,38 @@ def _may_be_built_in_place(known: Input) -> bool:
     return known.lineage is not None and (known.identity is None or is_named_by_epoch(known.identity))
 
 
-def _joined_targets(mine: TargetDocument, theirs: TargetDocument) -> TargetDocument | None:
-    """Both histories, by the later time of forgetting; None where it is all in `mine`."""
-    if mine.target != theirs.target:
+def _joined_targets(incoming: TargetDocument, existing: TargetDocument) -> TargetDocument | None:
+    """Join both histories, with the later time of invalidation. None if the result is `incoming`, or the targets differ."""
+    if incoming.target != existing.target:
         return None
-    kept, other = (mine, theirs) if (mine.forgotten_at or 0) >= (theirs.forgotten_at or 0) else (theirs, mine)
+    kept, other = (
+        (incoming, existing) if (incoming.forgotten_at or 0) >= (existing.forgotten_at or 0) else (existing, incoming)
+    )
     history = history_of(kept).merged(other.executions)
-    silent_builds = dict(mine.silent_builds)
-    for relation, built_at in theirs.silent_builds.items():
+    silent_builds = dict(incoming.silent_builds)
+    for relation, built_at in existing.silent_builds.items():
         silent_builds = with_silent_build(silent_builds, relation, built_at)
     joined = replace(
         kept,
         executions=history.executions,
         silent_builds=silent_builds,
-        readers=_all_readers(mine, theirs),
-        has_unlisted_readers=mine.has_unlisted_readers or theirs.has_unlisted_readers,
-        early_readers=tuple(dict.fromkeys((*theirs.early_readers, *mine.early_readers))),
+        readers=_all_readers(incoming, existing),
+        has_unlisted_readers=incoming.has_unlisted_readers or existing.has_unlisted_readers,
+        early_readers=tuple(dict.fromkeys((*existing.early_readers, *incoming.early_readers))),
     )
-    return None if joined == mine else joined
+    return None if joined == incoming else joined
 
 
 def _all_readers(one: TargetDocument, other: TargetDocument) -> tuple[str, ...] | None:
-    """The readers of both; None, which has them searched for, where one of the two does not list them."""
+    """Return the readers of both. None if one of the two does not list them, so that they are searched for."""
     if one.readers is None or other.readers is None:
         return None
     return tuple(dict.fromkeys((*other.readers, *one.readers)))
 
 
-def _joined_shards(mine: NodeShard, theirs: NodeShard) -> NodeShard:
-    nodes = dict(theirs.nodes)
-    for name, entry in mine.nodes.items():
+def _joined_shards(incoming: NodeShard, existing: NodeShard) -> NodeShard:
+    nodes = dict(existing.nodes)
+    for name, entry in incoming.nodes.items():
         if name not in nodes or nodes[name].seen_at <= entry.seen_at:
             nodes[name] = entry
     return NodeShard(nodes)

@@ -46,7 +46,8 @@ class Keeper:
 
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(
-            f"the client tried to call {name}, which is not supported during an import; please report the version of dbt-state"
+            f"the client tried to call {name}, which is not supported during an import; please report this "
+            "to dbt-state-oss, with the version of dbt-state"
         )
 
 

@@ -15,6 +15,26 @@ _BEFORE_A_SOURCE = frozenset({"apply", "from", "join", "lateral", "using"})
 _BESIDE_A_SOURCE = frozenset({"only", "outer", "rows", "view"})
 """Words that may come between those words and a source. They may also be names."""
 _STARTS_OF_A_QUERY = frozenset({"select", "values", "with"})
+_BEFORE_A_QUERY = frozenset(
+    {
+        "all",
+        "and",
+        "any",
+        "apply",
+        "as",
+        "distinct",
+        "else",
+        "except",
+        "exists",
+        "from",
+        "having",
+        "in",
+        "intersect",
+        "join",
+    }
+    | {"lateral", "materialized", "not", "on", "or", "select", "some", "then", "union", "when", "where"}
+)
+"""Words before the parentheses of a query. Any other word there is the name of a function."""
 _AFTER_THE_SOURCES = frozenset({"group", "having", "order", "select", "union", "where"})
 """Words that end a list of sources. Every warehouse reserves them, so they cannot be aliases."""
 _BEFORE_A_DEFINITION = frozenset({"as", "materialized", "not"})
@@ -45,8 +65,14 @@ class _Level:
     """The parentheses belong to `TABLE(…)`. A plain name in them may be an object of any kind."""
     of_relations: bool = False
     """The awaited or named source is a relation, if it is a name. Not so after the `FROM` of `extract(day from d)`."""
+    after_relation: bool = False
+    """The list of sources began after FROM or JOIN. A comma is followed by a relation again, whatever came before it."""
     in_query: bool = False
-    """The level contains a SELECT, or is the outermost one."""
+    """The level contains a SELECT, begins with FROM or TABLE, or is the outermost one."""
+    may_be_query: bool = True
+    """The parentheses are not those of a function."""
+    is_empty: bool = True
+    """Nothing has been read yet."""
     defines: str | None = None
     """The name that a WITH gives to the query in the parentheses."""
     after: str = ""
@@ -86,7 +112,7 @@ class SourceWords:
                 self._close(level)
             case ",":
                 self._end_name(level)
-                level.awaited = level.among_sources
+                level.awaited, level.of_relations = level.among_sources, level.after_relation
             case _:
                 self._read(level, piece)
         self._before = piece.lower()
@@ -99,13 +125,16 @@ class SourceWords:
 
     def _read(self, level: _Level, piece: str) -> None:
         word = piece.lower()
-        if word in _BEFORE_A_SOURCE and self._before != "distinct":  # IS DISTINCT FROM compares
+        begins_a_query = level.is_empty and level.may_be_query and word in ("from", "table") and not level.awaited
+        level.in_query, level.is_empty = level.in_query or begins_a_query, False
+        if begins_a_query or (word in _BEFORE_A_SOURCE and self._before != "distinct"):  # IS DISTINCT FROM compares
             self._end_name(level)
             level.among_sources, level.awaited = True, True
-            level.of_relations = word == "join" or (word == "from" and level.in_query)
+            level.of_relations = begins_a_query or word == "join" or (word == "from" and level.in_query)
+            level.after_relation = level.after_relation or level.of_relations
         elif word in _AFTER_THE_SOURCES:
             self._end_name(level)
-            level.among_sources, level.awaited = False, False
+            level.among_sources, level.awaited, level.after_relation = False, False, False
             level.in_query = level.in_query or word == "select"
         elif level.named is not None and (level.named.endswith(_JOINING_SIGNS) or piece.startswith(_JOINING_SIGNS)):
             level.named += piece
@@ -158,19 +187,25 @@ class SourceWords:
             self.unseen[called] = None
         name, level.named = level.named, None
         if name is None:
-            inner = _Level(level.among_sources and level.awaited, level.awaited, of_relations=level.of_relations)
+            inner = _Level(
+                level.among_sources and level.awaited,
+                level.awaited,
+                of_relations=level.of_relations,
+                after_relation=level.of_relations,
+                may_be_query=not _is_name(self._before) or self._before in _BEFORE_A_QUERY,
+            )
             if self._before in _BEFORE_A_DEFINITION:
                 inner.defines = self._last_word
             level.awaited = False
         elif name.lower() == "table":
-            inner = _Level(among_sources=False, awaited=True, of_table=True)
+            inner = _Level(among_sources=False, awaited=True, of_table=True, may_be_query=False)
         else:
             if name.lower() not in self._dialect.row_functions:
                 self.unseen[name] = None
-            inner = _Level(among_sources=False, awaited=False)
+            inner = _Level(among_sources=False, awaited=False, may_be_query=False)
         if inner.defines is not None and self._recursive:
             self._common_names.add(inner.defines)
-        inner.after = self._last_word
+        inner.after, level.is_empty = self._last_word, False
         self._levels.append(inner)
 
     def _close(self, level: _Level) -> None:
