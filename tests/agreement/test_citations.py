@@ -23,7 +23,7 @@ PAGES = sorted(
 
 LONGEST_LINE = 300
 
-_RULE = re.compile(r"\brules?\s+((?:[LTFICWSEX]\d+[a-z]?(?:,\s+|\s+and\s+|\s+or\s+|\s+to\s+)?)+)")
+_RULE = re.compile(r"\b[Rr]ules?\s+((?:[LTFICWSEX]\d+[a-z]?(?:,\s+|\s+and\s+|\s+or\s+|\s+to\s+)?)+)")
 _RULE_ID = re.compile(r"[LTFICWSEX]\d+[a-z]?")
 _RULE_ROW = re.compile(r"^(?:\| |#+ )([LTFICWSEX]\d+[a-z]?)\b", re.MULTILINE)
 _RECORD = re.compile(r"decision\s+record\s+(\d+)")

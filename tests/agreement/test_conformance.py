@@ -54,6 +54,14 @@ def test_no_row_tells_of_what_is_not_there() -> None:
     assert not outdated, "docs/conformance.md has rows for what does not exist (any more): " + ", ".join(outdated)
 
 
+def test_the_questions_are_told_in_the_order_in_which_they_are_asked() -> None:
+    asked = [rule.__name__ for rule in RULES]
+    assert [row.name for row in rows() if row.section == "Questions"] == asked, "docs/conformance.md: Questions"
+    order = (ROOT / "docs" / "decision-rules.md").read_text("utf-8").partition("## Order of questions")[2]
+    told = len(re.findall(r"^\d+\. ", order, re.MULTILINE))
+    assert told == len(asked), "docs/decision-rules.md: Order of questions has not one line for each of rules.RULES"
+
+
 def test_nothing_is_told_twice() -> None:
     counts = Counter(str(row) for row in rows())
     assert [row for row, count in counts.items() if count > 1] == []
