@@ -21,6 +21,7 @@ from tests.domain.building import (
     asked,
     execution,
 )
+from tests.domain.decisions_to_build import BUILDS
 from tests.domain.test_hook_free import hash_of
 from tests.domain.varying import ALL_FRESH, CHANGED, DAY, ORDERS_FRESH, resource, typed
 
@@ -246,6 +247,28 @@ def test_every_rule_of_a_skip_is_asked_of_a_candidate_unless_it_says_why_not() -
     assert set(NOT_ASKED_OF_CANDIDATES) <= set(RULES)
     assert set(RULES_OF_CANDIDATES) == set(RULES) - set(NOT_ASKED_OF_CANDIDATES)
     assert all(NOT_ASKED_OF_CANDIDATES.values())
+
+
+OF_THE_TARGET = ("own_table_exists", "an_execution_is_known", "logic_is_unchanged", "nobody_else_wrote_to_it")
+"""Rules that ask about the table and the record of the target, which a copy replaces."""
+
+
+@pytest.mark.parametrize("rule", NOT_ASKED_OF_CANDIDATES, ids=lambda rule: rule.__name__)
+def test_what_a_rule_that_is_not_asked_of_candidates_refuses_is_not_cloned_either(rule: Any) -> None:
+    if rule.__name__ in OF_THE_TARGET:
+        return
+    refused = {name: case for name, (case, because, _) in BUILDS.items() if _refuses(rule, case, because)}
+    assert refused, "it has no case in decisions_to_build.py"
+    cloned = [name for name, case in refused.items() if may_be_cloned(case)]
+    assert not cloned, f"may_be_cloned lets these pass, so the rule has to be asked of candidates: {cloned}"
+
+
+def _refuses(rule: Any, case: Case, because: str) -> bool:
+    try:
+        finding = rule(case)
+    except AssertionError:  # asked too early
+        return False
+    return finding is not None and finding.rejection is not None and because in finding.rejection.because
 
 
 @pytest.mark.parametrize("rule", RULES_OF_CANDIDATES, ids=lambda rule: rule.__name__)
