@@ -92,7 +92,7 @@ async def test_new_data_is_followed_down_to_the_source(inside: Inside, clock: Ha
     ]
     lines = (await chain.changes(CALLER, [top]))[top]
     assert lines[0].children[0].text.startswith("last updated: 2026-")
-    assert lines[0].children[0].text.endswith("(1 minute ago)")
+    assert lines[0].children[0].text.endswith("(1 minute ago) now")
 
 
 async def test_a_write_by_somebody_else_is_told(inside: Inside, clock: HandClock) -> None:

@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as SqlglotDialect
+from tests.domain.coding import made
 
 from dbt_state_oss.domain.dialects import CaseRule, EpochClock, dialect_named
+from dbt_state_oss.domain.sql.fingerprint import Volatility
 
 WAREHOUSES = ["postgres", "redshift", "snowflake", "bigquery", "databricks"]
 CASE_SENSITIVE_REDSHIFT = "redshift, normalization_strategy = lowercase"
@@ -79,3 +81,9 @@ def test_functions_are_listed_in_lower_case_and_once(name: str) -> None:
     assert all(function == function.lower() for function in listed)
     assert not dialect.date_functions & dialect.volatile_functions
     assert dialect.bare_functions <= listed
+
+
+@pytest.mark.parametrize("wire_name", ["duckdb", "mysql", "nosuch"])
+@pytest.mark.parametrize("literal", ["today", "now"])
+def test_an_unknown_dialect_has_the_moving_literals_of_every_warehouse(wire_name: str, literal: str) -> None:
+    assert made(f"select cast('{literal}' as date) as d", wire_name).volatility is not Volatility.STABLE

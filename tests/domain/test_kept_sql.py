@@ -147,7 +147,7 @@ def test_many_differences_are_cut() -> None:
     now = text("select " + ", ".join(f"b{number} as c{number}" for number in range(50)))
     told = differences(then, now)
     assert len(told) == MOST_DIFFERENCES
-    assert told[-1] == f"… and {50 - MOST_DIFFERENCES + 1} differences more"
+    assert told[-1] == f"… and {50 - MOST_DIFFERENCES + 1} more differences"
 
 
 @pytest.mark.parametrize(

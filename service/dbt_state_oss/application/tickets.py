@@ -130,7 +130,7 @@ def parse_key_ring(text: str) -> KeyRing:
             )
         keys[key_id] = secret
     if not keys:
-        raise InvalidSettings("no ticket key found; expected lines ID:SECRET")
+        raise InvalidSettings("ticket keys: no key found; expected lines ID:SECRET")
     return KeyRing(next(iter(keys)), keys)
 
 

@@ -78,7 +78,7 @@ def differences(then: SqlText, now: SqlText) -> tuple[str, ...]:
         return ()
     if len(found) > MOST_DIFFERENCES:
         rest = len(found) - MOST_DIFFERENCES + 1
-        found[MOST_DIFFERENCES - 1 :] = [f"… and {rest} differences more"]
+        found[MOST_DIFFERENCES - 1 :] = [f"… and {rest} more differences"]
     return tuple(found)
 
 

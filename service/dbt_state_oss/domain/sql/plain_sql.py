@@ -66,7 +66,8 @@ _PLAN_DEPENDENT = _kinds(
 _WORD = re.compile(r"[\w$]+")
 
 _HIDDEN_COLUMNS = frozenset(
-    "cmax cmin ctid oid tableoid xmax xmin _file_name _metadata _partitiondate _partitiontime _table_suffix".split()
+    {"cmax", "cmin", "ctid", "deletexid", "insertxid", "oid", "tableoid", "xmax", "xmin"}
+    | {"_file_name", "_metadata", "_partitiondate", "_partitiontime", "_table_suffix"}
 )
 """Columns that a table has although its definition does not name them. A rebuild changes their values."""
 
