@@ -176,3 +176,37 @@ def test_a_microbatch_reads_a_column_that_its_query_does_not_name(filtered: Shop
     assert refresh_like_plain_dbt(filtered) == [1, 2]
     write_upstream(filtered, materialized="table", event_time="moment", moment="loaded_at")
     assert refresh_like_plain_dbt(filtered) == [1, 2, 3]
+
+
+IN_BATCHES = """
+    {{ config(materialized="incremental", incremental_strategy="microbatch", unique_key="id",
+              event_time="ordered_at", batch_size="day", begin="2026-01-01") }}
+    select id, amount, ordered_at from {{ source("raw", "orders") }}
+    {% if model.batch %}
+    where ordered_at >= '{{ model.batch.event_time_start }}' and ordered_at < '{{ model.batch.event_time_end }}'
+      and amount > 10
+    {% endif %}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "ids"),
+    [
+        ("and amount > 10", "and amount > 0", [1, 2]),
+        ('source("raw", "orders") }}', 'source("raw", "orders").render() }}', [2]),
+    ],
+    ids=["code of a batch", "no filter by event time"],
+)
+def test_code_of_a_microbatch_that_is_compiled_only_for_a_batch_is_seen(
+    shop: Shop, old: str, new: str, ids: list[int]
+) -> None:
+    """The client compiles a microbatch without a batch, so its request holds the same query as before (rule L12a)."""
+    window = (*ONLY, "--event-time-start", "2026-01-01", "--event-time-end", "2026-01-03")
+    shop.write("models/order_log.sql", IN_BATCHES)
+    assert shop.build(*window).built == {"order_log"}
+    assert shop.build(*window).built == set()
+    shop.edit("models/order_log.sql", old, new)
+    assert shop.build(*window).built == {"order_log"}
+    shop.vanilla("build", *window)
+    assert [row[0] for row in shop.table("order_log")] == ids
+    assert shop.build(*window).built == set()
