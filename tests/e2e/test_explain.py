@@ -175,7 +175,7 @@ def test_runs_one_after_the_other_are_told_apart(shop: Shop) -> None:
             "order_totals": [
                 "✓ [within tolerance] its last build",
                 '"orders" was updated',
-                "its changed inputs are within",
+                "its inputs have changed within its lag tolerance",
             ]
         },
         shop,

@@ -202,7 +202,7 @@ def test_azure_a_blob_that_was_filled_while_it_was_read_is_not_taken_for_empty(
     [
         (409, "BlobAlreadyExists", "create", Conflict, "has changed"),
         (409, "BlobImmutableDueToPolicy", "write", StoreReadOnly, "immutability policy"),
-        (412, "LeaseIdMissing", "write", StoreReadOnly, "holds a lease"),
+        (412, "LeaseIdMissing", "write", StoreReadOnly, "has a lease"),
         (409, "SnapshotsPresent", "remove", StoreReadOnly, "snapshots"),
         (409, "BlobArchived", "read", StoreMisconfigured, "lifecycle rule"),
         (409, "ResourceTypeMismatch", "write", StoreMisconfigured, "ResourceTypeMismatch"),
