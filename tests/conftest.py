@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing.process
 import os
+import platform
 import signal
 import subprocess
 import threading
@@ -25,6 +26,9 @@ settings.load_profile("project")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     # As it is where tests are started in the background; what they start would ignore Ctrl-C as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+platform.processor()  # runs `uname -p` once and keeps the answer, which the Azure SDK asks for in tests without processes
 
 
 _NEEDS = {
