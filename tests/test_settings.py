@@ -90,7 +90,11 @@ def test_the_places_of_the_other_stores_have_an_address() -> None:
             "DBTSTATE_AZURE_ACCOUNT (--account) must be set for this store",
         ),
         ({"STATE_STORE": "s3"}, {"--bucket": "a/b"}, '--bucket must not contain spaces or slashes (got "a/b")'),
-        ({}, {"--bucket": "b"}, '--bucket is not used by the store "local"'),
+        (
+            {},
+            {"--bucket": "b"},
+            '--bucket is not used by the store "local"; remove it, or choose its store with --store',
+        ),
         (
             {"STATE_STORE": "gcs", "DBTSTATE_GCS_BUCKET": "b", "DBTSTATE_GCS_PREFIX": "a/../b"},
             {},

@@ -123,7 +123,7 @@ async def test_an_empty_state_is_not_exported(tmp_path: Path) -> None:
     await put(empty, TICKET_KEYS, SECRET)
     result = state("export", empty, str(file))
     assert result.returncode == 1
-    assert f"the store local:{empty} is empty" in result.stderr
+    assert f"the store local:{empty} has no records" in result.stderr
     assert file.read_bytes() == b"the last one"
     assert leftovers(tmp_path) == []
 

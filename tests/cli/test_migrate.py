@@ -97,7 +97,7 @@ async def test_where_nothing_is_recorded_nothing_is_made(tmp_path: Path) -> None
     await put(tmp_path / "old", **{TICKET_KEYS: b"secret"})
     result = migrate(tmp_path / "old", tmp_path / "new")
     assert (result.returncode, result.stdout) == (1, "")
-    assert f"the store local:{tmp_path}/old is empty" in result.stderr
+    assert f"the store local:{tmp_path}/old has no records" in result.stderr
     assert not (tmp_path / "new").exists()
 
 

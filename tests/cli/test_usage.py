@@ -76,7 +76,10 @@ def test_a_port_that_is_taken_ends_with_1_and_says_so(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         result = run("serve", "--dir", str(tmp_path), "--port", str(port))
     assert result.returncode == 1
-    assert result.stderr == f"dbt-state-oss: Cannot listen on 127.0.0.1:{port}: Address already in use.\n"
+    assert result.stderr == (
+        f"dbt-state-oss: Cannot listen on 127.0.0.1:{port}: Address already in use. "
+        "Stop the other process, or set --port to a free port.\n"
+    )
 
 
 def test_a_store_that_cannot_be_opened_ends_with_1_and_names_the_place(tmp_path: Path) -> None:

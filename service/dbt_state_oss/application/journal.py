@@ -159,7 +159,7 @@ class Journal:
             _log.warning(
                 "decisions_dropped",
                 decisions=self._lost,
-                cause="the store is slower than the decisions; the oldest entries were dropped",
+                cause="the store is slower than the decisions; new entries were dropped",
             )
             self._lost = 0
         return written
