@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -70,7 +71,7 @@ class Runs:
 def table(
     relation: Relation,
     sql: str,
-    inputs: dict[Relation, int | None],
+    inputs: Mapping[Relation, int | None],
     own_epoch: int | None = None,
     *,
     house: str = "postgres",

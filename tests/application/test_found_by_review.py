@@ -432,7 +432,7 @@ async def test_a_lag_tolerance_does_not_hide_an_invalidation_further_upstream(
     raw, first, second, third, other = (
         dialect.relation(f"shop.{name}") for name in ("raw.orders", "prod.a", "prod.b", "prod.c", "raw.other")
     )
-    patient = {"lag_tolerance_seconds": 86_400, "stale_upstream_policy": policy}
+    patient: dict[str, Any] = {"lag_tolerance_seconds": 86_400, "stale_upstream_policy": policy}
 
     def asks(target: Relation, read: Relation, at: int, own_epoch: int | None = None, **terms: Any) -> Submission:
         return table(target, f"select id from {read}", {read: at}, own_epoch, house=house, **terms)
