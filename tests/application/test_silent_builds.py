@@ -23,7 +23,7 @@ from dbt_state_oss.application.recording import MOST_READERS
 from dbt_state_oss.application.register_clone import CloneGrant
 from dbt_state_oss.application.submit import Answer
 from dbt_state_oss.domain.decision import Build, Clone, Skip
-from dbt_state_oss.domain.dialects import EpochClock
+from dbt_state_oss.domain.dialects import EpochClock, dialect_named
 from dbt_state_oss.domain.history import Input
 from dbt_state_oss.domain.node_patterns import NodePatterns
 from dbt_state_oss.domain.relation import Epoch, Relation
@@ -462,3 +462,36 @@ async def test_a_copy_of_an_incremental_lists_its_readers(runs: Runs, store: Mem
 
     assert isinstance(found, Document)
     assert decode_target(found.data).readers == (DEV_READER,)
+
+
+async def test_a_silent_build_is_seen_though_no_record_explains_the_content_that_it_found(
+    inside: Inside, clock: HandClock
+) -> None:
+    """The incremental is older than its first record, on a warehouse that stamps its epochs."""
+    runs, house = Runs(inside), "snowflake"
+    dialect = dialect_named(house)
+    raw, middle, growing, reader = (
+        dialect.relation(f"shop.{name}") for name in ("raw.orders", "prod.middle", "prod.growing", "prod.reader")
+    )
+    extras = {"on_schema_change": '"append_new_columns"'}
+
+    def grows(columns: str, middle_at: int) -> Submission:
+        sql = f"select {columns} from {middle} where id > (select max(id) from {growing})"
+        return table(
+            growing, sql, {middle: middle_at}, T0, house=house, execution_type=ExecutionType.MERGE, extras=extras
+        )
+
+    def reads(own_epoch: int | None = None) -> Submission:
+        return table(reader, f"select * from {growing}", {growing: T0}, own_epoch, house=house)
+
+    await runs.build(table(middle, f"select id from {raw}", {raw: T0}, house=house))
+    written_by_hand = clock.time + 5 * MINUTE
+    clock.time += 10 * MINUTE
+    await runs.build(grows("id", written_by_hand))
+    own = await runs.build(reads())
+    assert isinstance((await runs.ask(reads(own))).decision, Skip)
+    clock.time += 10 * MINUTE
+    await runs.build(grows("id, amount", clock.time))
+
+    asked = await runs.ask(reads(own))
+    assert isinstance(asked.decision, Build), asked.decision.description

@@ -229,6 +229,17 @@ def test_bytes_that_are_no_sql_are_not_refused(dialect: str, data: bytes) -> Non
         ("postgres", "select 1 from (a.b.e cross join a.b.x), a.b.o where (", ["a.b.e", "a.b.x", "a.b.o"]),
         ("bigquery", "with o as (from a.b.e |> where id > 1) select 1 from o where (", ["a.b.e"]),
         ("databricks", "with o as (table a.b.e) select 1 from o where (", ["a.b.e"]),
+        ("bigquery", "from (from a.b.e |> where id > 1) |> set x = 1, y = 2", ["a.b.e"]),
+        (
+            "bigquery",
+            "from a.b.x |> join (from a.b.e |> aggregate count(*) as n) using (n) |> set x = 1",
+            ["a.b.x", "a.b.e"],
+        ),
+        ("bigquery", "select array(from a.b.e |> set x = 1 |> select x)", ["a.b.e"]),
+        ("bigquery", "from a.b.x |> union all by name (from a.b.e |> set x = 1)", ["a.b.x", "a.b.e"]),
+        ("databricks", "select 1 from a.b.x where ( union all table a.b.e", ["a.b.x", "a.b.e"]),
+        ("snowflake", "select 1 from a.b.x where ( minus (table a.b.e", ["a.b.x", "a.b.e"]),
+        ("databricks", "select 1 from a.b.e lateral view explode(m) x as k, v where (", ["a.b.e"]),
         (
             "postgres",
             "select extract(epoch from a.b), trim(both from c.d), x is distinct from e.f from g.h.i where (",

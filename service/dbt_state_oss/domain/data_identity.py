@@ -56,7 +56,11 @@ def identity_at(history: History, relation: Relation, epoch: Epoch | None, clock
         return None
     written = history.written_at(epoch, clock)
     if written is None:
-        return named_by_epoch(relation, epoch)
+        # On a stamped clock, a silent build may have changed the content at this epoch, whoever wrote it.
+        is_doubtful = clock is EpochClock.STAMPED and any(
+            one.silent and (one.epoch or 0) >= epoch for one in history.executions
+        )
+        return None if is_doubtful else named_by_epoch(relation, epoch)
     identity = None if written.unproven is not None else proven_identity(written)
     return identity or named_by_epoch(relation, written.epoch, silent_build=history.silent_build_at(written.epoch))
 

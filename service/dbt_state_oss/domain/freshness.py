@@ -184,7 +184,7 @@ def _wrote(execution: Execution, relation: Relation, recorded: Input, clock: Epo
     by_epoch = (named_by_epoch(relation, one.epoch, silent_build=silent_build) for one in (recorded, execution))
     same_name = recorded.identity in (None, execution.data_identity, *by_epoch)
     stands = clock.is_unchanged(execution.epoch, recorded.epoch, execution.stamped_from)
-    return stands and same_name and execution.lineage == recorded.lineage
+    return stands and same_name and same_lineage(execution.lineage, recorded.lineage)
 
 
 def doubted(case: Case) -> str | None:

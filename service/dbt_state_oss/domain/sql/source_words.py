@@ -15,28 +15,11 @@ _BEFORE_A_SOURCE = frozenset({"apply", "from", "join", "lateral", "using"})
 _BESIDE_A_SOURCE = frozenset({"only", "outer", "rows", "view"})
 """Words that may come between those words and a source. They may also be names."""
 _STARTS_OF_A_QUERY = frozenset({"select", "values", "with"})
-_BEFORE_A_QUERY = frozenset(
-    {
-        "all",
-        "and",
-        "any",
-        "apply",
-        "as",
-        "distinct",
-        "else",
-        "except",
-        "exists",
-        "from",
-        "having",
-        "in",
-        "intersect",
-        "join",
-    }
-    | {"lateral", "materialized", "not", "on", "or", "select", "some", "then", "union", "when", "where"}
-)
-"""Words before the parentheses of a query. Any other word there is the name of a function."""
-_AFTER_THE_SOURCES = frozenset({"group", "having", "order", "select", "union", "where"})
-"""Words that end a list of sources. Every warehouse reserves them, so they cannot be aliases."""
+_SET_OPERATORS = frozenset({"except", "intersect", "minus", "union"})
+_BEFORE_TABLE = frozenset({"", "(", ")", "all", "distinct"} | _SET_OPERATORS)
+"""What comes before the query `TABLE name`."""
+_AFTER_THE_SOURCES = frozenset({"group", "having", "order", "select", "union", "where", "|>"})
+"""What ends a list of sources. Every warehouse reserves the words, so they cannot be aliases."""
 _BEFORE_A_DEFINITION = frozenset({"as", "materialized", "not"})
 """Words between the name of a common table expression and its parentheses."""
 _JOINING_SIGNS = (".", "-")
@@ -69,10 +52,10 @@ class _Level:
     """The list of sources began after FROM or JOIN. A comma is followed by a relation again, whatever came before it."""
     in_query: bool = False
     """The level contains a SELECT, begins with FROM or TABLE, or is the outermost one."""
-    may_be_query: bool = True
-    """The parentheses are not those of a function."""
     is_empty: bool = True
     """Nothing has been read yet."""
+    has_with: bool = False
+    """The level begins with WITH."""
     defines: str | None = None
     """The name that a WITH gives to the query in the parentheses."""
     after: str = ""
@@ -125,8 +108,14 @@ class SourceWords:
 
     def _read(self, level: _Level, piece: str) -> None:
         word = piece.lower()
-        begins_a_query = level.is_empty and level.may_be_query and word in ("from", "table") and not level.awaited
-        level.in_query, level.is_empty = level.in_query or begins_a_query, False
+        begins_a_query = not level.of_table and (
+            (word == "from" and (level.is_empty or level.has_with))
+            or (word == "table" and self._before in _BEFORE_TABLE)
+        )
+        level.has_with = level.has_with or (level.is_empty and word == "with")
+        level.in_query, level.is_empty = level.in_query or begins_a_query or word in _SET_OPERATORS, False
+        if word == "view" and self._before == "lateral":
+            level.after_relation = False  # commas separate the columns of LATERAL VIEW
         if begins_a_query or (word in _BEFORE_A_SOURCE and self._before != "distinct"):  # IS DISTINCT FROM compares
             self._end_name(level)
             level.among_sources, level.awaited = True, True
@@ -192,17 +181,16 @@ class SourceWords:
                 level.awaited,
                 of_relations=level.of_relations,
                 after_relation=level.of_relations,
-                may_be_query=not _is_name(self._before) or self._before in _BEFORE_A_QUERY,
             )
             if self._before in _BEFORE_A_DEFINITION:
                 inner.defines = self._last_word
             level.awaited = False
         elif name.lower() == "table":
-            inner = _Level(among_sources=False, awaited=True, of_table=True, may_be_query=False)
+            inner = _Level(among_sources=False, awaited=True, of_table=True)
         else:
             if name.lower() not in self._dialect.row_functions:
                 self.unseen[name] = None
-            inner = _Level(among_sources=False, awaited=False, may_be_query=False)
+            inner = _Level(among_sources=False, awaited=False)
         if inner.defines is not None and self._recursive:
             self._common_names.add(inner.defines)
         inner.after, level.is_empty = self._last_word, False
