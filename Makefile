@@ -30,7 +30,7 @@ demo: setup ## Build a small shop five times against the server: what is reused,
 	$(BIN)/python -m example_project.demo $(ARGS)
 
 quick: setup ## Run the tests that start no process, emulator or database: about a minute
-	$(BIN)/python -m pytest -n auto -m "not (process or emulator or database or client)" $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not (process or emulator or database or client)" $(ARGS)
 
 test: setup ## Run every test: pure, contract, and end to end with the real client on a real PostgreSQL
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
