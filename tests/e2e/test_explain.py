@@ -77,7 +77,7 @@ CAUSES = {
     "written_to": [
         "✗ its table was modified outside of recorded builds",
         "recorded: 20",
-        "reported is 20",
+        "reported: 20",
     ],
     "customer_totals": ["rebuilt by model.shop.order_totals with changed logic"],
     "best_customers": [
