@@ -37,8 +37,10 @@ def match_any_history() -> None:
 
 def null_epoch_is_fresh() -> None:
     """A table that is read, and of which nothing is known, counts as unchanged (rule F3)."""
-    stands = EpochClock.is_unchanged
-    _break(EpochClock, "stands", lambda clock, was, now, *more: now is None or stands(clock, was, now, *more))
+    is_unchanged = EpochClock.is_unchanged
+    _break(
+        EpochClock, "is_unchanged", lambda clock, was, now, *more: now is None or is_unchanged(clock, was, now, *more)
+    )
 
 
 def ignore_configuration() -> None:
