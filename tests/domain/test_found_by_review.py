@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from tests.domain.building import BUILT, CASE, CUSTOMERS, FINGERPRINT, MINUTE, NOW, ORDERS, T0, asked, execution
 from tests.domain.coding import made
-from tests.domain.varying import CHANGED, as_view, on
+from tests.domain.varying import CHANGED, as_view, on, typed
 
 from dbt_state_oss.domain.case import Case
+from dbt_state_oss.domain.data_identity import identity_at, named_by_epoch
 from dbt_state_oss.domain.decide import decide
 from dbt_state_oss.domain.decision import Build, Skip
+from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.history import History, Logic
 from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind, Volatility
 from dbt_state_oss.domain.submission import ExecutionType
@@ -277,3 +279,12 @@ def test_a_star_is_trusted_on_a_model_that_spells_out_its_columns_or_has_not_run
     stars: bool, run_again: bool
 ) -> None:
     assert isinstance(decide(on_upstream(stars=stars, run_again=run_again)), Skip)
+
+
+def test_content_that_no_record_explains_has_no_identity_after_a_silent_build() -> None:
+    """On a stamped clock the epoch does not show which of the two is reported."""
+    silent = execution(typed(ExecutionType.MERGE, CASE), epoch=NOW, found_epoch=T0, silent=True)
+
+    assert identity_at(History((silent,)), ORDERS, T0, EpochClock.STAMPED) is None
+    loud = History((replace(silent, silent=False),))
+    assert identity_at(loud, ORDERS, T0, EpochClock.STAMPED) == named_by_epoch(ORDERS, T0)

@@ -12,7 +12,7 @@ async def expect_a_state(engine: Engine, place: Place) -> None:
     """Raise InvalidRequest if the store is empty. A wrong prefix is more likely than an empty state that is to be copied."""
     if await engine.is_empty():
         raise InvalidRequest(
-            f"the store {place.address} has no records yet; nothing was exported. Check the store, directory and prefix"
+            f"the store {place.address} has no records yet; nothing was copied. Check the store, directory and prefix"
         )
 
 

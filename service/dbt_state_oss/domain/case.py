@@ -124,8 +124,10 @@ class Case:
         latest, own = self.history.latest, self.submission.own_epoch
         if latest is None or latest.origin is None:
             return False
-        stands = not self.dialect.empty_looks_missing if own is None else self.clock.is_unchanged(latest.epoch, own)
-        return not stands and not has_no_hooks(self.submission)
+        is_unchanged = (
+            not self.dialect.empty_looks_missing if own is None else self.clock.is_unchanged(latest.epoch, own)
+        )
+        return not is_unchanged and not has_no_hooks(self.submission)
 
     @property
     def reads_beside_its_query(self) -> str | None:

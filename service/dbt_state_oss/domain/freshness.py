@@ -183,8 +183,8 @@ def _wrote(execution: Execution, relation: Relation, recorded: Input, clock: Epo
     silent_build = execution.id if execution.silent else ""
     by_epoch = (named_by_epoch(relation, one.epoch, silent_build=silent_build) for one in (recorded, execution))
     same_name = recorded.identity in (None, execution.data_identity, *by_epoch)
-    stands = clock.is_unchanged(execution.epoch, recorded.epoch, execution.stamped_from)
-    return stands and same_name and same_lineage(execution.lineage, recorded.lineage)
+    is_unchanged = clock.is_unchanged(execution.epoch, recorded.epoch, execution.stamped_from)
+    return is_unchanged and same_name and same_lineage(execution.lineage, recorded.lineage)
 
 
 def doubted(case: Case) -> str | None:
@@ -196,8 +196,8 @@ def doubted(case: Case) -> str | None:
     if latest is None or case.is_view:
         return None
     for relation, recorded in latest.inputs.items():
-        unmoved = recorded.lineage is None or _is_unchanged(case, latest, relation)
-        if not unmoved and not _was_unchanged_while_read(case, latest, relation, relation):
+        is_unchanged = recorded.lineage is None or _is_unchanged(case, latest, relation)
+        if not is_unchanged and not _was_unchanged_while_read(case, latest, relation, relation):
             return latest.id
     return None
 

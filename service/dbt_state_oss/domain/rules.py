@@ -325,8 +325,8 @@ def table_is_unmodified(case: Case) -> Finding | None:
     if submission.relation is None:
         return None
     latest = _latest(case)
-    stands = case.clock.is_unchanged(latest.epoch, submission.own_epoch, latest.stamped_from)
-    if stands and not _is_older_than_its_build(case, latest):
+    is_unchanged = case.clock.is_unchanged(latest.epoch, submission.own_epoch, latest.stamped_from)
+    if is_unchanged and not _is_older_than_its_build(case, latest):
         return _yes(Section.TABLE, "its table has not been modified since its last build")
     if submission.ignore_external_modifications and not case.copy_may_have_hooks_work:
         return _yes(
@@ -350,7 +350,7 @@ def _is_older_than_its_build(case: Case, latest: Execution) -> bool:
         return False
     if own == latest.epoch:
         return False
-    if latest.found_epoch is not None and own <= latest.found_epoch:
+    if latest.found_it_at(own):
         return True
     # A client whose clock is ahead stamps later than its build was over.
     if own < min(latest.epoch, latest.confirmed_at) - latest.longest_duration_ms - _STAMP_SLACK_MS:

@@ -48,13 +48,14 @@ class ClientValidationServicer:
                 cause="it is not a version number; the client is accepted",
             )
         if not is_supported:
-            name = "a client of unknown kind," if caller.client is None else f"the {caller.client.value} client"
+            kind = "unknown" if caller.client is None else caller.client.value
             _log.warning(
                 "client_version_refused",
-                client="unknown" if caller.client is None else caller.client.value,
+                client=kind,
                 client_version=text[:64],
                 supported=str(self._supported),
-                cause=f"{name} {text[:64]} is not accepted; upgrade it, or allow it with DBTSTATE_CLIENT_VERSIONS",
+                cause=f"version {text[:64]} of the client ({kind}) is not accepted; upgrade the client, "
+                "or allow the version with DBTSTATE_CLIENT_VERSIONS",
                 session_id=caller.session_id,
             )
         return ValidateClientVersionResponse(is_supported=is_supported)

@@ -80,12 +80,16 @@ async def is_empty(store: ObjectStore) -> bool:
     return True
 
 
-async def documents_of(store: ObjectStore, *, ticket_keys: bool) -> AsyncGenerator[ArchivedDocument, None]:
-    """Yield every document of a store. The servers' own documents are left out, except the ticket keys if `ticket_keys`."""
+def documents_of(store: ObjectStore, *, ticket_keys: bool) -> AsyncGenerator[ArchivedDocument, None]:
+    """Return every document of a store. The servers' own documents are left out, except the ticket keys if `ticket_keys`."""
 
     def wanted(key: str) -> bool:
         return not key.startswith(SERVER_PREFIX) or (ticket_keys and key == TICKET_KEYS)
 
+    return _documents(store, wanted)
+
+
+async def _documents(store: ObjectStore, wanted: Callable[[str], bool]) -> AsyncGenerator[ArchivedDocument, None]:
     async with aclosing(documents_under(store, "", wanted=wanted)) as documents:
         async for key, document in documents:
             yield ArchivedDocument(key, document.data)
@@ -116,7 +120,7 @@ async def write(
     of readers may lack a reader that is copied.
     """
     incoming = await _silent_builds(records)
-    in_store = await _silent_builds(partial(documents_of, store, ticket_keys=False))
+    in_store = await _silent_builds(partial(_documents, store, is_target_key))
     silent = {target: max(incoming.get(target, 0), in_store.get(target, 0)) for target in incoming | in_store}
 
     async def fate(record: ArchivedDocument) -> tuple[str, Fate]:

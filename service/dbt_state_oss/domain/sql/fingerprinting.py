@@ -53,7 +53,8 @@ def fallback_fingerprint(code: Code) -> Fingerprint:
 
     The words decide what it reads. A relation that they name is in its slots, since the client may not report it: the client
     finds no table in a view that it cannot parse, and no table with the name of a common table expression. If not even the
-    words are certain, the query may read anything. Takes time linear in the text.
+    words are certain, the query may read anything. Takes time linear in the text, and in the
+    views for each relation that the query names.
     """
     views = sorted(code.views, key=lambda view: (view.relation, view.default_catalog, view.default_schema, view.text))
     texts = [code.sql, *(view.text for view in views)]
