@@ -221,6 +221,47 @@ async def test_closing_ends_the_workers_and_the_waiting_and_may_be_done_twice() 
     assert (await parser.fingerprint(code("select 1"))).kind is FingerprintKind.TEXT
 
 
+STOP_DURING_THE_START = """
+import asyncio, multiprocessing
+from dbt_state_oss.application.parsing import ParsingLimits, WorkerProcesses
+from tests.domain.coding import code
+
+async def main():
+    parser = WorkerProcesses(ParsingLimits(workers=2))
+    warming = asyncio.create_task(parser.warm(within_seconds=60))
+    while not multiprocessing.active_children():
+        await asyncio.sleep(0.01)
+    warming.cancel()
+    await parser.close()
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+SLOW_TO_START = """
+import signal, sys, time
+if "--multiprocessing-fork" in sys.orig_argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as if the signal came too late
+    time.sleep(0.5)
+"""
+
+
+def test_workers_that_start_while_the_pool_stops_print_nothing(tmp_path: Path) -> None:
+    script = tmp_path / "serve.py"
+    script.write_text(STOP_DURING_THE_START)
+    (tmp_path / "sitecustomize.py").write_text(SLOW_TO_START)
+
+    stopped = subprocess.run(
+        [sys.executable, script],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (stopped.returncode, stopped.stdout, stopped.stderr) == (0, "", "")
+
+
 SERVE = """
 import asyncio, multiprocessing, signal
 from dbt_state_oss.application.parsing import ParsingLimits, WorkerProcesses

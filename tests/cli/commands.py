@@ -56,7 +56,10 @@ class Serving:
     def ended(self) -> int:
         """Wait for the end; the exit code."""
         _, rest = self.process.communicate(timeout=PATIENCE_SECONDS)
-        self.lines += [json.loads(text) for text in rest.splitlines()]
+        try:
+            self.lines += [json.loads(text) for text in rest.splitlines()]
+        except json.JSONDecodeError as error:
+            raise AssertionError(f"the log has lines that are not JSON:\n{rest}") from error
         return self.process.returncode
 
 

@@ -34,8 +34,9 @@ def variables(request: pytest.FixtureRequest, tmp_path: Path) -> Mapping[str, st
 
 @pytest.fixture
 def old(variables: Mapping[str, str], tmp_path: Path) -> Start:
-    service = _previous_server()
-    return lambda: serving(tmp_path / "none", environment={**variables, "PYTHONPATH": str(service)})
+    """It has one parse worker: a second one may still be starting when the server is stopped, and prints a traceback then."""
+    environment = {**variables, "PYTHONPATH": str(_previous_server()), "DBTSTATE_PARSE_WORKERS": "1"}
+    return lambda: serving(tmp_path / "none", environment=environment)
 
 
 def _previous_server() -> Path:

@@ -7,11 +7,12 @@ where and how long they run.
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import synchronize
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, ParamSpec, TypeVar
 
 import structlog
@@ -64,6 +65,7 @@ class WorkerProcesses:
     def __init__(self, limits: ParsingLimits | None = None) -> None:
         self._limits = limits or ParsingLimits()
         self._pool: ProcessPool | None = None
+        self._context = _PoolContext()
         self._ending: set[asyncio.Task[None]] = set()
         self._closed = False
         self._remembered: OrderedDict[str, Fingerprint] = OrderedDict()
@@ -125,7 +127,6 @@ class WorkerProcesses:
         self._closed = True
         self._drop_pool()
         await asyncio.gather(*self._ending, *self._running.values())
-        await asyncio.to_thread(_end_late_starters)
 
     async def _parse(self, digest: str, code: Code) -> Fingerprint:
         try:
@@ -154,12 +155,12 @@ class WorkerProcesses:
             raise RuntimeError("closed")
         if self._pool is None or not self._pool.active:
             self._drop_pool()
+            self._context = _PoolContext()
             self._pool = ProcessPool(
                 max_workers=self._limits.workers,
                 max_tasks=_TASKS_PER_WORKER,
                 initializer=prepare_worker,
-                # The parent runs gRPC's threads, so a fork is not safe.
-                context=multiprocessing.get_context("spawn"),
+                context=self._context,
             )
         return self._pool
 
@@ -169,7 +170,7 @@ class WorkerProcesses:
             parse.cancel()
         pool, self._pool = self._pool, None
         if pool is not None:
-            ending = asyncio.create_task(asyncio.to_thread(_end, pool))
+            ending = asyncio.create_task(asyncio.to_thread(_end, pool, self._context))
             self._ending.add(ending)
             ending.add_done_callback(self._ending.discard)
 
@@ -189,13 +190,37 @@ async def _fallback(code: Code, digest: str) -> Fingerprint:
     return await asyncio.to_thread(fallback_fingerprint, code)
 
 
-def _end(pool: ProcessPool) -> None:
+class _PoolContext(SpawnContext):
+    """Starts the workers of one pool. A new process is spawned, since the server runs gRPC's threads and cannot be forked.
+
+    A pool that stops deletes its locks and does not wait for workers that are still starting. Such a worker would fail to
+    open the locks and print a traceback. So this keeps the locks until `end_workers` has ended every worker.
+    """
+
+    def __init__(self) -> None:
+        self._locks: list[synchronize.RLock] = []
+        self._workers: list[SpawnProcess] = []
+
+    def RLock(self) -> synchronize.RLock:  # noqa: N802 - the name is the context's
+        lock = super().RLock()
+        self._locks.append(lock)
+        return lock
+
+    def Process(self, *arguments: Any, **named: Any) -> SpawnProcess:  # type: ignore[override] # noqa: N802 - likewise
+        self._workers = [worker for worker in self._workers if worker.is_alive()]
+        worker = SpawnProcess(*arguments, **named)
+        self._workers.append(worker)
+        return worker
+
+    def end_workers(self) -> None:
+        """Terminate the workers that still run, and wait for their end."""
+        for worker in self._workers:
+            if worker.is_alive():
+                worker.terminate()
+                worker.join()
+
+
+def _end(pool: ProcessPool, context: _PoolContext) -> None:
     pool.stop()  # type: ignore[no-untyped-call]
     pool.join()
-
-
-def _end_late_starters() -> None:
-    """Terminate workers that were starting when their pool was stopped. The pool misses them, and they would log a traceback."""
-    for process in multiprocessing.active_children():
-        process.terminate()
-        process.join()
+    context.end_workers()
