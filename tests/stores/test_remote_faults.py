@@ -9,7 +9,7 @@ import threading
 import pytest
 from tests.emulators import s3
 from tests.emulators.proxy import Answer, Fault, Forward, Proxy, Request
-from tests.emulators.s3_faults import LASTING, TRANSIENT, every, once
+from tests.emulators.s3_faults import LASTING, SLOW_SECONDS, TRANSIENT, every, once
 from tests.stores.asking import add, listed, stored
 
 from dbt_state_oss.application.ports import UNCHANGED, Document
@@ -18,7 +18,6 @@ from dbt_state_oss.stores.remote import RemoteStore
 from dbt_state_oss.stores.s3 import S3Bucket
 
 KEY = "org/namespace/0a1b"
-TIMEOUT_SECONDS = 0.5
 CONNECTIONS = 8
 
 
@@ -27,6 +26,11 @@ async def opened(endpoint: str, bucket: str, *, attempts: int = 5, timeout_secon
         bucket, endpoint=endpoint, path_style=True, connections=CONNECTIONS, timeout_seconds=timeout_seconds
     )
     return await RemoteStore.open(found, prefix="state", attempts=attempts, connections=CONNECTIONS)
+
+
+def patience_with(fault: Fault) -> float:
+    """The time to wait for an answer, in seconds: short only where an answer must come too late."""
+    return SLOW_SECONDS / 2 if fault is TRANSIENT["a slow answer"] else 20.0
 
 
 def puts(request: Request) -> bool:
@@ -39,7 +43,7 @@ def deletes(request: Request) -> bool:
 
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=list(TRANSIENT))
 async def test_what_passes_is_not_seen(fault: Fault, moto_proxy: Proxy, moto_bucket: str) -> None:
-    store = await opened(moto_proxy.endpoint, moto_bucket, timeout_seconds=TIMEOUT_SECONDS)
+    store = await opened(moto_proxy.endpoint, moto_bucket, timeout_seconds=patience_with(fault))
     with moto_proxy.fault(fault, on=every(2)) as done:
         first = await store.put(KEY, b"one", expected=None)
         second = await store.put(KEY, b"two", expected=first)
@@ -56,7 +60,11 @@ async def test_what_passes_is_not_seen(fault: Fault, moto_proxy: Proxy, moto_buc
 
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=list(TRANSIENT))
 async def test_nothing_that_writers_add_is_lost(fault: Fault, moto_proxy: Proxy, moto_bucket: str) -> None:
-    stores = [await opened(moto_proxy.endpoint, moto_bucket, timeout_seconds=TIMEOUT_SECONDS) for _ in range(2)]
+    # Every fifth request of all writers fails, so an unlucky writer meets several faults in a row.
+    stores = [
+        await opened(moto_proxy.endpoint, moto_bucket, attempts=20, timeout_seconds=patience_with(fault))
+        for _ in range(2)
+    ]
 
     async def writer(store: RemoteStore, name: str) -> None:
         for number in range(5):
@@ -75,7 +83,7 @@ async def test_nothing_that_writers_add_is_lost(fault: Fault, moto_proxy: Proxy,
 async def test_what_does_not_pass_is_told_as_a_store_that_does_not_answer(
     fault: Fault, moto_proxy: Proxy, moto_bucket: str
 ) -> None:
-    store = await opened(moto_proxy.endpoint, moto_bucket, attempts=2, timeout_seconds=TIMEOUT_SECONDS)
+    store = await opened(moto_proxy.endpoint, moto_bucket, attempts=2, timeout_seconds=patience_with(fault))
     version = await store.put(KEY, b"one", expected=None)
     with moto_proxy.fault(fault):
         with pytest.raises(StoreUnavailable, match=rf"s3://{moto_bucket}"):
