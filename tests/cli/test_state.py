@@ -121,7 +121,7 @@ async def test_show_tells_why_it_would_be_built_and_what_was_decided_last(direct
 
     shown = json.loads(run("state", "show", "mart", "--json", "--dir", str(directory)).stdout)
     assert shown["standing"]["reusable"] is False
-    assert shown["standing"]["inputs_on_no_record"] == [CUSTOMERS]
+    assert shown["standing"]["unrecorded_inputs"] == [CUSTOMERS]
     assert shown["latest_decision"]["decision"] == "No-op"
 
 

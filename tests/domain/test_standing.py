@@ -37,8 +37,8 @@ def test_what_dbt_would_be_told_to_skip_is_reusable() -> None:
 
 
 def test_inputs_that_nothing_on_record_builds_are_told() -> None:
-    assert standing(LATEST).untold == (CUSTOMERS, ORDERS)
-    assert standing(LATEST, upstream={ORDERS: orders(T0)}).untold == (CUSTOMERS,)
+    assert standing(LATEST).unrecorded_inputs == (CUSTOMERS, ORDERS)
+    assert standing(LATEST, upstream={ORDERS: orders(T0)}).unrecorded_inputs == (CUSTOMERS,)
 
 
 @pytest.mark.parametrize(

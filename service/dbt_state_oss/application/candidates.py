@@ -70,7 +70,7 @@ class Candidates:
         except StoreError as error:
             _log.warning("candidate_not_listed", key=key, cause=str(error))
 
-    async def strike(self, organization: str, namespace: str, copy: Execution) -> None:
+    async def remove(self, organization: str, namespace: str, copy: Execution) -> None:
         """Remove a source from its candidate list because cloning it failed: the table is gone or has changed. Never raises.
 
         Does nothing if `copy` has no origin, or if an earlier state of the source was to be copied.

@@ -55,7 +55,7 @@ class Confirm:
             self._candidates.list(organization, target, execution),
         )
         if promise.copy is not None and copy is None:
-            await self._candidates.strike(organization, target.namespace, promise.copy)
+            await self._candidates.remove(organization, target.namespace, promise.copy)
         return execution.id
 
     async def _held_against_its_source(self, caller: Caller, target: TargetKey, draft: Execution) -> Execution:

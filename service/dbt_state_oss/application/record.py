@@ -70,7 +70,7 @@ class Record:
                 case = await self._gathering.with_upstream(organization, case)
             identity = execution_id(submission.key, f"{caller.request_id}-{number}", case.raw_digest)
             draft = await by_size(submission.weight, draft_execution, case, execution_id=identity, decided_at=None)
-            draft = replace(draft, not_before=self._sessions.heard_of_at(caller.session_id))
+            draft = replace(draft, not_before=self._sessions.began_at(caller.session_id))
             execution = _as_provable(completed(draft, recorded.outcome, at=now), recorded)
             execution = await read_by(self._ledger, organization, submission.key, execution)
             await asyncio.gather(

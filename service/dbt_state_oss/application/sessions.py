@@ -20,6 +20,6 @@ class Sessions:
             while len(self._started_at) > _MOST_REMEMBERED:
                 self._started_at.popitem(last=False)
 
-    def heard_of_at(self, session_id: str) -> int | None:
+    def began_at(self, session_id: str) -> int | None:
         """Return the earliest time at which the process can have begun. None if it is unknown or was forgotten."""
         return self._started_at.get(session_id)

@@ -130,8 +130,12 @@ class Submit:
     async def _answer(self, caller: Caller, case: Case, decision: Decision) -> Answer:
         submission = case.submission
         skipped = decision.execution.id if isinstance(decision, Skip) else ""
-        unmoved = skipped if isinstance(decision, Skip) and self._saw_inputs_unmoved(caller, case, decision) else ""
-        self._node_states.note(caller.organization, submission, at=case.now, reused=bool(skipped), unmoved=unmoved)
+        unchanged_since = (
+            skipped if isinstance(decision, Skip) and self._saw_inputs_unmoved(caller, case, decision) else ""
+        )
+        self._node_states.note(
+            caller.organization, submission, at=case.now, reused=bool(skipped), unchanged_since=unchanged_since
+        )
         if isinstance(decision, Skip):
             name = self._journal.note(caller, case, decision, execution_id=decision.execution.id)
             return Answer(decision, name, "")
@@ -153,7 +157,7 @@ class Submit:
         Histories of inputs are gathered only if an input has changed. A client keeps epochs in memory during its run, so what
         it reports may be as old as its run.
         """
-        began = self._sessions.heard_of_at(caller.session_id)
+        began = self._sessions.began_at(caller.session_id)
         return not case.upstream and began is not None and began >= skip.execution.confirmed_at
 
 

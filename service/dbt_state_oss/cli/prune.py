@@ -57,7 +57,7 @@ def prune(options: argparse.Namespace, settings: Settings) -> int:
         print(
             f"decisions are kept for {settings.journal.days} days: targets that were only skipped before that count as unused"
         )
-    if options.dry_run or not (plan.targets or plan.journal or plan.hints):
+    if options.dry_run or not (plan.targets or plan.journal or plan.candidates):
         return 0
     if not options.yes and not agreed("Delete these?"):
         print("nothing was deleted")
@@ -86,7 +86,7 @@ def _plan_lines(plan: PrunePlan) -> Iterator[str]:
     if len(plan.targets) > _SHOWN:
         yield f"  and {len(plan.targets) - _SHOWN} more"
     yield f"{len(plan.journal)} journal documents are from before that"
-    entries = sum(map(len, plan.hints.values()))
+    entries = sum(map(len, plan.candidates.values()))
     yield f"{entries} entries of candidate lists belong to these targets, or to logic that is no longer recorded"
     if plan.unreadable:
         yield f"{plan.unreadable} documents cannot be read and are kept"

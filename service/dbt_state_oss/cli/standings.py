@@ -24,7 +24,7 @@ def standing_text(standing: Standing, account: TargetAccount) -> str:
     ]
     if latest is not None and latest.epoch is not None:
         lines.append(f"    whether its table is unchanged since {time_text(latest.epoch)}")
-    lines += [f"    when {relation} was last updated" for relation in standing.untold]
+    lines += [f"    when {relation} was last updated" for relation in standing.unrecorded_inputs]
     return "\n".join(lines)
 
 
@@ -34,5 +34,5 @@ def standing_json(standing: Standing) -> dict[str, Any]:
         "reusable": standing.reusable,
         "because": standing.because or None,
         "evidence": [line_json(line) for line in standing.evidence],
-        "inputs_on_no_record": list(standing.untold),
+        "unrecorded_inputs": list(standing.unrecorded_inputs),
     }

@@ -27,7 +27,7 @@ class Standing:
     because: str = ""
     """Why it would be built; empty if it is reusable."""
     evidence: tuple[ExplainLine, ...] = ()
-    untold: tuple[Relation, ...] = ()
+    unrecorded_inputs: tuple[Relation, ...] = ()
     """Inputs without a record: only a submission shows when they were last updated."""
 
 
@@ -38,7 +38,7 @@ def standing_of(target: TargetKey, history: History, upstream: Mapping[Relation,
         forgotten = history.forgotten_at
         told = "" if forgotten is None else f": it was invalidated at {moment_text(forgotten, now)}"
         return Standing(False, f"no build of it is recorded{told}")
-    untold = tuple(sorted(name for name in latest.inputs if upstream.get(name, History()) == History()))
+    unrecorded = tuple(sorted(name for name in latest.inputs if upstream.get(name, History()) == History()))
     invalidated = tuple(
         ExplainLine(f"upstream {name} was invalidated; it is built next, and this target after it", Marker.INFO)
         for name in sorted(latest.inputs)
@@ -47,16 +47,19 @@ def standing_of(target: TargetKey, history: History, upstream: Mapping[Relation,
     case = _asked_again(target, history, latest, upstream, now)
     if latest.full_refresh:
         return Standing(
-            False, "its last build was a full refresh, and an incremental run is a different build", (), untold
+            False,
+            "its last build was a full refresh, and an incremental run is a different build",
+            (),
+            unrecorded,
         )
     if case.submission.relation is not None and latest.epoch is None:
-        return Standing(False, "the epoch of its table after its last build is unknown", (), untold)
+        return Standing(False, "the epoch of its table after its last build is unknown", (), unrecorded)
     decision = decide(case)
     if not isinstance(decision, Build):
-        return Standing(True, "", invalidated, untold)
+        return Standing(True, "", invalidated, unrecorded)
     failed = [line for section in decision.explanation for line in section.children if line.marker is Marker.FAIL]
     return Standing(
-        False, decision.because, tuple(line for one in failed for line in one.children) + invalidated, untold
+        False, decision.because, tuple(line for one in failed for line in one.children) + invalidated, unrecorded
     )
 
 

@@ -57,7 +57,7 @@ class PrunePlan:
     targets: list[StaleTarget] = field(default_factory=list)
     journal: dict[str, Version] = field(default_factory=dict)
     """The parts of the journal without decisions since the cut-off, by key."""
-    hints: dict[str, set[str]] = field(default_factory=dict)
+    candidates: dict[str, set[str]] = field(default_factory=dict)
     """Names to remove from candidate lists, by the list's key: targets to delete, and targets that no longer have a recorded
     execution with that logic."""
     unreadable: int = 0
@@ -156,7 +156,7 @@ class _Planning:
             return
         stale = {name for name in listed.targets if key not in self.lists.get(target_key_beside(key, name), ())}
         if stale:
-            self.plan.hints[key] = stale
+            self.plan.candidates[key] = stale
 
 
 def lists_of(organization: str, target: TargetDocument) -> set[str]:

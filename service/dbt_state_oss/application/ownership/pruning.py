@@ -49,7 +49,7 @@ class Pruning:
                 pruned.texts += await self._delete(texts, pruned)
             if await self._replace(stale.key, stale.emptied, stale.version, pruned):
                 pruned.targets += 1
-        for key, names in plan.hints.items():
+        for key, names in plan.candidates.items():
             on_progress(next(number))
             pruned.candidates += await self._remove_names(key, names, pruned)
         for key, version in plan.journal.items():

@@ -81,7 +81,7 @@ def _unknown_dialect(name: str, sqlglot: str | None) -> Dialect:
         date_literals=_union_of_warehouses("date_literals"),
         volatile_literals=_union_of_warehouses("volatile_literals"),
         times_mean_today=True,
-        reading_functions=tuple(_union_of_warehouses("reading_functions")),
+        reading_function_prefixes=tuple(_union_of_warehouses("reading_function_prefixes")),
         volatile_prefixes=tuple(_union_of_warehouses("volatile_prefixes")),
         stable_functions=_union_of_warehouses("stable_functions"),
         volatile_types=_union_of_warehouses("volatile_types"),

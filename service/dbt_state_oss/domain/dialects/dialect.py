@@ -102,7 +102,7 @@ class Dialect:
     """How a table is copied (rule C6). None if no way is known."""
     row_functions: frozenset[str] = field(default=frozenset({"json_table", "unnest", "xmltable"}), compare=False)
     """Built-in functions that, in a FROM, make rows from their arguments alone (rule F3)."""
-    reading_functions: tuple[str, ...] = field(default=(), compare=False)
+    reading_function_prefixes: tuple[str, ...] = field(default=(), compare=False)
     """Prefixes of the names of functions that read a relation or a file which a text names, wherever they are called."""
     views_name_all_schemas: bool = field(default=False, compare=False)
     """The warehouse makes a view's definition from its parsed form. A name without a schema in it is in the default schema."""
@@ -163,7 +163,7 @@ class Dialect:
 
     def reads_by_text(self, name: str) -> bool:
         """Whether a function of this name (lower case) reads a relation or a file that a text names (rule F3)."""
-        return name.startswith(self.reading_functions)
+        return name.startswith(self.reading_function_prefixes)
 
     def folded(self, name: str, rule: CaseRule) -> str:
         """`name` in the letter case of `rule`."""

@@ -24,7 +24,7 @@ POSTGRES = Dialect(
         jsonb_populate_record jsonb_populate_recordset jsonb_to_record jsonb_to_recordset regexp_matches
         regexp_split_to_table string_to_table unnest xmltable
         """),
-    reading_functions=(
+    reading_function_prefixes=(
         "connectby",
         "crosstab",
         "cursor_to_xml",
