@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import BinaryIO
@@ -18,6 +17,7 @@ from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
 from dbt_state_oss.cli.progress import Progress
 from dbt_state_oss.cli.transfers import expect_a_state, expect_no_difference, outcome_text
 from dbt_state_oss.cli.whole_files import STANDARD_STREAM, read_again, written_whole
+from dbt_state_oss.clock import SystemClock
 from dbt_state_oss.domain.explanation import time_text
 from dbt_state_oss.settings import Settings, StoreSettings
 
@@ -82,7 +82,7 @@ def export_state(options: argparse.Namespace, settings: Settings) -> int:
 
 
 async def _export(settings: StoreSettings, file: BinaryIO, *, ticket_keys: bool) -> int:
-    header = Header(made_at=time.time_ns() // 1_000_000, server=__version__, ticket_keys=ticket_keys)
+    header = Header(made_at=SystemClock().now(), server=__version__, ticket_keys=ticket_keys)
     with Progress("exported") as progress:
         async with (
             opened(settings, read_only=True, make=False) as engine,

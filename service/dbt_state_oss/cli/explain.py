@@ -22,12 +22,12 @@ from dbt_state_oss.cli.decision_log import DIRECTORY, LoggedNode, newest_log, re
 from dbt_state_oss.cli.engines import opened
 from dbt_state_oss.cli.explanations import Explained, explained_json, explained_text
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
+from dbt_state_oss.cli.patterns import EXIT_NOTHING_FOUND
 from dbt_state_oss.cli.reading import decisions, upstream_changes
+from dbt_state_oss.clock import SystemClock
 from dbt_state_oss.domain.explanation import moment_text
 from dbt_state_oss.domain.standing import standing_of
 from dbt_state_oss.settings import Settings
-
-EXIT_NOTHING_FOUND = 1
 
 _DESCRIPTION = """\
 Explain why the last dbt run built, skipped or cloned its nodes, or what was decided about one target.
@@ -133,7 +133,7 @@ async def _explain_target(settings: Settings, options: argparse.Namespace) -> in
         upstream = await upstream_changes(engine, builds) if everything else {}
     if not recorded and not found:
         return _report_nothing_found(f"no recorded target and no decision matches {options.name}; see `state list`")
-    now = _now()
+    now = SystemClock().now()
     explained = []
     for name, entry in found.items():
         when = "" if options.verbose else f" {moment_text(entry.at, now)}"
@@ -163,12 +163,8 @@ def _print(explained: Sequence[Explained], options: argparse.Namespace) -> None:
         for each in explained:
             print(json.dumps(explained_json(each)))
     else:
-        now = _now()
+        now = SystemClock().now()
         print("\n\n".join(explained_text(each, verbosity=options.verbose, now=now) for each in explained))
-
-
-def _now() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _report_nothing_found(why: str) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import time
 from dataclasses import dataclass
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
@@ -18,6 +17,7 @@ from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
 from dbt_state_oss.cli.patterns import EXIT_NOTHING_FOUND, PATTERN_HELP, by_name, report_nothing_found
 from dbt_state_oss.cli.reading import upstream_changes
 from dbt_state_oss.cli.standings import standing_json, standing_text
+from dbt_state_oss.clock import SystemClock
 from dbt_state_oss.domain.explanation import ExplainLine
 from dbt_state_oss.domain.standing import Standing, standing_of
 from dbt_state_oss.settings import Settings, StoreSettings
@@ -56,7 +56,7 @@ def add_parsers(actions: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def list_targets(options: argparse.Namespace, settings: Settings) -> int:
     """Print the list and return the exit code. Raises StoreError."""
-    found, now = asyncio.run(_find(settings.store, options.pattern)), _now()
+    found, now = asyncio.run(_find(settings.store, options.pattern)), SystemClock().now()
     if not found:
         report_nothing_found(options.pattern)
         return 0
@@ -71,7 +71,7 @@ def list_targets(options: argparse.Namespace, settings: Settings) -> int:
 
 def show_targets(options: argparse.Namespace, settings: Settings) -> int:
     """Print everything that is recorded and return the exit code. Raises StoreError."""
-    found, now = asyncio.run(_find_shown(settings.store, options.pattern)), _now()
+    found, now = asyncio.run(_find_shown(settings.store, options.pattern)), SystemClock().now()
     if not found:
         report_nothing_found(options.pattern)
         return EXIT_NOTHING_FOUND
@@ -128,8 +128,3 @@ def _explained(shown: _Shown) -> Explained:
     assert shown.decided is not None
     name, entry = shown.decided
     return Explained("latest decision", name, entry, upstream=shown.upstream)
-
-
-def _now() -> int:
-    """Unix milliseconds."""
-    return time.time_ns() // 1_000_000

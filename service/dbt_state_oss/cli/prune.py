@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
-import time
 from collections.abc import Iterator
 
 from dbt_state_oss.application.caller import DEFAULT_ORGANIZATION
@@ -15,6 +14,7 @@ from dbt_state_oss.cli.agreement import agreed
 from dbt_state_oss.cli.engines import opened
 from dbt_state_oss.cli.flags import STORE_SETTINGS, add_settings
 from dbt_state_oss.cli.progress import Progress
+from dbt_state_oss.clock import SystemClock
 from dbt_state_oss.domain.explanation import time_text
 from dbt_state_oss.settings import Settings, StoreSettings
 
@@ -50,7 +50,7 @@ def add_parser(actions: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def prune(options: argparse.Namespace, settings: Settings) -> int:
     """Plan, ask for confirmation, delete, and return the exit code. Raises StoreError."""
-    now = time.time_ns() // 1_000_000
+    now = SystemClock().now()
     plan = asyncio.run(_make_plan(settings.store, now - options.older_than * _DAY_MS))
     print("\n".join(_plan_lines(plan)))
     if settings.journal.days < options.older_than:

@@ -20,8 +20,8 @@ from requests.adapters import HTTPAdapter
 from dbt_state_oss import __version__
 from dbt_state_oss.application.ports import UNCHANGED, Unchanged
 from dbt_state_oss.errors import StoreMisconfigured
-from dbt_state_oss.stores.azure_errors import cause_of, explained, foreign_answer, is_absent, status_of
-from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page, milliseconds
+from dbt_state_oss.stores.azure_errors import cause_of, explained, is_absent, status_of
+from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page, foreign_answer, milliseconds
 
 _API_VERSION = "2023-11-03"
 """An older version that every compatible store knows. Pinning it also keeps a newer SDK from changing behavior."""

@@ -9,11 +9,10 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from requests.exceptions import SSLError
 
 from dbt_state_oss.errors import Conflict, StoreError, StoreMisconfigured, StoreReadOnly
-from dbt_state_oss.stores.bucket import NoAnswer
+from dbt_state_oss.stores.bucket import RETRYABLE_STATUSES, NoAnswer, foreign_answer, untrusted
 
 _NOT_FOUND = 404
 _CONDITION_FAILED = 412
-_RETRYABLE = (408, 429, 500, 502, 503, 504)
 _WRITE_REFUSED = (403, 405)
 _ALREADY_EXISTS = ("BlobAlreadyExists", "PathAlreadyExists")
 _PROTECTED = ("BlobImmutableDueToPolicy", "LeaseIdMissing", "SnapshotsPresent")
@@ -50,7 +49,7 @@ def explained(error: AzureError, place: str, *, changing: str = "", expected: st
         gone = is_absent(error) and expected is not None
         if gone or (code and status == _CONDITION_FAILED) or code in _ALREADY_EXISTS:
             return Conflict(f"{changing} has changed")
-    if not status or status in _RETRYABLE:
+    if not status or status in RETRYABLE_STATUSES:
         return NoAnswer(f"the store {place} is temporarily unavailable ({code or status or 'the answer broke off'})")
     if not code:
         return foreign_answer(place)
@@ -58,11 +57,6 @@ def explained(error: AzureError, place: str, *, changing: str = "", expected: st
     if changing and code not in _WRONG_CREDENTIALS and (code in _PROTECTED or status in _WRITE_REFUSED):
         return StoreReadOnly(f"the store {place} rejects writes: {what}")
     return StoreMisconfigured(f"the store {place} rejected the request: {what}")
-
-
-def foreign_answer(place: str) -> NoAnswer:
-    """Return the error for an answer that cannot come from Azure."""
-    return NoAnswer(f"the answer is not from {place}; check for a proxy")
 
 
 def is_absent(error: AzureError) -> bool:
@@ -90,9 +84,7 @@ def _code(error: AzureError) -> str:
 def _no_answer(error: AzureError, place: str) -> StoreError:
     inner = error.inner_exception or error
     if isinstance(inner, SSLError):
-        return StoreMisconfigured(
-            f"the store {place} cannot be used: its TLS certificate is not trusted, or it does not support TLS"
-        )
+        return untrusted(place)
     return NoAnswer(f"the store {place} did not answer ({type(inner).__name__})")
 
 

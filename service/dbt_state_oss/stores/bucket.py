@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from dbt_state_oss.application.ports import Unchanged
-from dbt_state_oss.errors import StoreUnavailable
+from dbt_state_oss.errors import StoreMisconfigured, StoreUnavailable
 
 
 class NoAnswer(StoreUnavailable):
@@ -34,6 +34,22 @@ class Page:
 
     names: tuple[str, ...]
     following: str | None
+
+
+RETRYABLE_STATUSES = (408, 429, 500, 502, 503, 504)
+"""HTTP statuses after which the same request may be sent again."""
+
+
+def foreign_answer(place: str) -> NoAnswer:
+    """Return the error for an answer that cannot come from the store."""
+    return NoAnswer(f"the answer is not from {place}; check for a proxy")
+
+
+def untrusted(place: str) -> StoreMisconfigured:
+    """Return the error for a failed TLS handshake."""
+    return StoreMisconfigured(
+        f"the store {place} cannot be used: its TLS certificate is not trusted, or it does not support TLS"
+    )
 
 
 def milliseconds(moment: datetime) -> int:

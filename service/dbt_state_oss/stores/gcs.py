@@ -20,8 +20,8 @@ from urllib3.exceptions import HTTPError
 from dbt_state_oss import __version__
 from dbt_state_oss.application.ports import UNCHANGED, Unchanged
 from dbt_state_oss.errors import Conflict, StoreMisconfigured
-from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page, milliseconds
-from dbt_state_oss.stores.gcs_errors import Absent, explained, foreign_answer, no_answer, not_signed_in
+from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page, foreign_answer, milliseconds
+from dbt_state_oss.stores.gcs_errors import Absent, explained, no_answer, not_signed_in
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _NO_GENERATION = "0"

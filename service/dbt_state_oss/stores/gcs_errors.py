@@ -12,12 +12,11 @@ from requests.exceptions import SSLError
 from urllib3.exceptions import HTTPError
 
 from dbt_state_oss.errors import Conflict, StoreError, StoreMisconfigured, StoreReadOnly
-from dbt_state_oss.stores.bucket import NoAnswer
+from dbt_state_oss.stores.bucket import RETRYABLE_STATUSES, NoAnswer, foreign_answer, untrusted
 
 _NOT_FOUND = 404
 _CONDITION_FAILED = (409, 412)
 """409: another write was in progress."""
-_RETRYABLE = (408, 429, 500, 502, 503, 504)
 _RATE_LIMITS = ("rateLimitExceeded", "userRateLimitExceeded")
 _WRITE_REFUSED = (403, 405)
 _LONGEST_MESSAGE = 300
@@ -49,7 +48,7 @@ def explained(error: GoogleAPICallError, place: str, *, changing: str = "", expe
     if changing and ((absent and expected is not None) or status in _CONDITION_FAILED):
         return Conflict(f"{changing} has changed")
     reason, message = _fault(answer)
-    if status in _RETRYABLE or reason in _RATE_LIMITS:
+    if status in RETRYABLE_STATUSES or reason in _RATE_LIMITS:
         return NoAnswer(f"the store {place} is temporarily unavailable ({status} {reason})")
     what = "; ".join(part for part in (f"{status} {reason}".strip(), message, _ADVICE.get(status)) if part)
     if changing and status in _WRITE_REFUSED:
@@ -62,17 +61,10 @@ def _is_foreign(answer: Response) -> bool:
     return answer.is_redirect or answer.content[:64].lstrip().lower().startswith((b"<!doctype", b"<html"))
 
 
-def foreign_answer(place: str) -> NoAnswer:
-    """Return the error for an answer that cannot come from Google."""
-    return NoAnswer(f"the answer is not from {place}; check for a proxy")
-
-
 def no_answer(error: RequestException | HTTPError, place: str) -> StoreError:
     """Return the error for a missing or incomplete answer."""
     if isinstance(error, SSLError):
-        return StoreMisconfigured(
-            f"the store {place} cannot be used: its TLS certificate is not trusted, or it does not support TLS"
-        )
+        return untrusted(place)
     return NoAnswer(f"the store {place} did not answer ({type(error).__name__})")
 
 

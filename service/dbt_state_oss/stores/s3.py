@@ -25,7 +25,7 @@ from botocore.exceptions import (
 from dbt_state_oss import __version__
 from dbt_state_oss.application.ports import UNCHANGED, Unchanged
 from dbt_state_oss.errors import Conflict, StoreError, StoreMisconfigured, StoreReadOnly, StoreUnavailable
-from dbt_state_oss.stores.bucket import Blob, NoAnswer, Page, milliseconds
+from dbt_state_oss.stores.bucket import RETRYABLE_STATUSES, Blob, NoAnswer, Page, foreign_answer, milliseconds
 from dbt_state_oss.stores.s3_client import REFUSED_CREDENTIALS, ClientWithCredentials, RenewedClient
 
 _NO_CONTENT = 204
@@ -33,7 +33,6 @@ _NOT_MODIFIED = 304
 _NO_OBJECT = "NoSuchKey"
 _CONDITION_FAILED = (409, 412)
 """409: another write was in progress."""
-_RETRYABLE = (408, 429, 500, 502, 503, 504)
 _RETRYABLE_CODES = ("RequestTimeout", "Throttling", "ThrottlingException", "TooManyRequests")
 _WRITE_REFUSED = (403, 405, 507)
 _NO_ANSWER = (HTTPClientError, ConnectionError, IncompleteReadError, FlexibleChecksumError)
@@ -144,7 +143,7 @@ class S3Bucket:
         except (ClientError, BotoCoreError) as error:
             raise self._explained(error, changing=name) from error
         if answer["ResponseMetadata"]["HTTPStatusCode"] != _NO_CONTENT:
-            raise self._foreign_answer()
+            raise foreign_answer(self.place)
 
     def written_at(self, name: str) -> int:
         try:
@@ -152,7 +151,7 @@ class S3Bucket:
         except (ClientError, BotoCoreError) as error:
             raise self._explained(error) from error
         if "LastModified" not in answer:
-            raise self._foreign_answer()
+            raise foreign_answer(self.place)
         return milliseconds(answer["LastModified"])
 
     def page(self, prefix: str, following: str | None) -> Page:
@@ -162,7 +161,7 @@ class S3Bucket:
         except (ClientError, BotoCoreError) as error:
             raise self._explained(error) from error
         if "IsTruncated" not in answer:
-            raise self._foreign_answer()
+            raise foreign_answer(self.place)
         names = tuple(each["Key"] for each in answer.get("Contents", ()) if each["Size"])
         return Page(names, answer.get("NextContinuationToken"))
 
@@ -172,11 +171,8 @@ class S3Bucket:
     def _version(self, answer: Mapping[str, Any]) -> str:
         version: str | None = answer.get("ETag")
         if version is None:
-            raise self._foreign_answer()
+            raise foreign_answer(self.place)
         return version
-
-    def _foreign_answer(self) -> NoAnswer:
-        return NoAnswer(f"the answer is not from {self.place}; check for a proxy")
 
     def _explained(self, error: ClientError | BotoCoreError, *, changing: str = "") -> StoreError:
         """Translate the SDK's error. `changing` is the object that a write or delete was about."""
@@ -194,7 +190,7 @@ class S3Bucket:
         status, code = _status(error), _code(error)
         if changing and (status in _CONDITION_FAILED or code == _NO_OBJECT):
             return Conflict(f"{changing} has changed")
-        if status in _RETRYABLE or code in _RETRYABLE_CODES or code.isdecimal():
+        if status in RETRYABLE_STATUSES or code in _RETRYABLE_CODES or code.isdecimal():
             return NoAnswer(f"the store {self.place} is temporarily unavailable ({code})")
         if code in REFUSED_CREDENTIALS and self._clients.renew():
             return NoAnswer(f"the store {self.place} refused credentials that have been replaced ({code})")
