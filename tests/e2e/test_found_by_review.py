@@ -60,3 +60,67 @@ def test_lag_tolerance_never_hides_a_hook_that_was_added_upstream(shop: Shop) ->
     shop.edit("models/order_totals.sql", "select customer_id", hooked)
 
     assert shop.build().built == {"order_totals", "customer_totals"}
+
+
+def test_a_query_that_writes(shop: Shop) -> None:
+    shop.sql("create table raw.log (x integer)")
+    shop.write("models/log.yml", "sources: [{name: raw_log, schema: raw, tables: [{name: log}]}]")
+    shop.write(
+        "models/logged.sql",
+        "{{ config(materialized='table') }} with logged as (insert into {{ source('raw_log', 'log') }} values (1)) "
+        "select id from {{ source('raw', 'customers') }}",
+    )
+    for _ in range(2):
+        assert shop.dbt("build", "-s", "logged").built == {"logged"}
+    assert shop.sql("select count(*) from raw.log") == [(2,)]
+
+
+def test_a_query_that_deletes_what_it_reads(shop: Shop) -> None:
+    shop.sql("create table raw.queue (id integer, done boolean); insert into raw.queue values (1, true)")
+    shop.sql("insert into raw.queue values (2, false)")
+    shop.write("models/q.yml", "sources: [{name: raw_q, schema: raw, tables: [{name: queue}]}]")
+    shop.write(
+        "models/taken.sql",
+        "{{ config(materialized='table') }} with gone as (delete from {{ source('raw_q', 'queue') }} where done) "
+        "select id from {{ source('raw_q', 'queue') }}",
+    )
+    shop.dbt("build", "-s", "taken")
+    shop.dbt("build", "-s", "taken")
+    assert shop.sql("select id from prod.taken") == [(2,)], "plain dbt's second run finds one row"
+
+
+def test_a_header_that_refreshes_a_materialized_view(shop: Shop) -> None:
+    shop.sql("create materialized view raw.totals as select 1 as one, sum(amount) as total from raw.orders")
+    shop.sql("create unique index totals_one on raw.totals (one)")
+    shop.write("models/mv.yml", "sources: [{name: raw_mv, schema: raw, tables: [{name: totals}]}]")
+    shop.write(
+        "models/beside.sql",
+        "{{ config(materialized='table') }}{% call set_sql_header(config) %}\n"
+        "refresh materialized view concurrently raw.totals;\n{% endcall %}\n"
+        "select total from {{ source('raw_mv', 'totals') }}",
+    )
+    shop.build("-s", "beside")
+    shop.build("-s", "beside")
+    shop.sql("update raw.orders set amount = amount * 2")
+    assert shop.build("-s", "beside").built == {"beside"}
+
+
+def test_a_literal_after_an_operator_is_no_comment(shop: Shop) -> None:
+    deep = "(" * 120 + "1" + ")" * 120  # the client parses it, the server compares it as text
+    parts = f"{{{{ config(materialized='table') }}}} select {deep} as j, "
+    shop.write("models/found.sql", parts + "name @@$$Ada -- x$$ as c\nfrom {{ source('raw', 'customers') }}")
+    shop.build("-s", "found")
+    shop.write("models/found.sql", parts + "name @@$$Ada -- $$ as c\nfrom {{ source('raw', 'customers') }}")
+    assert shop.build("-s", "found").built == {"found"}
+
+
+def test_a_moment_in_many_words_is_a_moment(shop: Shop) -> None:
+    """Two literals that both mean this very moment; only the shorter one is built again."""
+    shop.environment["RUN_CACHE_TOLERATE_NONDETERMINISM"] = "false"
+    head = "{{ config(materialized='table') }} select id, "
+    shop.write("models/one.sql", head + "'now'::timestamp is not null as x from {{ source('raw', 'customers') }}")
+    shop.write(
+        "models/many.sql", head + "'[ -infinity, now ]'::tsrange::text as x from {{ source('raw', 'customers') }}"
+    )
+    shop.dbt("build", "-s", "one", "many")
+    assert shop.dbt("build", "-s", "one", "many").built == {"one", "many"}

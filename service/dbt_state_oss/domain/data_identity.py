@@ -24,15 +24,17 @@ _SAYS_NOTHING_OF_ROWS = frozenset({"__persisted_docs_hash"})
 def identity_of(logic: Logic, node: Node, inputs: Mapping[Relation, Input]) -> str | None:
     """The identity (64 hex digits) of the content of a build with `logic` on `inputs` (rule I1).
 
-    None if the content depends on more: the previous content of the table, volatile functions, inputs without an identity, or a
-    hook that may fill an empty result (rule L14). The hash of the configuration counts, since a hook in it may write. So do the
-    hash of the macros that it may call, and the dbt target, since it may do something else in another one.
+    None if the content depends on more: the previous content of the table, volatile functions, how the rows of the inputs are
+    stored, inputs without an identity, or a hook that may fill an empty result (rule L14). The hash of the configuration counts,
+    since a hook in it may write. So do the hash of the macros that it may call, and the dbt target, since it may do something
+    else in another one.
     """
     fingerprint = logic.fingerprint
     whole = logic.execution_type in (ExecutionType.FULL, ExecutionType.VALUES) and not fingerprint.reads_itself
     if (
         not whole
         or fingerprint.returns_no_rows
+        or fingerprint.reads_storage
         or fingerprint.volatility is not Volatility.STABLE
         or fingerprint.unseen_sources
     ):

@@ -10,7 +10,7 @@ from sqlglot.dialects.dialect import NormalizationStrategy
 
 from dbt_state_oss.domain.dialects.bigquery import BIGQUERY
 from dbt_state_oss.domain.dialects.databricks import DATABRICKS
-from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock
+from dbt_state_oss.domain.dialects.dialect import CaseRule, Dialect, EpochClock, function_names
 from dbt_state_oss.domain.dialects.postgres import POSTGRES
 from dbt_state_oss.domain.dialects.redshift import REDSHIFT
 from dbt_state_oss.domain.dialects.snowflake import SNOWFLAKE
@@ -62,6 +62,14 @@ def _sqlglot_dialect(wire_name: str) -> SqlglotDialect | None:
         return None
 
 
+_SYSTEM_COLUMNS_ELSEWHERE = function_names("""
+    $bucket $file_modified_time $file_size $partition $path
+    _part _part_index _part_offset
+    ora_rowscn rowid
+    """)
+"""System columns of Trino and Athena, ClickHouse, Oracle, DuckDB and SQLite."""
+
+
 def _unknown_dialect(name: str, sqlglot: str | None) -> Dialect:
     return Dialect(
         name=name,
@@ -69,6 +77,7 @@ def _unknown_dialect(name: str, sqlglot: str | None) -> Dialect:
         unquoted_case=CaseRule.PRESERVE,
         quoted_case=CaseRule.PRESERVE,
         clock=EpochClock.EXACT,
+        views_keep_types=True,
         default_schema=None,
         identifier_quotes='"`',
         names_columns_by_text=True,
@@ -86,7 +95,10 @@ def _unknown_dialect(name: str, sqlglot: str | None) -> Dialect:
         stable_functions=_union_of_warehouses("stable_functions"),
         volatile_types=_union_of_warehouses("volatile_types"),
         volatile_schemas=_union_of_warehouses("volatile_schemas"),
-        system_columns=_union_of_warehouses("system_columns"),
+        system_columns=_union_of_warehouses("system_columns") | _SYSTEM_COLUMNS_ELSEWHERE,
+        system_column_prefixes=tuple(_union_of_warehouses("system_column_prefixes")),
+        relations_are_types=True,
+        is_known=False,
         variable_sign="@@",
     )
 

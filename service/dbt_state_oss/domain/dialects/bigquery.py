@@ -14,6 +14,7 @@ BIGQUERY = Dialect(
     stamped_by_dbt_v2=True,
     materialized_views_are_refreshed=False,
     seeds_replace_tables=True,
+    views_keep_types=True,
     default_schema=None,
     identifier_quotes="`",
     dotted_quoted_names=True,
@@ -30,6 +31,8 @@ BIGQUERY = Dialect(
         ),
         left_behind=frozenset({"grants", "__persisted_docs_hash"}),
     ),
+    # It returns a file's time and size.
+    reading_function_prefixes=("fetch_metadata",),
     row_functions=frozenset({"unnest"}),
     date_functions=frozenset({"current_date"}),
     # `SELECT WITH DIFFERENTIAL_PRIVACY` adds noise; `ANONYMIZATION` is its older name.
@@ -40,7 +43,7 @@ BIGQUERY = Dialect(
         encrypt new_keyset new_wrapped_keyset rotate_keyset rotate_wrapped_keyset
         session_user
         external_query
-        fetch_metadata get_access_url
+        fetch_metadata get_access_url get_read_url
         generate generate_bool generate_double generate_embedding generate_int generate_table generate_text
         ml_generate_text
         """),

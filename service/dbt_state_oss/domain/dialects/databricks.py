@@ -11,6 +11,7 @@ DATABRICKS = Dialect(
     unquoted_case=CaseRule.LOWER,
     quoted_case=CaseRule.LOWER,
     clock=EpochClock.EXACT,
+    views_keep_types=True,
     default_schema=None,
     identifier_quotes="`",
     carries_comments_over=True,

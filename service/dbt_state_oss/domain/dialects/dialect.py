@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -12,6 +13,7 @@ from dbt_state_oss.domain.dialects.copying import Copying
 from dbt_state_oss.domain.dialects.spelling import NamePart, default_part, parts_of_name, split_dots
 from dbt_state_oss.domain.relation import Epoch, Relation
 
+_EXECUTABLE_COMMENT = re.compile(r"/\*(?:M?!|\+[^*]*set_var)", re.IGNORECASE)
 _LONGEST_CACHED_NAME = 1024
 _CACHED_NAMES = 16_384
 _TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
@@ -90,6 +92,9 @@ class Dialect:
     materialized_views_are_refreshed: bool = True
     """Running a materialized view again refreshes it, and the protocol does not distinguish it from a view (rule T5). False if
     the warehouse keeps it fresh, or if dbt's adapter makes no materialized views of this kind."""
+    views_keep_types: bool = False
+    """A view keeps the column types that it had when it was created. Elsewhere replacing a table drops the views on it, or they
+    have no types of their own."""
     stamped_by_dbt_v2: bool = False
     """The client of dbt v2 stamps the epochs that it confirms, although the clock is exact (rule T4a)."""
     reuses_stored_failures: bool = True
@@ -133,6 +138,14 @@ class Dialect:
     """Schemas whose functions are all volatile."""
     system_columns: frozenset[str] = field(default=frozenset(), compare=False)
     """Columns that every table has and that describe how a row is stored."""
+    stage_sign: str = field(default="", compare=False)
+    """The sign before the name of a stage of files. Empty if the warehouse has none."""
+    system_column_prefixes: tuple[str, ...] = field(default=(), compare=False)
+    """Prefixes that the names of such columns share."""
+    relations_are_types: bool = field(default=False, compare=False)
+    """A relation's name is also the name of the type of its rows."""
+    is_known: bool = field(default=True, compare=False)
+    """The warehouse is one of those that this server knows."""
     variable_sign: str = field(default="", compare=False)
     """The sign before the name of a session variable. Empty if the warehouse has none."""
 
@@ -160,6 +173,14 @@ class Dialect:
     def has_volatile_prefix(self, name: str) -> bool:
         """Whether a function's name (lower case) has the prefix of volatile functions and is not an exception."""
         return name.startswith(self.volatile_prefixes) and name not in self.stable_functions
+
+    def is_system_column(self, name: str) -> bool:
+        """Whether every table may have a system column of this name (lower case)."""
+        return name in self.system_columns or name.startswith(self.system_column_prefixes)
+
+    def may_run_a_comment(self, sql: str) -> bool:
+        """Whether the text has a comment that the warehouse may run: `/*! … */`, or the hint SET_VAR of MySQL."""
+        return not self.is_known and _EXECUTABLE_COMMENT.search(sql) is not None
 
     def reads_by_text(self, name: str) -> bool:
         """Whether a function of this name (lower case) reads a relation or a file that a text names (rule F3)."""

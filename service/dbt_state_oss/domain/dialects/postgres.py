@@ -40,6 +40,7 @@ POSTGRES = Dialect(
         "ts_stat",
         "xpath_table",
     ),
+    relations_are_types=True,
     views_name_all_schemas=True,
     # `age` with one argument counts from midnight of today.
     date_functions=frozenset({"current_date", "age"}),

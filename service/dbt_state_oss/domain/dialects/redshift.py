@@ -42,8 +42,8 @@ REDSHIFT = Dialect(
         timeofday transaction_timestamp
         random gen_random_uuid uuid_generate_v4
         current_aws_account current_catalog current_database current_namespace current_role current_schema
-        current_schemas current_session_arn current_setting current_user current_user_id default_iam_role session_user
-        set_config user user_is_member_of role_is_member_of slice_num version
+        current_schemas current_session_arn current_setting current_user current_user_id default_iam_role get_mounted_role
+        last_user_query_id session_user set_config user user_is_member_of role_is_member_of slice_num version
         has_assumerole_privilege has_database_privilege has_schema_privilege has_table_privilege
         pg_backend_pid pg_get_session_roles pg_last_copy_count pg_last_copy_id pg_last_query_id pg_last_unload_count
         pg_last_unload_id txid_current

@@ -12,6 +12,7 @@ SNOWFLAKE = Dialect(
     quoted_case=CaseRule.PRESERVE,
     clock=EpochClock.STAMPED,
     materialized_views_are_refreshed=False,
+    views_keep_types=True,
     default_schema="public",
     ascii_case_only=False,
     word_case=CaseRule.UPPER,
@@ -22,6 +23,16 @@ SNOWFLAKE = Dialect(
     copying=Copying(
         ("CREATE OR REPLACE {table_type} {target} CLONE {source} COPY GRANTS",),
         table_types=frozenset({"TABLE", "TRANSIENT TABLE", "ICEBERG TABLE"}),
+    ),
+    # They return a file's content, or its time and size.
+    reading_function_prefixes=(
+        "ai_parse_document",
+        "ai_transcribe",
+        "fl_get_",
+        "fl_is_",
+        "parse_document",
+        "to_file",
+        "try_to_file",
     ),
     row_functions=function_names("flatten generator split_to_table strtok_split_to_table"),
     date_functions=frozenset({"current_date"}),
@@ -48,7 +59,8 @@ SNOWFLAKE = Dialect(
     volatile_prefixes=("embed_image_", "embed_text_", "system$"),
     stable_functions=frozenset({"system$typeof"}),
     volatile_schemas=frozenset({"cortex"}),
-    system_columns=frozenset({"metadata$row_id"}),
+    system_column_prefixes=("metadata$",),
+    stage_sign="@",
     variable_sign="$",
     session_functions=function_names("""
         all_user_names current_account current_account_name current_available_roles current_client current_database

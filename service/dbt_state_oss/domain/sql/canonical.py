@@ -28,7 +28,7 @@ from dbt_state_oss.domain.sql.plain_sql import is_plain
 from dbt_state_oss.domain.sql.source_words import named_without_schema
 from dbt_state_oss.domain.sql.sources import CommonTables, NamedSources, relations_under_stars, unseen_sources
 from dbt_state_oss.domain.sql.view_ddl import defining_query
-from dbt_state_oss.domain.sql.volatility import statement_asks_session, volatility_of_statement
+from dbt_state_oss.domain.sql.volatility import statement_asks_session, statement_reads_storage, volatility_of_statement
 from dbt_state_oss.domain.sql.wording import (
     Span,
     Wording,
@@ -67,6 +67,7 @@ class Reading:
     account: TextAccount | None
     """What decides its rows and its columns. None if they cannot be separated."""
     asks_session: bool
+    reads_storage: bool
     returns_no_rows: bool
 
 
@@ -77,7 +78,7 @@ def read_sql(
 
     With `is_view` the text is the definition of a view: `CREATE VIEW … AS SELECT …` is read as its SELECT (rule L4).
     """
-    if dialect.sqlglot is None:
+    if dialect.sqlglot is None or dialect.may_run_a_comment(sql):
         return None
     grammar = SqlglotDialect.get_or_raise(dialect.sqlglot)
     try:
@@ -134,7 +135,11 @@ def _read(
     stars = relations_under_stars(tree, read)
     volatility = volatility_of_statement(tree, wording.tokens, wording.dialect)
     asks_session = statement_asks_session(wording.tokens, wording.dialect)
-    unseen = [*unseen_sources(tree, wording.sql, wording.dialect), *sources.arrays_or_tables(tree, wording.sql)]
+    reads_storage = statement_reads_storage(tree, wording.tokens, wording.dialect)
+    unseen = [
+        *unseen_sources(tree, wording.sql, wording.tokens, wording.dialect),
+        *sources.arrays_or_tables(tree, wording.sql),
+    ]
     if not (is_view and wording.dialect.views_name_all_schemas):
         unseen += (named_without_schema(table.node.name) for table in read if table.has_no_schema)
     visible_names = [*_names_that_show(tree, wording.sql)] if wording.dialect.shows_written_case else []
@@ -154,6 +159,11 @@ def _read(
     for column in columns:
         spans[column.start] = Span(column.start, column.end, str(slots[column.relation]))
     exact = [*wording.exact(spans)] if has_columns_named_by_text else []
+    if has_columns_named_by_text:
+        shown = {id(node) for item in _unnamed_outputs(tree) for node in item.find_all(exp.Table, exp.Column)}
+        places = {table.start: table.end for table in read if id(table.node) in shown}
+        places |= {column.start: column.end for column in columns if id(column.node) in shown}
+        exact += (wording.sql[start : end + 1] for start, end in places.items())
     for table in written:
         _rename(table.node, "this", _OWN_NAME)
     for table in read:
@@ -175,6 +185,7 @@ def _read(
         reads=reads,
         account=account,
         asks_session=asks_session,
+        reads_storage=reads_storage,
         returns_no_rows=is_empty,
     )
 

@@ -12,7 +12,7 @@ from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.sql.columns import ColumnAccount, ColumnReads
 from dbt_state_oss.domain.submission import Code, SeedValues
 
-FINGERPRINT_VERSION = 7
+FINGERPRINT_VERSION = 8
 """Part of every digest. A record of another version never matches (rule L1)."""
 _CHUNK = 1 << 20
 """Characters that are encoded at once. Other threads wait for that long."""
@@ -82,6 +82,9 @@ class Fingerprint:
     """It calls a function that depends on the session, so it may mean something else in another target."""
     reads_itself: bool = False
     """It reads or may read the target itself, directly or through views: its content depends on what the target held before."""
+    reads_storage: bool = False
+    """Its rows depend on how the rows of its inputs are stored (system columns, a sample with a seed). A table that was built
+    again has the same content and stores it in another way."""
     returns_no_rows: bool = False
     """It returns no rows, whatever its inputs contain (rule L14)."""
     unparsable: bool = field(default=False, compare=False)

@@ -18,7 +18,12 @@ from dbt_state_oss.domain.sql.columns import all_reads
 from dbt_state_oss.domain.sql.emptiness import text_returns_no_rows
 from dbt_state_oss.domain.sql.fingerprint import Fingerprint, FingerprintKind, Slot, Volatility, digest_of, raw_digest
 from dbt_state_oss.domain.sql.plain_text import PlainText, read_text
-from dbt_state_oss.domain.sql.volatility import most_volatile, text_asks_session, volatility_of_text
+from dbt_state_oss.domain.sql.volatility import (
+    most_volatile,
+    text_asks_session,
+    text_reads_storage,
+    volatility_of_text,
+)
 from dbt_state_oss.domain.submission import Code, ViewDefinition
 
 LONGEST_PARSED = 1 << 20
@@ -43,6 +48,7 @@ def unread_fingerprint(code: Code, digest: str) -> Fingerprint:
         views_digest=digest_of("unread views", digest) if code.views else "",
         unseen_sources=(_ANYTHING,),
         asks_session=True,
+        reads_storage=True,
         reads_itself=True,
         unparsable=code.too_long_to_scan,
     )
@@ -65,10 +71,10 @@ def fallback_fingerprint(code: Code) -> Fingerprint:
     if kind is FingerprintKind.TEXT:
         query, *definitions = [text.digest for text in plain]
         unseen = tuple(dict.fromkeys(name for text in plain for name in text.unseen_sources))
-        slots = _slots_by_words(code, plain[0], dict(zip(views, plain[1:], strict=True)))
+        slots, names_target = _slots_by_words(code, plain[0], dict(zip(views, plain[1:], strict=True)))
     else:
         query, *definitions = texts
-        unseen, slots = (_ANYTHING,), ()
+        unseen, slots, names_target = (_ANYTHING,), (), False
     view_pieces = [
         piece
         for view, definition in zip(views, definitions, strict=True)
@@ -82,13 +88,19 @@ def fallback_fingerprint(code: Code) -> Fingerprint:
         views_digest=digest_of(kind.value, *view_pieces) if view_pieces else "",
         unseen_sources=unseen,
         asks_session=any(text_asks_session(text, code.dialect) for text in texts),
-        reads_itself=code.target is not None and any(_may_read(text, code.target, code) for text in texts),
+        reads_itself=names_target
+        or (code.target is not None and any(_may_read(text, code.target, code) for text in texts)),
+        reads_storage=any(text_reads_storage(text, code.dialect) for text in texts),
         returns_no_rows=text_returns_no_rows(code.sql),
     )
 
 
-def _slots_by_words(code: Code, query: PlainText, views: Mapping[ViewDefinition, PlainText]) -> tuple[Slot, ...]:
-    """A slot for each relation that the query's words name, with the tables that the words of its views name."""
+def _slots_by_words(
+    code: Code, query: PlainText, views: Mapping[ViewDefinition, PlainText]
+) -> tuple[tuple[Slot, ...], bool]:
+    """A slot for each relation that the query's words name, with the tables that the words of its views name; and whether the
+    target is one of them.
+    """
 
     def relations_of(text: PlainText, catalog: str, schema: str) -> tuple[Relation, ...]:
         relation = partial(code.dialect.relation, default_catalog=catalog, default_schema=schema)
@@ -98,11 +110,12 @@ def _slots_by_words(code: Code, query: PlainText, views: Mapping[ViewDefinition,
         view.relation: relations_of(text, view.default_catalog, view.default_schema) for view, text in views.items()
     }
     read = relations_of(query, code.default_catalog, code.default_schema)
-    return tuple(
+    slots = tuple(
         Slot(relation, tuple(_leaves(relation, definitions, code.target)))
         for relation in read
         if relation != code.target
     )
+    return slots, any(code.target in relations for relations in (read, *definitions.values()))
 
 
 def _leaves(
@@ -163,6 +176,7 @@ def _parsed(code: Code) -> Fingerprint | None:
         selection_digest=columns.selection_digest(query),
         reads=None if reads is None else reads.kept(),
         asks_session=any(reading.asks_session for reading in (query, *readings)),
+        reads_storage=any(reading.reads_storage for reading in (query, *readings)),
         reads_itself=reads_itself,
         returns_no_rows=query.returns_no_rows,
     )

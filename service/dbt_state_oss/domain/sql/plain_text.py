@@ -14,8 +14,9 @@ from hashlib import sha256
 from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.sql.source_words import SourceWords
 
-_WORD = r"[\w.@]++(?:\$++[\w.@$]*+)?|\$\w++(?!\$)"
-"""A word. Dots, `@` and `$` inside belong to it, so that a dotted name is one word."""
+_WORD = r"[\w.@](?:[\w.@]|(?<=[\w$])\$)*+|\$\w++(?!\$)"
+"""A word. Dots, `@` and `$` inside belong to it, so that a dotted name is one word. After a dot or an `@`, a `$` begins a
+literal."""
 _BLOCK_COMMENT = r"/\*(?:[^*/]|\*(?!/)|/(?!\*))*+\*/"
 """A block comment without another comment inside."""
 _DOUBLED = r"'(?:[^'\\]|\\(?!')|'')*+'"
@@ -63,7 +64,7 @@ _PREFIXES_CHANGE_ESCAPES = frozenset({"databricks"})
 _UNKNOWN = _scanner(
     literal=r"'(?:[^'\\]|'')*+'(?!\w)|\"(?:[^\"\\]|\"\")*+\"(?!\w)",
     line_comment=r"--[ \t][^\r\n]*+",
-    not_symbol=r"['\"`$\\#\[{]|//|--|/\*!",
+    not_symbol=r"['\"`$\\#\[{]|//|--",
 )
 
 
@@ -81,6 +82,8 @@ class PlainText:
 
 def read_text(text: str, dialect: Dialect, *, is_view: bool = False) -> PlainText | None:
     """Scan a text. None if the scan is not certain. `is_view` is set for the definition of a view."""
+    if dialect.may_run_a_comment(text):
+        return None
     scanner = _SCANNERS.get(dialect.name, _UNKNOWN)
     prefixes_are_open = scanner is _UNKNOWN or dialect.name in _PREFIXES_CHANGE_ESCAPES
     digest = sha256()

@@ -23,9 +23,16 @@ _LONGEST_SCANNED = 128 * 1024
 
 _WORD = re.compile(r"\w+")
 _READING_WORDS = frozenset(
-    "call copy dataset_id dataset_project_id do exec execute from into join load merge perform select table use".split()
+    "call copy dataset_id dataset_project_id delete do exec execute from insert into join load merge perform refresh select "
+    "table truncate update use".split()
 )
-"""A statement of a header must contain one of these words to read a table, or to change what the query's names refer to."""
+"""A statement of a header must contain one of these words to read or write a table, or to change what the query's names refer
+to, unless it begins in another way than the harmless statements."""
+_HARMLESS_STATEMENT = re.compile(
+    r"\s*(?:$|set\b|declare\b|(?:begin|end)\s*$|alter\s+session\b"
+    r"|create\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+)?(?:secure\s+|aggregate\s+)?(?:function|macro)\b)"
+)
+"""Matches at the beginning of a statement that only defines a function or a setting, if it has none of those words."""
 _CALL = re.compile(r"""(\w+)["`\]]?\s*\(""")
 _COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
 _SUBQUERY = re.compile(r"\bselect\b|\(\s*(?:from|table|with)\b")
@@ -62,6 +69,9 @@ def _may_read(text: str, key: str, dialect: Dialect) -> bool:
     if any(map(dialect.reads_by_text, _CALL.findall(folded))):
         return True
     if key == _HEADER:
+        statements = _COMMENT.sub(" ", folded).split(";")
+        if not all(map(_HARMLESS_STATEMENT.match, statements)):
+            return True
         return not _READING_WORDS.isdisjoint(_WORD.findall(folded))
     return any(_SUBQUERY.search(each) for each in (folded, _COMMENT.sub(" ", folded)))
 

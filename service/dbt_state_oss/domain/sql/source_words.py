@@ -7,14 +7,16 @@ may be a function, a stage, a file or a table that a value names counts as a sou
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dbt_state_oss.domain.dialects import Dialect
 
 _BEFORE_A_SOURCE = frozenset({"apply", "from", "join", "lateral", "using"})
 _BESIDE_A_SOURCE = frozenset({"only", "outer", "rows", "view"})
 """Words that may come between those words and a source. They may also be names."""
+_WRITING_WORDS = frozenset({"delete", "insert", "merge", "update"})
 _STARTS_OF_A_QUERY = frozenset({"select", "values", "with"})
+_ENDS_OF_WITH = frozenset({"from", "select", "table", "values"} | _WRITING_WORDS)
 _SET_OPERATORS = frozenset({"except", "intersect", "minus", "union"})
 _BEFORE_TABLE = frozenset({"", "(", ")", "all", "distinct"} | _SET_OPERATORS)
 """What comes before the query `TABLE name`."""
@@ -24,6 +26,14 @@ _BEFORE_A_DEFINITION = frozenset({"as", "materialized", "not"})
 """Words between the name of a common table expression and its parentheses."""
 _JOINING_SIGNS = (".", "-")
 """Signs that join the parts of a name. A dash may be part of the name of a BigQuery project."""
+_BEFORE_AN_EXPRESSION = frozenset(
+    """
+    all and any apply array as asof at between by case collate distinct else end escape except exists filter for from having
+    ilike in intersect into is join lateral like limit minus natural not nulls of offset on only operator or order over
+    partition select set similar some table then to union using values view when where window with within zone
+    """.split()
+)
+"""Words after which a dotted name is not the type of the name before it."""
 _BUILT_IN_SCHEMA = "pg_catalog."
 _LONGEST_TYPE = 1_000
 _QUOTED = re.compile(r'"[^"]*"|`[^`]*`')
@@ -56,6 +66,11 @@ class _Level:
     """Nothing has been read yet."""
     has_with: bool = False
     """The level begins with WITH."""
+    in_with: bool = False
+    """The definitions of a WITH are being read."""
+    common_names: set[str] = field(default_factory=set)
+    """The common table expressions that this level has defined so far."""
+    is_recursive: bool = False
     defines: str | None = None
     """The name that a WITH gives to the query in the parentheses."""
     after: str = ""
@@ -79,15 +94,19 @@ class SourceWords:
         self._before = ""
         self._type = ""
         """The part of a possible type name that has been read so far."""
+        self._is_type = False
+        """It follows AS or `::`."""
+        self._follows_a_name = False
+        """It follows a name, as the type of a column does, and a relation's name may be a type."""
         self._last_word = ""
         """The last word, which a WITH may define if `AS (` follows."""
-        self._common_names: set[str] = set()
-        self._recursive = False
 
     def take(self, piece: str) -> None:
         """Process the next word, literal or symbol."""
         level = self._levels[-1]
         self._follow_type(piece)
+        if self._dialect.stage_sign and piece.startswith(self._dialect.stage_sign):
+            self.unseen[f"the stage {piece}"] = None
         match piece:
             case "(":
                 self._open(level)
@@ -102,7 +121,7 @@ class SourceWords:
 
     def end(self) -> None:
         """Process the end of the text."""
-        self._end_type()
+        self._follow_type("")
         for level in self._levels:
             self._end_name(level)
 
@@ -113,10 +132,17 @@ class SourceWords:
             or (word == "table" and self._before in _BEFORE_TABLE)
         )
         level.has_with = level.has_with or (level.is_empty and word == "with")
+        level.in_with = word not in _ENDS_OF_WITH and (
+            level.in_with or (word == "with" and (level.is_empty or self._before == "as"))
+        )
+        if word in _WRITING_WORDS and self._before == "(":
+            self.unseen[f"the result of {word.upper()}"] = None
         level.in_query, level.is_empty = level.in_query or begins_a_query or word in _SET_OPERATORS, False
         if word == "view" and self._before == "lateral":
             level.after_relation = False  # commas separate the columns of LATERAL VIEW
-        if begins_a_query or (word in _BEFORE_A_SOURCE and self._before != "distinct"):  # IS DISTINCT FROM compares
+        if word == "call" and self._before == "|>":
+            level.awaited = True  # a table function
+        elif begins_a_query or (word in _BEFORE_A_SOURCE and self._before != "distinct"):  # IS DISTINCT FROM compares
             self._end_name(level)
             level.among_sources, level.awaited = True, True
             level.of_relations = begins_a_query or word == "join" or (word == "from" and level.in_query)
@@ -136,7 +162,7 @@ class SourceWords:
             if not _is_name(piece) and not piece[0].isdigit():
                 self.unseen[piece] = None
             self._add_path(piece)
-        self._recursive = self._recursive or word == "recursive"
+        level.is_recursive = level.is_recursive or (word == "recursive" and self._before == "with")
         if word not in _BEFORE_A_DEFINITION:
             self._last_word = _plain(piece)
 
@@ -144,8 +170,14 @@ class SourceWords:
         if self._type and (self._type.endswith(".") or piece.startswith(".")):
             self._type = (self._type + piece)[:_LONGEST_TYPE]
         else:
-            self._end_type()
-            self._type = piece if self._before == "as" or self._before.endswith("::") else ""
+            is_of_literal = self._dialect.relations_are_types and piece.endswith(("'", "$"))
+            if self._follows_a_name or is_of_literal or self._is_type:
+                self._end_type()
+            self._type = piece
+            self._is_type = self._before == "as" or self._before.endswith("::")
+            self._follows_a_name = self._dialect.relations_are_types and (
+                self._before == "returning" or (_is_name(self._before) and self._before not in _BEFORE_AN_EXPRESSION)
+            )
 
     def _end_type(self) -> None:
         """Add a type that is named with its schema to `unseen`: it may be the type of a relation's rows."""
@@ -159,7 +191,7 @@ class SourceWords:
         if name is None or not level.of_relations or not _is_name(name):
             return
         is_dotted = _has_parts(name) or (self._dialect.dotted_quoted_names and "." in name)
-        if not is_dotted and _plain(name) in self._common_names:
+        if not is_dotted and any(_plain(name) in each.common_names for each in self._levels):
             return
         if is_dotted or self._names_all_schemas:
             self.named[name] = None
@@ -182,7 +214,7 @@ class SourceWords:
                 of_relations=level.of_relations,
                 after_relation=level.of_relations,
             )
-            if self._before in _BEFORE_A_DEFINITION:
+            if level.in_with and self._before in _BEFORE_A_DEFINITION:
                 inner.defines = self._last_word
             level.awaited = False
         elif name.lower() == "table":
@@ -191,8 +223,8 @@ class SourceWords:
             if name.lower() not in self._dialect.row_functions:
                 self.unseen[name] = None
             inner = _Level(among_sources=False, awaited=False)
-        if inner.defines is not None and self._recursive:
-            self._common_names.add(inner.defines)
+        if inner.defines is not None and level.is_recursive:
+            level.common_names.add(inner.defines)
         inner.after, level.is_empty = self._last_word, False
         self._levels.append(inner)
 
@@ -200,11 +232,11 @@ class SourceWords:
         if level.of_table and level.named is not None:
             self.unseen[level.named] = None
         self._end_name(level)
-        if level.defines is not None:
-            self._common_names.add(level.defines)
         self._last_word = level.after
         if len(self._levels) > 1:
             self._levels.pop()
+        if level.defines is not None:
+            self._levels[-1].common_names.add(level.defines)
         self._levels[-1].named = None
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Generic, TypeVar
 
-from sqlglot import exp
+from sqlglot import Token, TokenType, exp
 from sqlglot.errors import ParseError
 
 from dbt_state_oss.domain.dialects import Dialect
@@ -147,11 +148,12 @@ _NAMES_BY_TYPE: dict[type[exp.Expr], str] = {
 _BUILT_IN_SCHEMA = "pg_catalog"
 
 
-def unseen_sources(tree: exp.Expr, sql: str, dialect: Dialect) -> Iterator[str]:
+def unseen_sources(tree: exp.Expr, sql: str, tokens: Sequence[Token], dialect: Dialect) -> Iterator[str]:
     """Sources that the client does not report, so it is unknown whether their rows have changed (rule F3).
 
     First those in a FROM that are neither a relation nor made from their arguments: stages, functions except the warehouse's
-    own row functions, tables that a text or a variable names (`TABLE('raw.orders')`). Then those that are read without a FROM.
+    own row functions, tables that a text or a variable names (`TABLE('raw.orders')`). Then those that are read without a FROM:
+    row types, files and relations that a text names, stages, tables after IN (ClickHouse, SQLite).
     """
     for node in tree.find_all(exp.Table, exp.TableFromRows, exp.Lateral, exp.Unnest):
         source = node if isinstance(node, exp.Unnest) else node.this
@@ -163,9 +165,16 @@ def unseen_sources(tree: exp.Expr, sql: str, dialect: Dialect) -> Iterator[str]:
         if in_schema or not_a_row_function or named_by_text or not isinstance(source, _UNNAMED_SOURCES):
             yield source.name or source.sql()
     yield from _relations_as_types(tree)
-    for call in tree.find_all(exp.Anonymous):
-        if dialect.reads_by_text(call.name.lower()) and not _rewrites_by_arguments(call):
-            yield call.name
+    rewrites = {call.meta.get("start") for call in tree.find_all(exp.Anonymous) if _rewrites_by_arguments(call)}
+    for token, following in pairwise(tokens):
+        is_call = following.token_type is TokenType.L_PAREN and token.start not in rewrites
+        if is_call and dialect.reads_by_text(token.text.lower()):
+            yield token.text
+        if token.token_type is TokenType.PARAMETER and token.text == dialect.stage_sign:
+            yield f"the stage @{following.text}"
+    for condition in tree.find_all(exp.In):
+        if isinstance(condition.args.get("field"), exp.Column):
+            yield condition.args["field"].sql()
 
 
 def _called(function: exp.Func, sql: str) -> str:

@@ -16,7 +16,7 @@ from dbt_state_oss.domain.dialects import Dialect
 from dbt_state_oss.domain.sql.fingerprint import Volatility
 
 _WORD = re.compile(r"\w+")
-_WORD_WITH_DOLLARS = re.compile(r"\w[\w$]*")
+_WORD_WITH_DOLLARS = re.compile(r"[\w$]+")
 _VARIABLE_SIGN = re.compile(r"(?<![\w$@])(\$|@@)[^\W\d]")
 _SEQUENCE_VALUES = frozenset({"currval", "nextval"})
 _SAMPLES = frozenset({"sample", "tablesample"})
@@ -24,6 +24,10 @@ _TIME = re.compile(r"""(?<=['"])\s*t?\d{1,2}:\d{1,2}""")
 """A literal that begins with a time of day."""
 _TIME_ALONE = re.compile(r"\s*t?\d{1,2}:\d{1,2}")
 _LITERAL_WORD = re.compile(r"[^\W\d]+")
+_OPENING = tuple("[({")
+"""What a range or an array begins with. `str.startswith` is not used, since the text may be empty."""
+_ELEMENTS = re.compile(r"""[\[\](){},"]""")
+_KEY_OF_JSON = re.compile(r'"\s*:')
 _TEXTS = frozenset(
     {
         TokenType.BYTE_STRING,
@@ -62,7 +66,9 @@ def volatility_of_text(text: str, dialect: Dialect) -> Volatility:
         | dialect.volatile_types
         | dialect.volatile_schemas
     )
-    if not words.isdisjoint(listed | dialect.system_columns | _SAMPLES) or any(map(dialect.has_volatile_prefix, words)):
+    if not words.isdisjoint(listed | _SAMPLES) or any(map(dialect.has_volatile_prefix, words)):
+        return Volatility.VOLATILE
+    if any(map(dialect.is_system_column, words)):
         return Volatility.VOLATILE
     if _names_variable(folded, dialect):
         return Volatility.VOLATILE
@@ -87,6 +93,19 @@ def text_asks_session(text: str, dialect: Dialect) -> bool:
     return not dialect.session_functions.isdisjoint(_WORD.findall(folded)) or _names_variable(folded, dialect)
 
 
+def statement_reads_storage(tree: exp.Expr, tokens: list[Token], dialect: Dialect) -> bool:
+    """Whether a parsed statement reads system columns or samples rows. Its result depends on how the rows are stored."""
+    return tree.find(exp.TableSample) is not None or any(
+        _is_system_column(tokens, index, dialect) for index in range(len(tokens))
+    )
+
+
+def text_reads_storage(text: str, dialect: Dialect) -> bool:
+    """The same for SQL that could not be parsed. Every word counts."""
+    words = {*_WORD.findall(text.lower()), *_WORD_WITH_DOLLARS.findall(text.lower())}
+    return not words.isdisjoint(_SAMPLES) or any(map(dialect.is_system_column, words))
+
+
 def _volatility_at(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
     token = tokens[index]
     name = token.text.lower()
@@ -103,7 +122,7 @@ def _volatility_at(tokens: list[Token], index: int, dialect: Dialect) -> Volatil
         return Volatility.VOLATILE
     if name in dialect.volatile_types:
         return Volatility.VOLATILE
-    if name in dialect.system_columns and not called and not _is_alias(tokens, index):
+    if _is_system_column(tokens, index, dialect):
         return Volatility.VOLATILE
     if not (name in dialect.volatile_functions or name in dialect.date_functions):
         return Volatility.STABLE
@@ -112,6 +131,14 @@ def _volatility_at(tokens: list[Token], index: int, dialect: Dialect) -> Volatil
     if called and name == "current_date" and tokens[index + 2].text.upper() not in (")", "UTC"):
         return Volatility.VOLATILE  # in another time zone the day begins at another hour
     return _volatility_by_lists(name, volatile=dialect.volatile_functions, daily=dialect.date_functions)
+
+
+def _is_system_column(tokens: list[Token], index: int, dialect: Dialect) -> bool:
+    token = tokens[index]
+    if token.token_type in _TEXTS or not dialect.is_system_column(token.text.lower()):
+        return False
+    called = index + 1 < len(tokens) and tokens[index + 1].token_type is TokenType.L_PAREN
+    return not called and not (index > 0 and tokens[index - 1].token_type is TokenType.ALIAS)
 
 
 def _names_variable(text: str, dialect: Dialect) -> bool:
@@ -136,24 +163,29 @@ def _is_qualified_or_quoted(tokens: list[Token], index: int) -> bool:
     return is_quoted or (index > 0 and tokens[index - 1].token_type is TokenType.DOT)
 
 
-def _is_alias(tokens: list[Token], index: int) -> bool:
-    return index > 0 and tokens[index - 1].token_type is TokenType.ALIAS
-
-
 def _volatility_of_literal(text: str, dialect: Dialect) -> Volatility:
     """The volatility of a literal.
 
     A literal that means a moment is one word, perhaps with a time of day and a zone (`'today 10:00 UTC'`), or several such words
     in a range or an array (`'[today,tomorrow)'`). A sentence that contains such a word is not a moment.
     """
-    words = _LITERAL_WORD.findall(text)
+    if text.lstrip()[:1] in _OPENING and _KEY_OF_JSON.search(text) is None:
+        return most_volatile(_volatility_of_moment(each, dialect, is_element=True) for each in _ELEMENTS.split(text))
+    return _volatility_of_moment(text, dialect, is_element=False)
+
+
+def _volatility_of_moment(text: str, dialect: Dialect, *, is_element: bool) -> Volatility:
     listed = dialect.volatile_literals | dialect.date_literals
-    others = [word for word in words if word not in listed]
-    is_sentence = len(others) > 2 or (words[:1] == others[:1] and not any(each.isdigit() for each in text))
-    if is_sentence and len(text.split()) > 2:
+    pieces = [found for found in map(_LITERAL_WORD.findall, text.split()) if found]
+    others = [found for found in pieces if listed.isdisjoint(found)]
+    begins_otherwise = pieces[:1] == others[:1] and not any(each.isdigit() for each in text)
+    is_sentence = len(others) > 2 or begins_otherwise
+    if is_sentence and (is_element or len(text.split()) > 2):
         return Volatility.STABLE
     return most_volatile(
-        _volatility_by_lists(word, volatile=dialect.volatile_literals, daily=dialect.date_literals) for word in words
+        _volatility_by_lists(word, volatile=dialect.volatile_literals, daily=dialect.date_literals)
+        for found in pieces
+        for word in found
     )
 
 
