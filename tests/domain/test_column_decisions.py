@@ -73,7 +73,7 @@ IS_BUILT: dict[str, tuple[Case, str]] = {
     ),
     "it is built in a way of somebody's own": (
         child_of(BUILT, edited(), execution_type=ExecutionType.DBT_CUSTOM),
-        "changed logic",
+        "is custom",
     ),
     "it reads a sample": (child_of(BUILT, edited(), sql=SAMPLED), "changed logic"),
     "when the parent was written is not known": (child_of(BUILT, edited(), reports=None), "is unknown"),

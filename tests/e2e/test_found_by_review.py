@@ -124,3 +124,109 @@ def test_a_moment_in_many_words_is_a_moment(shop: Shop) -> None:
     )
     shop.dbt("build", "-s", "one", "many")
     assert shop.dbt("build", "-s", "one", "many").built == {"one", "many"}
+
+
+KEEP = """
+    {% macro get_incremental_keep_sql(arg_dict) %}
+    insert into {{ arg_dict["target_relation"] }} (id, amount)
+    select id, amount from {{ arg_dict["temp_relation"] }}
+    where id not in (select id from {{ arg_dict["target_relation"] }})
+    {% endmacro %}
+"""
+LOG = """
+    {{ config(materialized="incremental", incremental_strategy="keep", unique_key="id") }}
+    select id, amount from {{ source("raw", "orders") }}
+"""
+ACCUMULATE = """
+    {% materialization accumulate, default %}
+      {% set target = this.incorporate(type='table') %}
+      {% set existing = load_cached_relation(this) %}
+      {{ run_hooks(pre_hooks) }}
+      {% if existing is none or should_full_refresh() %}
+        {% if existing is not none %}{% do adapter.drop_relation(existing) %}{% endif %}
+        {% call statement('main') %}{{ create_table_as(False, target, sql) }}{% endcall %}
+      {% else %}
+        {% call statement('main') %}
+          insert into {{ target }} select * from ({{ sql }}) q where id not in (select id from {{ target }})
+        {% endcall %}
+      {% endif %}
+      {{ run_hooks(post_hooks) }}
+      {% do adapter.commit() %}
+      {{ return({'relations': [target]}) }}
+    {% endmaterialization %}
+"""
+
+
+def assert_a_full_refresh_is_carried_out(shop: Shop) -> None:
+    """The client sends the same request for it as for any other run of a custom materialization."""
+    shop.build("-s", "order_log")
+    shop.sql("update raw.orders set amount = amount * 2")
+    shop.build("-s", "order_log")  # keeps the old amounts
+    shop.dbt("build", "-s", "order_log", "--full-refresh")
+    shop.vanilla("build", "-s", "order_log", "--full-refresh")
+    shop.assert_as_vanilla()
+
+
+def test_a_full_refresh_of_a_custom_strategy(shop: Shop) -> None:
+    shop.write("macros/keep.sql", KEEP)
+    shop.write("models/order_log.sql", LOG)
+    assert_a_full_refresh_is_carried_out(shop)
+
+
+def test_a_full_refresh_of_a_custom_strategy_that_is_compared_by_its_template(shop: Shop) -> None:
+    shop.environment["RUN_CACHE_COMPARE_UNRENDERED_CODE"] = "true"
+    shop.write("macros/keep.sql", KEEP)
+    shop.write("models/order_log.sql", LOG.rstrip() + " {% if is_incremental() %} where id >= 0 {% endif %}\n")
+    assert_a_full_refresh_is_carried_out(shop)
+
+
+def test_a_full_refresh_of_a_custom_materialization(shop: Shop) -> None:
+    shop.write("macros/accumulate.sql", ACCUMULATE)
+    shop.write("models/order_log.sql", LOG.replace('"incremental", incremental_strategy="keep"', '"accumulate"'))
+    assert_a_full_refresh_is_carried_out(shop)
+
+
+def test_a_table_that_was_replaced_during_a_build_and_put_back_was_not_read_by_it(shop: Shop) -> None:
+    model = "select customer_id, total from {{ ref('order_totals') }}"
+    shop.write("models/customer_totals.sql", f"{{{{ config(materialized='table', {WAITS_AT_THE_GATE}) }}}} {model}")
+    shop.build("-s", "+order_totals")
+    colleague = shop.colleague()
+    colleague.edit("models/order_totals.sql", "sum(amount)", "sum(amount) * 2")
+    with ClosedGate(shop.database) as gate:
+        slow = shop.start("build", "-s", "customer_totals")
+        gate.wait_for_arrival()
+        shop.sql("alter table prod.order_totals rename to order_totals_kept")
+        assert "order_totals" in colleague.dbt("build", "-s", "order_totals").built
+        gate.open()
+        assert "customer_totals" in slow.wait().built
+    shop.sql("drop table prod.order_totals")
+    shop.sql("alter table prod.order_totals_kept rename to order_totals")
+    shop.dbt("build")
+    shop.vanilla("build")
+    shop.assert_as_vanilla()
+
+
+def test_rows_that_came_and_went_during_a_build_were_read_by_it(shop: Shop) -> None:
+    log = """
+        {{ config(materialized="incremental", incremental_strategy="append") }}
+        select id, amount from {{ source("raw", "orders") }}
+        {% if is_incremental() %} where id > (select max(id) from {{ this }}) {% endif %}
+    """
+    shop.write("models/order_log.sql", log)
+    model = "select sum(amount) as total from {{ ref('order_log') }}"
+    shop.write("models/log_total.sql", f"{{{{ config(materialized='table', {WAITS_AT_THE_GATE}) }}}} {model}")
+    for _ in range(2):
+        shop.build("-s", "order_log")
+    colleague = shop.colleague()
+    with ClosedGate(shop.database) as gate:
+        slow = shop.start("build", "-s", "log_total")
+        gate.wait_for_arrival()
+        shop.sql("insert into raw.orders values (4, 3, 1000000, now())")
+        assert "order_log" in colleague.dbt("build", "-s", "order_log").built
+        gate.open()
+        assert "log_total" in slow.wait().built
+    for table in ("raw.orders", "prod.order_log"):
+        shop.sql(f"delete from {table} where id = 4")
+    shop.dbt("build", "-s", "log_total")
+    shop.vanilla("build", "-s", "order_log", "log_total")
+    assert shop.table("log_total") == shop.table("log_total", schema="vanilla")

@@ -11,14 +11,17 @@ from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, In
 from dbt_state_oss.domain.silent import unread_build_since
 from dbt_state_oss.domain.submission import TargetKey
 
+_VIEW_REPLACED = "a view that it read was replaced while it was built"
+
 
 async def read_by(ledger: Ledger, organization: str, target: TargetKey, draft: Execution) -> Execution:
     """The draft, after its target is listed as a reader of the recorded tables that it read. Raises `StoreError`.
 
-    If one of them was built in the meantime, it is unknown what the draft read of it, so the draft has neither data identity
-    nor lineage. If that build was silent, or its hooks may still have run, the reported epoch does not show what was read
-    either.
+    If one of them was built in the meantime, it is unknown what the draft read of it: neither the reported epoch shows that,
+    nor has the draft a data identity or a lineage. The draft proves nothing if a view that it read was replaced by another one
+    in the meantime.
     """
+    draft = await _less_replaced_views(ledger, organization, target, draft)
     if not draft.inputs:
         return draft
     # One that was on no record when the build was decided may have come on record since.
@@ -29,14 +32,22 @@ async def read_by(ledger: Ledger, organization: str, target: TargetKey, draft: E
         relation: replace(known, epoch=None)
         for relation, known in draft.inputs.items()
         if unread_build_since(histories[relation], draft, known)
+        or (draft.origin is None and _was_built_meanwhile(draft, known, histories[relation]))
         or may_be_told_nothing(documents[relation], target.name, known, clock)
     }
     draft = replace(draft, inputs={**draft.inputs, **unseen}) if unseen else draft
-    if draft.origin is None and any(
-        relation in unseen or _was_built_meanwhile(draft, known, histories[relation])
-        for relation, known in draft.inputs.items()
-    ):
+    if unseen and draft.origin is None:
         return replace(draft, data_identity=None, lineage=UNKNOWN_LINEAGE)
+    return draft
+
+
+async def _less_replaced_views(ledger: Ledger, organization: str, target: TargetKey, draft: Execution) -> Execution:
+    views, draft = draft.views, replace(draft, views=())
+    if not views or draft.origin is not None or draft.decided_at is None:
+        return draft
+    histories = await ledger.histories(organization, target.namespace, views)
+    if any(history.got_other_logic_after(draft.decided_at) for history in histories.values()):
+        return replace(draft, unproven=_VIEW_REPLACED, data_identity=None, lineage=UNKNOWN_LINEAGE)
     return draft
 
 

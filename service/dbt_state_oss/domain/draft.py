@@ -9,13 +9,13 @@ from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.data_identity import identity_of
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.freshness import doubted
-from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input, believed
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input, Rival, believed
 from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import lineage_of
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.sql.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.stamps import stamped_from
-from dbt_state_oss.domain.submission import MOST_RELATIONS, ExecutionType
+from dbt_state_oss.domain.submission import MOST_RELATIONS, ExecutionType, SeedValues
 
 OVERSIZED = f"its request names more than {MOST_RELATIONS} tables and views, too many to be compared"
 """Why such a request is built, and why its record proves nothing (rule L8a)."""
@@ -56,10 +56,16 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None, is
         has_no_hooks=has_no_hooks(case.submission),
         hooks_are_harmless=case.hooks_are_harmless,
         hook_wrote=case.copy_may_have_hooks_work,
+        views=_views(case) if asked else (),
     )
     if not case.submission.oversized:
         return execution
     return replace(execution, unproven=OVERSIZED, lineage=UNKNOWN_LINEAGE, data_identity=None)
+
+
+def _views(case: Case) -> tuple[Relation, ...]:
+    code = case.submission.code
+    return () if isinstance(code, SeedValues) else tuple(sorted({view.relation for view in code.views}))
 
 
 def _stamped_from(case: Case, decided_at: int | None) -> Epoch | None:
@@ -80,10 +86,20 @@ def _recorded(case: Case, relation: Relation, *, asked: bool, is_copy: bool) -> 
     if not asked:
         history = case.upstream.get(relation, History())
         known = replace(known, last_build_at=history.last_build_known_by(known.epoch, case.clock))
+    upstream = case.upstream.get(relation, History())
+    if known.lineage == UNKNOWN_LINEAGE and _was_replaced_since(upstream, known, case.clock):
+        return replace(known, epoch=None)
     stamped = case.clock is EpochClock.STAMPED or known.stamped_from is not None
     if known.epoch is not None and known.lineage is not None and stamped:
         known = replace(known, epoch=believed(known.epoch, at=case.now))
     return known
+
+
+def _was_replaced_since(history: History, known: Input, clock: EpochClock) -> bool:
+    """Whether a recorded build has this epoch and another one began after it. Then the reported epoch is older than that build,
+    or the older table was put back."""
+    written = history.falls_to(known.epoch, clock)
+    return written is not None and history.rival_of(written, clock) is Rival.LATER
 
 
 def _data_identity(case: Case, inputs: Mapping[Relation, Input], *, asked: bool) -> str | None:

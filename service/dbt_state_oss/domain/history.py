@@ -154,6 +154,8 @@ class Execution:
     """It may have changed its table without changing the table's epoch (rule F1a)."""
     own_lineage: str = ""
     """Its lineage without that of the rows that it found (rule F5); empty if both are equal."""
+    views: tuple[Relation, ...] = ()
+    """The views that it reads, directly or through other views. Set until it is confirmed, and not recorded."""
 
     @property
     def is_stamped(self) -> bool:
@@ -237,6 +239,11 @@ class Execution:
             and self._beside_its_query == other._beside_its_query
         )
 
+    def left_equal_content(self, other: Execution) -> bool:
+        """Whether both provably left the same content."""
+        is_equal = self.data_identity is not None and self.data_identity == other.data_identity
+        return is_equal or self.id == other.id or self.left_the_same(other)
+
     @property
     def _beside_its_query(self) -> tuple[str | None, ...]:
         body = self.hashes.body if self.logic.execution_type.hides_code else None
@@ -283,9 +290,12 @@ class History:
     ) -> bool:
         """Whether the table provably was at `epoch` until `reader`, which read it, had ended.
 
-        A later build found the table at that epoch, and no silent build had ended since the reader began. An epoch may fall
-        back to `epoch`.
+        A later build found the table at that epoch, no silent build had ended since the reader began, and no build with
+        another effect ran at the same time as the reader. An epoch may fall back to `epoch`.
         """
+        written = self.written_at(epoch, clock)
+        if any(one.overlapped(reader) and not (written and one.left_equal_content(written)) for one in self.executions):
+            return False
         return any(
             clock.is_unchanged(epoch, one.found_epoch, stamped_from)
             and not any(
@@ -295,6 +305,13 @@ class History:
             for one in self.executions
             if one.decided_at is not None and one.decided_at >= reader.confirmed_at
         )
+
+    def got_other_logic_after(self, moment: int) -> bool:
+        """Whether a build that was confirmed after `moment` (Unix milliseconds) has other logic than the last one before."""
+        before = [one for one in self.executions if one.confirmed_at <= moment]
+        last = max(before, key=lambda one: one.confirmed_at, default=None)
+        later = (one for one in self.executions if one.confirmed_at > moment)
+        return any(last is None or one.logic != last.logic for one in later)
 
     def as_found_at(self, epoch: Epoch | None, clock: EpochClock) -> History:
         """This history, beginning with the execution that wrote the table which is reported at `epoch`, if that is known.

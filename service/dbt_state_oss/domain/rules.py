@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dbt_state_oss.domain.case import Case
-from dbt_state_oss.domain.decision import BuildOn, RejectionReason
+from dbt_state_oss.domain.decision import BuildOn, MissingEvidence, RejectionReason
 from dbt_state_oss.domain.evidence import epoch_evidence, logic_difference, logic_evidence, logic_of_an_earlier_build
 from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, Section, ago_text, duration_text
 from dbt_state_oss.domain.extras import same_extras
@@ -241,6 +241,10 @@ def evidence_is_complete(case: Case) -> Finding | None:
         return _no(
             Section.QUERY, "its client does not report the event-time window of the microbatch; upgrade the client"
         )
+    is_custom = case.submission.execution_type is ExecutionType.DBT_CUSTOM
+    if is_custom and case.missing_evidence is not MissingEvidence.IGNORE:
+        because = "its materialization or incremental strategy is custom, so it is not known what it reads and does"
+        return _no(Section.QUERY, f"{because} (see DBTSTATE_MISSING_EVIDENCE)")
     unreported = case.unreported(_latest(case))
     return None if unreported is None else _no(Section.QUERY, f"{unreported} (see DBTSTATE_MISSING_EVIDENCE)")
 
