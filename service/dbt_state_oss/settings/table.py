@@ -75,8 +75,9 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "DBTSTATE_MISSING_EVIDENCE", "--missing-evidence", "decisions.missing_evidence", "build", parsers.missing_evidence,
-        "build|ignore", "what happens to a node whose client does not report its configuration: build, or ignore (reuse it, "
-        "although a hook, a key or a test threshold may have changed)",
+        "build|ignore", "what happens to a node whose client does not report its configuration, and to a node with a custom "
+        "materialization or incremental strategy: build, or ignore (reuse it, although a hook, a key or a test threshold may "
+        "have changed, or a full refresh of a custom one is requested)",
     ),
     Setting(
         "DBTSTATE_CLONES", "--clones", "decisions.clone_targets", "development", parsers.clone_targets,

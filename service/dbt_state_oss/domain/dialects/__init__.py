@@ -77,7 +77,6 @@ def _unknown_dialect(name: str, sqlglot: str | None) -> Dialect:
         unquoted_case=CaseRule.PRESERVE,
         quoted_case=CaseRule.PRESERVE,
         clock=EpochClock.EXACT,
-        views_keep_types=True,
         default_schema=None,
         identifier_quotes='"`',
         names_columns_by_text=True,

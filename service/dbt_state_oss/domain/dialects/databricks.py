@@ -11,7 +11,6 @@ DATABRICKS = Dialect(
     unquoted_case=CaseRule.LOWER,
     quoted_case=CaseRule.LOWER,
     clock=EpochClock.EXACT,
-    views_keep_types=True,
     default_schema=None,
     identifier_quotes="`",
     carries_comments_over=True,

@@ -93,8 +93,8 @@ class Dialect:
     """Running a materialized view again refreshes it, and the protocol does not distinguish it from a view (rule T5). False if
     the warehouse keeps it fresh, or if dbt's adapter makes no materialized views of this kind."""
     views_keep_types: bool = False
-    """A view keeps the column types that it had when it was created. Elsewhere replacing a table drops the views on it, or they
-    have no types of their own."""
+    """A view keeps the column types that it had when it was created (rule T5). Elsewhere replacing a table drops the views on it,
+    or views are always built."""
     stamped_by_dbt_v2: bool = False
     """The client of dbt v2 stamps the epochs that it confirms, although the clock is exact (rule T4a)."""
     reuses_stored_failures: bool = True
