@@ -97,7 +97,8 @@ def _recorded(case: Case, relation: Relation, *, asked: bool, is_copy: bool) -> 
 
 def _was_replaced_since(history: History, known: Input, clock: EpochClock) -> bool:
     """Whether a recorded build has this epoch and another one began after it. Then the reported epoch is older than that build,
-    or the older table was put back."""
+    or the older table was put back.
+    """
     written = history.falls_to(known.epoch, clock)
     return written is not None and history.rival_of(written, clock) is Rival.LATER
 

@@ -24,8 +24,8 @@ _TIME = re.compile(r"""(?<=['"])\s*t?\d{1,2}:\d{1,2}""")
 """A literal that begins with a time of day."""
 _TIME_ALONE = re.compile(r"\s*t?\d{1,2}:\d{1,2}")
 _LITERAL_WORD = re.compile(r"[^\W\d]+")
-_OPENING = tuple("[({")
-"""What a range or an array begins with. `str.startswith` is not used, since the text may be empty."""
+_BRACKETS = ("[", "(", "{")
+"""A range or an array begins with one of them."""
 _ELEMENTS = re.compile(r"""[\[\](){},"]""")
 _KEY_OF_JSON = re.compile(r'"\s*:')
 _TEXTS = frozenset(
@@ -169,7 +169,7 @@ def _volatility_of_literal(text: str, dialect: Dialect) -> Volatility:
     A literal that means a moment is one word, perhaps with a time of day and a zone (`'today 10:00 UTC'`), or several such words
     in a range or an array (`'[today,tomorrow)'`). A sentence that contains such a word is not a moment.
     """
-    if text.lstrip()[:1] in _OPENING and _KEY_OF_JSON.search(text) is None:
+    if text.lstrip().startswith(_BRACKETS) and _KEY_OF_JSON.search(text) is None:
         return most_volatile(_volatility_of_moment(each, dialect, is_element=True) for each in _ELEMENTS.split(text))
     return _volatility_of_moment(text, dialect, is_element=False)
 
