@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.application.conftest import HandClock, Inside
+from tests.application.counting_store import CountingStore
 from tests.application.runs import Runs, table
 from tests.domain.building import MINUTE, T0
 
@@ -196,3 +197,65 @@ async def test_a_view_that_was_built_again_with_the_same_logic_during_a_build_wa
     own = await runs.confirm(asked)
 
     assert isinstance((await runs.ask(house.of_view("prod", own))).decision, Skip)
+
+
+async def within(runs: Runs, session: str, submission: Submission) -> Answer:
+    runs.inside.clock.time += MINUTE
+    runs.calls += 1
+    return await runs.inside.submit(Caller("default", f"{runs.calls:032d}", session), submission)
+
+
+async def test_an_overlapping_build_does_not_hide_a_later_one_from_a_run_with_an_older_epoch(runs: Runs) -> None:
+    house = House("snowflake")
+    first = await runs.build(house.middle(None))
+    long_run = runs.caller().session_id
+    slow = await runs.ask(house.middle(first, sql=ONE + " where id > 1"))
+    stale = await runs.build(house.middle(first, sql=ONE + " where id > 2"))
+    await runs.build(house.middle(stale, sql=OTHER))
+    await runs.confirm(slow)  # without this build, the mart below is built
+    own = await runs.confirm(await within(runs, long_run, house.mart(stale)))
+    assert_built(await runs.ask(house.mart(stale, own)))  # the older table was swapped back
+
+
+async def test_the_epoch_of_one_of_two_builds_at_once_does_not_show_what_was_read(runs: Runs) -> None:
+    house = House("postgres")
+    one, other = await runs.ask(house.middle(None)), await runs.ask(house.middle(None, sql=OTHER))
+    stale = await runs.confirm(one)
+    await runs.confirm(other)
+    own = await runs.build(house.mart(stale))  # of the first run, which has that epoch in its cache
+    assert_built(await runs.ask(house.mart(stale, own)))  # the older table was renamed back
+
+
+async def test_a_later_build_in_place_of_the_same_logic_and_inputs_may_have_added_rows(runs: Runs) -> None:
+    house = House("postgres")
+    stale = await runs.build(house.middle(None, **MERGE))
+    await runs.build(house.middle(stale + 5, **MERGE))  # it was modified outside, so the same logic ran again
+    own = await runs.build(house.mart(stale))
+    assert_built(await runs.ask(house.mart(stale, own)))  # the newer rows were deleted
+
+
+@pytest.mark.parametrize("name", ["snowflake", "bigquery"])
+async def test_an_unchanged_view_costs_one_request(name: str) -> None:
+    store = CountingStore()
+    inside, house = Inside(store, HandClock()), House(name)
+    runs = Runs(inside)
+    relations = [f"prod.t{number}" for number in range(10)]
+    for relation in relations:
+        await runs.build(table(house.relation(relation), ONE, {house.relation("raw.orders"): T0}, house=name))
+    view = house.view(" union all ".join(f"select id from shop.{relation}" for relation in relations), None)
+    own = await runs.build(view)
+    store.asked.clear()
+
+    await runs.ask(replace(view, own_epoch=own))
+
+    assert store.asked["get"] == 1
+    await inside.close()
+
+
+async def test_a_reader_of_an_incremental_that_wrote_no_row_is_skipped(runs: Runs) -> None:
+    """The warehouse may report the epoch from before the build that wrote no row."""
+    house = House("redshift")
+    first = await runs.build(house.middle(None))
+    await runs.build(house.middle(first, sql=ONE + " where id > 0", **MERGE))
+    own = await runs.build(house.mart(first))
+    assert isinstance((await runs.ask(house.mart(first, own))).decision, Skip)

@@ -53,9 +53,11 @@ SAME_TEXTS = {
     "no white space around symbols": ("postgres", "merge (a , b) = c", "merge(a,b)=c"),
     "slashes in Snowflake": ("snowflake", "merge x // why", "merge x"),
     "a hash in BigQuery": ("bigquery", "merge x # why", "merge x"),
-    "an unknown dialect": ("nosuch", "merge  x -- why", "merge x"),
+    "an unknown dialect": ("nosuch", "merge x -- why", "merge x"),
 }
 OTHER_TEXTS = {
+    "white space in an expression, whose text is a column's name": ("snowflake", "merge max( a )", "merge max(a)"),
+    "a comment in such an expression": ("nosuch", "merge max(a /* b */)", "merge max(a)"),
     "letter case": ("postgres", "merge x", "MERGE x"),
     "white space in a string": ("postgres", "merge 'a  b'", "merge 'a b'"),
     "white space in a name": ("postgres", 'merge "a  b"', 'merge "a b"'),

@@ -230,3 +230,28 @@ def test_rows_that_came_and_went_during_a_build_were_read_by_it(shop: Shop) -> N
     shop.dbt("build", "-s", "log_total")
     shop.vanilla("build", "-s", "order_log", "log_total")
     assert shop.table("log_total") == shop.table("log_total", schema="vanilla")
+
+
+def test_a_query_that_writes_after_a_with_of_its_own(shop: Shop) -> None:
+    shop.sql("create table raw.log (x integer)")
+    shop.write("models/log.yml", "sources: [{name: raw_log, schema: raw, tables: [{name: log}]}]")
+    shop.write(
+        "models/logged.sql",
+        "{{ config(materialized='table') }} with logged as (with src as (select 1 as x) "
+        "insert into {{ source('raw_log', 'log') }} (x) select x from src returning x) "
+        "select id from {{ source('raw', 'customers') }}",
+    )
+    for _ in range(2):
+        assert shop.dbt("build", "-s", "logged").built == {"logged"}
+    assert shop.sql("select count(*) from raw.log") == [(2,)]
+
+
+def test_a_system_column_in_functional_notation(shop: Shop) -> None:
+    head = "{{ config(materialized='table') }} select "
+    shop.write("models/middle.sql", head + "id from {{ source('raw', 'customers') }}")
+    shop.write("models/called.sql", head + "tableoid(o)::text as t from {{ ref('middle') }} as o")
+    nodes = ("-s", "middle", "called")
+    for _ in range(2):
+        shop.dbt("build", *nodes)
+    shop.sql("update prod.middle set id = id")
+    assert shop.dbt("build", *nodes).built == {"middle", "called"}

@@ -193,13 +193,11 @@ class Case:
         return unreported(self.submission, recorded)
 
     def leaves_read(self) -> frozenset[Relation]:
-        """Every table that the content or the columns of the build depend on (for views rule T5)."""
-        stars = frozenset(self.fingerprint.star_relations)
-        if self.is_view and not self.dialect.views_keep_types:
-            return stars
+        """Every table that the content or the columns of the build depend on; for a view, those under a `*` (rule T5)."""
+        if self.is_view:
+            return frozenset(self.fingerprint.star_relations)
         in_slots = (leaf for slot in self.fingerprint.slots for leaf in slot.leaves)
-        read = frozenset(self.submission.inputs).union(in_slots)
-        return read | stars if self.is_view else read
+        return frozenset(self.submission.inputs).union(in_slots)
 
     def input_now(self, relation: Relation) -> Input:
         """A table as it is reported now, with its lineage if `upstream` was gathered."""

@@ -9,7 +9,7 @@ from dbt_state_oss.domain.case import Case
 from dbt_state_oss.domain.data_identity import identity_of
 from dbt_state_oss.domain.dialects import EpochClock
 from dbt_state_oss.domain.freshness import doubted
-from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input, Rival, believed
+from dbt_state_oss.domain.history import UNKNOWN_LINEAGE, Execution, History, Input, believed
 from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import lineage_of
 from dbt_state_oss.domain.relation import Epoch, Relation
@@ -87,7 +87,7 @@ def _recorded(case: Case, relation: Relation, *, asked: bool, is_copy: bool) -> 
         history = case.upstream.get(relation, History())
         known = replace(known, last_build_at=history.last_build_known_by(known.epoch, case.clock))
     upstream = case.upstream.get(relation, History())
-    if known.lineage == UNKNOWN_LINEAGE and _was_replaced_since(upstream, known, case.clock):
+    if known.lineage is not None and not case.is_view and _was_built_since(upstream, known, case.clock):
         return replace(known, epoch=None)
     stamped = case.clock is EpochClock.STAMPED or known.stamped_from is not None
     if known.epoch is not None and known.lineage is not None and stamped:
@@ -95,12 +95,20 @@ def _recorded(case: Case, relation: Relation, *, asked: bool, is_copy: bool) -> 
     return known
 
 
-def _was_replaced_since(history: History, known: Input, clock: EpochClock) -> bool:
-    """Whether a recorded build has this epoch and another one began after it. Then the reported epoch is older than that build,
-    or the older table was put back.
+def _was_built_since(history: History, known: Input, clock: EpochClock) -> bool:
+    """Whether a recorded build has this epoch, and one with another effect was confirmed after it. Then the reported epoch is
+    older than that build, or the older table was put back.
+
+    On a stamped clock, a build in place that wrote no row confirms a later epoch than the table has.
     """
     written = history.falls_to(known.epoch, clock)
-    return written is not None and history.rival_of(written, clock) is Rival.LATER
+    return written is not None and any(
+        one.epoch != written.epoch
+        and one.confirmed_at > written.confirmed_at
+        and (one.data_identity is None or one.data_identity != written.data_identity)
+        and not (clock is EpochClock.STAMPED and one.is_in_place)
+        for one in history.executions
+    )
 
 
 def _data_identity(case: Case, inputs: Mapping[Relation, Input], *, asked: bool) -> str | None:

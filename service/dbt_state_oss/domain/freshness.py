@@ -99,7 +99,7 @@ def _nothing_changed(case: Case, latest: Execution) -> bool:
         case.submission.inputs.keys() == inputs.keys()
         and slots == latest.logic.fingerprint.slots
         and all(leaf in inputs for slot in slots for leaf in slot.leaves)
-        and all(input_is_unchanged(case, latest, relation) for relation in inputs)
+        and all(_is_unchanged(case, latest, relation) for relation in inputs)
     )
 
 
@@ -120,7 +120,7 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
     if recorded is None:
         return Change(ChangeKind.LOGIC, now, f"{now} is read now, but was not at the last build")
     assert was is not None
-    if was == now and input_is_unchanged(case, latest, now):
+    if was == now and _is_unchanged(case, latest, now):
         return None
     reported = case.input_now(now)
     stood = _was_unchanged_while_read(case, latest, was, now)
@@ -138,7 +138,7 @@ def _change(case: Case, latest: Execution, was: Relation | None, now: Relation |
     return _moved(case, now, recorded, reported, stood=stood)
 
 
-def input_is_unchanged(case: Case, latest: Execution, relation: Relation) -> bool:
+def _is_unchanged(case: Case, latest: Execution, relation: Relation) -> bool:
     """Whether an input is reported as it was recorded, with no silent build since (rules F1, F1a, T4)."""
     recorded = latest.inputs[relation]
     # No client stamps a table that is on no record: an epoch that fell has changed.
@@ -197,7 +197,7 @@ def doubted(case: Case) -> str | None:
     if latest is None or case.is_view:
         return None
     for relation, recorded in latest.inputs.items():
-        stayed = recorded.lineage is None or input_is_unchanged(case, latest, relation)
+        stayed = recorded.lineage is None or _is_unchanged(case, latest, relation)
         if not stayed and not _was_unchanged_while_read(case, latest, relation, relation):
             return latest.id
     return None
@@ -210,7 +210,7 @@ def sighting_matters(case: Case) -> bool:
         return False
     seen = replace(case, inputs_seen=InputsSeen(latest.id, latest.confirmed_at))
     return any(
-        not input_is_unchanged(case, latest, relation)
+        not _is_unchanged(case, latest, relation)
         and not _was_unchanged_while_read(case, latest, relation, relation)
         and _was_unchanged_while_read(seen, latest, relation, relation)
         for relation in latest.inputs

@@ -240,9 +240,9 @@ class Execution:
         )
 
     def left_equal_content(self, other: Execution) -> bool:
-        """Whether both provably left the same content."""
+        """Whether both provably left the same content. A build in place also keeps what it found."""
         is_equal = self.data_identity is not None and self.data_identity == other.data_identity
-        return is_equal or self.id == other.id or self.left_the_same(other)
+        return is_equal or self.id == other.id or (not self.is_in_place and self.left_the_same(other))
 
     @property
     def _beside_its_query(self) -> tuple[str | None, ...]:

@@ -7,7 +7,7 @@ reason. The first reason ends the chain. A new rule is one function, one line in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ from dbt_state_oss.domain.decision import BuildOn, MissingEvidence, RejectionRea
 from dbt_state_oss.domain.evidence import epoch_evidence, logic_difference, logic_evidence, logic_of_an_earlier_build
 from dbt_state_oss.domain.explanation import Badge, ExplainLine, Marker, Section, ago_text, duration_text
 from dbt_state_oss.domain.extras import same_extras
-from dbt_state_oss.domain.freshness import Change, ChangeKind, compare_inputs, input_is_unchanged
+from dbt_state_oss.domain.freshness import Change, ChangeKind, compare_inputs
 from dbt_state_oss.domain.history import Execution, History, Rival
 from dbt_state_oss.domain.hook_free import has_no_hooks
 from dbt_state_oss.domain.lineage import same_lineage
@@ -364,8 +364,7 @@ def _is_older_than_its_build(case: Case, latest: Execution) -> bool:
 
 
 def view_reads_the_same_columns(case: Case) -> Finding | None:
-    """Rule T5: a view reads the same relations, with columns of the same types, and a `*` only recorded relations with the same
-    columns."""
+    """Rule T5: a view reads the same relations, and a `*` only recorded relations with the same columns."""
     if not case.is_view:
         return None
     if case.dialect.materialized_views_are_refreshed:
@@ -379,17 +378,7 @@ def view_reads_the_same_columns(case: Case) -> Finding | None:
     for relation in case.fingerprint.star_relations:
         if not _has_the_same_columns(case, latest, relation):
             return _no(Section.QUERY, f"it selects * or whole rows from {relation}, whose columns may have changed")
-    for relation in _recorded_inputs_that_moved(case, latest):
-        if not same_lineage(latest.inputs[relation].lineage, case.input_now(relation).lineage):
-            return _no(Section.QUERY, f"upstream {relation} has other logic, so its columns may have other types")
     return _yes(Section.QUERY, "the relations that it reads have the same columns as at its last build")
-
-
-def _recorded_inputs_that_moved(case: Case, latest: Execution) -> Iterator[Relation]:
-    """What a view read, without sources: nothing shows whether their columns have changed."""
-    for relation, recorded in sorted(latest.inputs.items()):
-        if recorded.lineage is not None and not input_is_unchanged(case, latest, relation):
-            yield relation
 
 
 def _has_the_same_columns(case: Case, latest: Execution, relation: Relation) -> bool:
@@ -502,9 +491,7 @@ def upstream_matters(case: Case) -> bool:
     latest = case.history.latest
     if latest is None or not same_logic(case, latest):
         return True
-    if case.is_view:
-        return bool(case.fingerprint.star_relations) or any(_recorded_inputs_that_moved(case, latest))
-    return bool(compare_inputs(case, latest).changes)
+    return bool(case.fingerprint.star_relations if case.is_view else compare_inputs(case, latest).changes)
 
 
 def _latest(case: Case) -> Execution:

@@ -64,10 +64,11 @@ def _sqlglot_dialect(wire_name: str) -> SqlglotDialect | None:
 
 _SYSTEM_COLUMNS_ELSEWHERE = function_names("""
     $bucket $file_modified_time $file_size $partition $path
-    _part _part_index _part_offset
-    ora_rowscn rowid
+    _block_number _block_offset _part _part_index _part_offset _part_uuid _partition_id
+    block__offset__inside__file input__file__name
+    _rowid_ ora_rowscn rowid
     """)
-"""System columns of Trino and Athena, ClickHouse, Oracle, DuckDB and SQLite."""
+"""System columns of Trino and Athena, ClickHouse, Hive, Oracle, DuckDB and SQLite."""
 
 
 def _unknown_dialect(name: str, sqlglot: str | None) -> Dialect:
@@ -95,6 +96,8 @@ def _unknown_dialect(name: str, sqlglot: str | None) -> Dialect:
         volatile_types=_union_of_warehouses("volatile_types"),
         volatile_schemas=_union_of_warehouses("volatile_schemas"),
         system_columns=_union_of_warehouses("system_columns") | _SYSTEM_COLUMNS_ELSEWHERE,
+        storage_functions=_union_of_warehouses("storage_functions"),
+        carries_comments_over=True,
         system_column_prefixes=tuple(_union_of_warehouses("system_column_prefixes")),
         relations_are_types=True,
         is_known=False,

@@ -14,7 +14,6 @@ BIGQUERY = Dialect(
     stamped_by_dbt_v2=True,
     materialized_views_are_refreshed=False,
     seeds_replace_tables=True,
-    views_keep_types=True,
     default_schema=None,
     identifier_quotes="`",
     dotted_quoted_names=True,

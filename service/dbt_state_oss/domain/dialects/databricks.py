@@ -58,5 +58,8 @@ DATABRICKS = Dialect(
         "current_date current_time current_timestamp current_user localtimestamp session_user user"
     ),
     # It describes the files of a table: their paths, and when they were written.
+    storage_functions=function_names("""
+        input_file_block_length input_file_block_start input_file_name monotonically_increasing_id spark_partition_id
+        """),
     system_columns=frozenset({"_metadata"}),
 )

@@ -13,7 +13,8 @@ from dbt_state_oss.domain.dialects.copying import Copying
 from dbt_state_oss.domain.dialects.spelling import NamePart, default_part, parts_of_name, split_dots
 from dbt_state_oss.domain.relation import Epoch, Relation
 
-_EXECUTABLE_COMMENT = re.compile(r"/\*(?:M?!|\+[^*]*set_var)", re.IGNORECASE)
+_EXECUTABLE_COMMENT = re.compile(r"/\*(?:[MT]?!|\+(?:(?!\*/).)*set_(?:var|user_variable))", re.DOTALL | re.IGNORECASE)
+_ESCAPED_NAME = re.compile(r'\bU&"[^"]*\\', re.IGNORECASE)
 _LONGEST_CACHED_NAME = 1024
 _CACHED_NAMES = 16_384
 _TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
@@ -92,9 +93,6 @@ class Dialect:
     materialized_views_are_refreshed: bool = True
     """Running a materialized view again refreshes it, and the protocol does not distinguish it from a view (rule T5). False if
     the warehouse keeps it fresh, or if dbt's adapter makes no materialized views of this kind."""
-    views_keep_types: bool = False
-    """A view keeps the column types that it had when it was created (rule T5). Elsewhere replacing a table drops the views on it,
-    or views are always built."""
     stamped_by_dbt_v2: bool = False
     """The client of dbt v2 stamps the epochs that it confirms, although the clock is exact (rule T4a)."""
     reuses_stored_failures: bool = True
@@ -140,6 +138,8 @@ class Dialect:
     """Columns that every table has and that describe how a row is stored."""
     stage_sign: str = field(default="", compare=False)
     """The sign before the name of a stage of files. Empty if the warehouse has none."""
+    storage_functions: frozenset[str] = field(default=frozenset(), compare=False)
+    """Functions that, like system columns, tell how a row is stored."""
     system_column_prefixes: tuple[str, ...] = field(default=(), compare=False)
     """Prefixes that the names of such columns share."""
     relations_are_types: bool = field(default=False, compare=False)
@@ -178,8 +178,12 @@ class Dialect:
         """Whether every table may have a system column of this name (lower case)."""
         return name in self.system_columns or name.startswith(self.system_column_prefixes)
 
-    def may_run_a_comment(self, sql: str) -> bool:
-        """Whether the text has a comment that the warehouse may run: `/*! … */`, or the hint SET_VAR of MySQL."""
+    def is_unreadable(self, sql: str) -> bool:
+        """Whether the text has a name with Unicode escapes, or a comment that the warehouse may run: `/*! … */` and the hint
+        SET_VAR of MySQL and its relatives.
+        """
+        if _ESCAPED_NAME.search(sql) is not None:
+            return True
         return not self.is_known and _EXECUTABLE_COMMENT.search(sql) is not None
 
     def reads_by_text(self, name: str) -> bool:

@@ -87,6 +87,10 @@ POSTGRES = Dialect(
         pg_size_bytes pg_size_pretty pg_snapshot_xip pg_snapshot_xmax pg_snapshot_xmin pg_typeof pg_visible_in_snapshot
         """),
     # A table that is made by a query cannot have its own columns of these names.
+    storage_functions=function_names("""
+        pg_column_compression pg_column_size pg_indexes_size pg_relation_filenode pg_relation_filepath pg_relation_size
+        pg_table_size pg_total_relation_size
+        """),
     system_columns=frozenset({"cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"}),
     session_functions=function_names("""
         current_catalog current_database current_role current_schema current_schemas current_setting current_user session_user

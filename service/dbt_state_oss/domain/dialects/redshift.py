@@ -34,6 +34,7 @@ REDSHIFT = Dialect(
     volatile_literals=frozenset({"now"}),
     # A table may have its own column `oid`. If it is mistaken for the system column, that only costs a build.
     system_columns=frozenset({"cmax", "cmin", "ctid", "deletexid", "insertxid", "oid", "tableoid", "xmax", "xmin"}),
+    storage_functions=frozenset({"slice_num"}),
     volatile_prefixes=("pg_",),
     stable_functions=function_names("pg_typeof pg_size_pretty pg_char_to_encoding pg_encoding_to_char"),
     volatile_types=function_names("regclass regoper regoperator regproc regprocedure regtype"),

@@ -12,7 +12,6 @@ SNOWFLAKE = Dialect(
     quoted_case=CaseRule.PRESERVE,
     clock=EpochClock.STAMPED,
     materialized_views_are_refreshed=False,
-    views_keep_types=True,
     default_schema="public",
     ascii_case_only=False,
     word_case=CaseRule.UPPER,

@@ -78,7 +78,7 @@ def read_sql(
 
     With `is_view` the text is the definition of a view: `CREATE VIEW … AS SELECT …` is read as its SELECT (rule L4).
     """
-    if dialect.sqlglot is None or dialect.may_run_a_comment(sql):
+    if dialect.sqlglot is None or dialect.is_unreadable(sql):
         return None
     grammar = SqlglotDialect.get_or_raise(dialect.sqlglot)
     try:
@@ -87,7 +87,7 @@ def read_sql(
             return None
         if has_odd_space(sql, tokens):
             return None
-        blanked = without_comments(sql, tokens)
+        text, blanked = sql, without_comments(sql, tokens)
         if blanked != sql:
             sql, tokens = blanked, grammar.tokenize(blanked)
         if nesting(tokens) > DEEPEST_NESTING:
@@ -98,7 +98,8 @@ def read_sql(
         if is_view:
             tree, tokens = defining_query(tree, tokens)
         wording = Wording(sql, tokens, dialect, grammar.tokenizer_class.KEYWORDS)
-        return _read(tree, wording, sources, grammar, is_view=is_view)
+        with_comments = "" if dialect.is_known else text
+        return _read(tree, wording, sources, grammar, is_view=is_view, with_comments=with_comments)
     except Exception:  # noqa: BLE001 - an error of the parser costs a comparison at most, never the answer (rule L8)
         return None
 
@@ -120,7 +121,13 @@ def _only_query(statements: Iterable[exp.Expr | None]) -> exp.Expr:
 
 
 def _read(
-    tree: exp.Expr, wording: Wording, sources: NamedSources, grammar: SqlglotDialect, *, is_view: bool
+    tree: exp.Expr,
+    wording: Wording,
+    sources: NamedSources,
+    grammar: SqlglotDialect,
+    *,
+    is_view: bool,
+    with_comments: str,
 ) -> Reading:
     inside = {id(node) for node in tree.find_all(exp.Table, exp.Column)}
     own = tree.find(exp.Table) if isinstance(tree, exp.Create) else None
@@ -164,6 +171,7 @@ def _read(
         places = {table.start: table.end for table in read if id(table.node) in shown}
         places |= {column.start: column.end for column in columns if id(column.node) in shown}
         exact += (wording.sql[start : end + 1] for start, end in places.items())
+        exact += [with_comments]  # some warehouses keep comments in a name
     for table in written:
         _rename(table.node, "this", _OWN_NAME)
     for table in read:

@@ -63,7 +63,8 @@ _PREFIXES_CHANGE_ESCAPES = frozenset({"databricks"})
 """Dialects in which a word directly before a quote may change the meaning of a backslash in a way that the scanner lacks."""
 _UNKNOWN = _scanner(
     literal=r"'(?:[^'\\]|'')*+'(?!\w)|\"(?:[^\"\\]|\"\")*+\"(?!\w)",
-    line_comment=r"--[ \t][^\r\n]*+",
+    # Some warehouses continue a comment after a backslash at the end of its line.
+    line_comment=r"--[ \t](?:[^\r\n\\]|\\(?![\r\n]))*+",
     not_symbol=r"['\"`$\\#\[{]|//|--",
 )
 
@@ -82,12 +83,14 @@ class PlainText:
 
 def read_text(text: str, dialect: Dialect, *, is_view: bool = False) -> PlainText | None:
     """Scan a text. None if the scan is not certain. `is_view` is set for the definition of a view."""
-    if dialect.may_run_a_comment(text):
+    if dialect.is_unreadable(text):
         return None
     scanner = _SCANNERS.get(dialect.name, _UNKNOWN)
     prefixes_are_open = scanner is _UNKNOWN or dialect.name in _PREFIXES_CHANGE_ESCAPES
     digest = sha256()
     sources = SourceWords(dialect, names_all_schemas=is_view and dialect.views_name_all_schemas)
+    blank = ""
+    """White space and comments since the last piece, where they may become part of a column's name."""
     position = 0
     after_word = False
     while position < len(text):
@@ -98,8 +101,13 @@ def read_text(text: str, dialect: Dialect, *, is_view: bool = False) -> PlainTex
         if piece.lastgroup != "blank":
             data = piece[0].encode(errors="surrogatepass")
             touches = b"~" if after_word and piece.lastgroup == "literal" else b":"
+            if blank:
+                digest.update(b" %d:%s" % (len(blank), blank.encode(errors="surrogatepass")))
             digest.update(b"%d%s%s" % (len(data), touches, data))
             sources.take(piece[0])
+            blank = ""
+        elif dialect.names_columns_by_text:
+            blank += piece[0]
         after_word = piece.lastgroup == "word" and not piece[0].endswith(".")
     sources.end()
     return PlainText(digest.hexdigest(), tuple(sources.unseen), tuple(sources.named))

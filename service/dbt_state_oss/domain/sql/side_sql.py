@@ -23,18 +23,27 @@ _LONGEST_SCANNED = 128 * 1024
 
 _WORD = re.compile(r"\w+")
 _READING_WORDS = frozenset(
-    "call copy dataset_id dataset_project_id delete do exec execute from insert into join load merge perform refresh select "
-    "table truncate update use".split()
+    """
+    archive call copy dataset_id dataset_project_id delete do exec execute external file from imports insert into jar join
+    library load merge perform refresh remote select table truncate update use
+    """.split()
 )
-"""A statement of a header must contain one of these words to read or write a table, or to change what the query's names refer
-to, unless it begins in another way than the harmless statements."""
+"""A statement of a header must contain one of these words to read or write a table, to define a function by a file, or to
+change what the query's names refer to, unless it begins in another way than the harmless statements."""
 _HARMLESS_STATEMENT = re.compile(
-    r"\s*(?:$|set\b|declare\b|(?:begin|end)\s*$|alter\s+session\b"
+    r"\s*(?:$|(?:re)?set\b|declare\b|(?:begin|end)\s*$|alter\s+(?:session|warehouse)\b"
     r"|create\s+(?:or\s+replace\s+)?(?:temp(?:orary)?\s+)?(?:secure\s+|aggregate\s+)?(?:function|macro)\b)"
 )
 """Matches at the beginning of a statement that only defines a function or a setting, if it has none of those words."""
 _CALL = re.compile(r"""(\w+)["`\]]?\s*\(""")
 _COMMENT = re.compile(r"/\*.*?\*/|--[^\n]*", re.DOTALL)
+_LITERAL_OR_COMMENT = re.compile(
+    r"""\"{3}.*?\"{3}|'{3}.*?'{3}|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$|'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`[^`]*`"""
+    r"""|/\*.*?\*/|--[^\n]*|^\s*(?:\#|//)[^\n]*""",
+    re.DOTALL | re.MULTILINE,
+)
+"""In a header, which may hold the code of a function. A semicolon inside ends no statement."""
+_TABLE_AFTER_IN = re.compile(r"""\bin\s+["`\w]""")
 _SUBQUERY = re.compile(r"\bselect\b|\(\s*(?:from|table|with)\b")
 
 
@@ -69,11 +78,14 @@ def _may_read(text: str, key: str, dialect: Dialect) -> bool:
     if any(map(dialect.reads_by_text, _CALL.findall(folded))):
         return True
     if key == _HEADER:
-        statements = _COMMENT.sub(" ", folded).split(";")
+        statements = _LITERAL_OR_COMMENT.sub(" ", folded).split(";")
         if not all(map(_HARMLESS_STATEMENT.match, statements)):
             return True
         return not _READING_WORDS.isdisjoint(_WORD.findall(folded))
-    return any(_SUBQUERY.search(each) for each in (folded, _COMMENT.sub(" ", folded)))
+    texts = (folded, _COMMENT.sub(" ", folded))
+    if not dialect.is_known and any(map(_TABLE_AFTER_IN.search, texts)):
+        return True
+    return any(map(_SUBQUERY.search, texts))
 
 
 def _texts(value: str) -> Iterable[str]:

@@ -28,12 +28,12 @@ _JOINING_SIGNS = (".", "-")
 """Signs that join the parts of a name. A dash may be part of the name of a BigQuery project."""
 _BEFORE_AN_EXPRESSION = frozenset(
     """
-    all and any apply array as asof at between by case collate distinct else end escape except exists filter for from having
-    ilike in intersect into is join lateral like limit minus natural not nulls of offset on only operator or order over
-    partition select set similar some table then to union using values view when where window with within zone
+    all and any array as asc between by case collate desc distinct else end except exists for from having ilike in intersect
+    into is join lateral like limit natural not offset on only operator or order overlaps placing select similar some
+    symmetric table then to union using when where window with
     """.split()
 )
-"""Words after which a dotted name is not the type of the name before it."""
+"""Words of PostgreSQL that are no names of columns, so that a dotted name after them is no type."""
 _BUILT_IN_SCHEMA = "pg_catalog."
 _LONGEST_TYPE = 1_000
 _QUOTED = re.compile(r'"[^"]*"|`[^`]*`')
@@ -94,6 +94,8 @@ class SourceWords:
         self._before = ""
         self._type = ""
         """The part of a possible type name that has been read so far."""
+        self._types: dict[str, None] = {}
+        """Types that are named without a schema."""
         self._is_type = False
         """It follows AS or `::`."""
         self._follows_a_name = False
@@ -124,6 +126,8 @@ class SourceWords:
         self._follow_type("")
         for level in self._levels:
             self._end_name(level)
+        read = {_plain(name.rpartition(".")[2]) for name in self.named}
+        self.unseen |= {f"the type {name}": None for name in self._types if name in read}
 
     def _read(self, level: _Level, piece: str) -> None:
         word = piece.lower()
@@ -132,11 +136,14 @@ class SourceWords:
             or (word == "table" and self._before in _BEFORE_TABLE)
         )
         level.has_with = level.has_with or (level.is_empty and word == "with")
+        after_with = level.in_with and self._before not in ("with", "recursive", ",")
         level.in_with = word not in _ENDS_OF_WITH and (
             level.in_with or (word == "with" and (level.is_empty or self._before == "as"))
         )
-        if word in _WRITING_WORDS and self._before == "(":
+        if word in _WRITING_WORDS and (self._before == "(" or after_with):
             self.unseen[f"the result of {word.upper()}"] = None
+        if self._before == "in" and not self._dialect.is_known and _is_name(piece):
+            self.unseen[piece] = None
         level.in_query, level.is_empty = level.in_query or begins_a_query or word in _SET_OPERATORS, False
         if word == "view" and self._before == "lateral":
             level.after_relation = False  # commas separate the columns of LATERAL VIEW
@@ -184,6 +191,8 @@ class SourceWords:
         name = self._type
         if _is_name(name) and _has_parts(name) and not name.lower().startswith(_BUILT_IN_SCHEMA):
             self.unseen[f"the type {name}"] = None
+        elif self._is_type:
+            self._types[_plain(name)] = None
 
     def _end_name(self, level: _Level) -> None:
         """Process the end of a source's name. If it has no schema, the session decides which relation it means."""

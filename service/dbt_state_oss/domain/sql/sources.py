@@ -173,8 +173,9 @@ def unseen_sources(tree: exp.Expr, sql: str, tokens: Sequence[Token], dialect: D
         if token.token_type is TokenType.PARAMETER and token.text == dialect.stage_sign:
             yield f"the stage @{following.text}"
     for condition in tree.find_all(exp.In):
-        if isinstance(condition.args.get("field"), exp.Column):
-            yield condition.args["field"].sql()
+        listed = condition.args.get("field")
+        if isinstance(listed, (exp.Column, exp.Dot, exp.Func)) and not isinstance(listed, exp.Array):
+            yield listed.sql()
 
 
 def _called(function: exp.Func, sql: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 
 from sqlglot import Token, TokenType, exp
 
@@ -18,6 +19,9 @@ from dbt_state_oss.domain.sql.fingerprint import Volatility
 _WORD = re.compile(r"\w+")
 _WORD_WITH_DOLLARS = re.compile(r"[\w$]+")
 _VARIABLE_SIGN = re.compile(r"(?<![\w$@])(\$|@@)[^\W\d]")
+_MOVING_PAST = re.compile(r"\b(?:at|before)\s*\(\s*(?:offset|stream)\b")
+_DATE_ELSEWHERE = re.compile(r"\bcurrent_date\s*\(\s*[^\s)]")
+"""`current_date` of a time zone."""
 _SEQUENCE_VALUES = frozenset({"currval", "nextval"})
 _SAMPLES = frozenset({"sample", "tablesample"})
 _TIME = re.compile(r"""(?<=['"])\s*t?\d{1,2}:\d{1,2}""")
@@ -26,8 +30,17 @@ _TIME_ALONE = re.compile(r"\s*t?\d{1,2}:\d{1,2}")
 _LITERAL_WORD = re.compile(r"[^\W\d]+")
 _BRACKETS = ("[", "(", "{")
 """A range or an array begins with one of them."""
-_ELEMENTS = re.compile(r"""[\[\](){},"]""")
-_KEY_OF_JSON = re.compile(r'"\s*:')
+_ELEMENTS = re.compile(r"""[\[\](){},"]|:(?!\d)""")
+_WORDS_OF_MOMENTS = frozenset(
+    """
+    ad allballs am at bc dst epoch infinity on pm t z zulu
+    mon monday tue tues tuesday wed wednes wednesday thu thur thurs thursday fri friday sat saturday sun sunday
+    jan january feb february mar march apr april may jun june jul july aug august sep sept september oct october nov november
+    dec december
+    bst cdt cest cet cst edt eest eet est gmt hst ist jst mdt msk mst pdt pst sgt utc wet west
+    """.split()
+)
+"""Words that may stand beside the word for a day in a literal of PostgreSQL that means a moment, without being its subject."""
 _TEXTS = frozenset(
     {
         TokenType.BYTE_STRING,
@@ -70,7 +83,7 @@ def volatility_of_text(text: str, dialect: Dialect) -> Volatility:
         return Volatility.VOLATILE
     if any(map(dialect.is_system_column, words)):
         return Volatility.VOLATILE
-    if _names_variable(folded, dialect):
+    if _names_variable(folded, dialect) or _MOVING_PAST.search(folded) or _DATE_ELSEWHERE.search(folded):
         return Volatility.VOLATILE
     means_today = dialect.times_mean_today and _TIME.search(folded) is not None
     if means_today or not words.isdisjoint(dialect.date_functions | dialect.date_literals):
@@ -96,14 +109,16 @@ def text_asks_session(text: str, dialect: Dialect) -> bool:
 def statement_reads_storage(tree: exp.Expr, tokens: list[Token], dialect: Dialect) -> bool:
     """Whether a parsed statement reads system columns or samples rows. Its result depends on how the rows are stored."""
     return tree.find(exp.TableSample) is not None or any(
-        _is_system_column(tokens, index, dialect) for index in range(len(tokens))
+        _is_system_column(tokens, index, dialect) or _tells_storage(tokens, index, dialect)
+        for index in range(len(tokens))
     )
 
 
 def text_reads_storage(text: str, dialect: Dialect) -> bool:
     """The same for SQL that could not be parsed. Every word counts."""
     words = {*_WORD.findall(text.lower()), *_WORD_WITH_DOLLARS.findall(text.lower())}
-    return not words.isdisjoint(_SAMPLES) or any(map(dialect.is_system_column, words))
+    listed = _SAMPLES | dialect.storage_functions | dialect.volatile_types
+    return not words.isdisjoint(listed) or any(map(dialect.is_system_column, words))
 
 
 def _volatility_at(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
@@ -112,7 +127,9 @@ def _volatility_at(tokens: list[Token], index: int, dialect: Dialect) -> Volatil
     if token.token_type in _TEXTS:
         if dialect.times_mean_today and _TIME_ALONE.match(name):
             return Volatility.DAILY
-        return _volatility_of_literal(name, dialect)
+        if token.token_type is TokenType.UNICODE_STRING and "\\" in name and dialect.volatile_literals:
+            return Volatility.VOLATILE
+        return _volatility_of_literal(name + _continued(tokens, index), dialect)
     if name in dialect.volatile_words and not _is_qualified_or_quoted(tokens, index):
         return Volatility.VOLATILE
     if token.token_type is TokenType.PARAMETER:
@@ -137,8 +154,21 @@ def _is_system_column(tokens: list[Token], index: int, dialect: Dialect) -> bool
     token = tokens[index]
     if token.token_type in _TEXTS or not dialect.is_system_column(token.text.lower()):
         return False
+    if index > 0 and tokens[index - 1].token_type is TokenType.ALIAS:
+        return False
+    following = [each.token_type for each in tokens[index + 1 : index + 4]]
+    called = following[:1] == [TokenType.L_PAREN]
+    # PostgreSQL reads `xmin(o)` as `o.xmin`.
+    is_of_row = dialect.relations_are_types and following[2:] == [TokenType.R_PAREN]
+    return not called or is_of_row
+
+
+def _tells_storage(tokens: list[Token], index: int, dialect: Dialect) -> bool:
+    name = tokens[index].text.lower()
+    if tokens[index].token_type in _TEXTS:
+        return False
     called = index + 1 < len(tokens) and tokens[index + 1].token_type is TokenType.L_PAREN
-    return not called and not (index > 0 and tokens[index - 1].token_type is TokenType.ALIAS)
+    return name in dialect.volatile_types or (called and name in dialect.storage_functions)
 
 
 def _names_variable(text: str, dialect: Dialect) -> bool:
@@ -169,18 +199,23 @@ def _volatility_of_literal(text: str, dialect: Dialect) -> Volatility:
     A literal that means a moment is one word, perhaps with a time of day and a zone (`'today 10:00 UTC'`), or several such words
     in a range or an array (`'[today,tomorrow)'`). A sentence that contains such a word is not a moment.
     """
-    if text.lstrip().startswith(_BRACKETS) and _KEY_OF_JSON.search(text) is None:
-        return most_volatile(_volatility_of_moment(each, dialect, is_element=True) for each in _ELEMENTS.split(text))
-    return _volatility_of_moment(text, dialect, is_element=False)
+    if text.lstrip().startswith(_BRACKETS):
+        return most_volatile(_volatility_of_moment(each, dialect) for each in _ELEMENTS.split(text))
+    return _volatility_of_moment(text, dialect)
 
 
-def _volatility_of_moment(text: str, dialect: Dialect, *, is_element: bool) -> Volatility:
+def _continued(tokens: list[Token], index: int) -> str:
+    """The literals that directly follow: a literal may be continued on the next line."""
+    following = takewhile(lambda token: token.token_type in _TEXTS, tokens[index + 1 :])
+    return "".join(token.text.lower() for token in following)
+
+
+def _volatility_of_moment(text: str, dialect: Dialect) -> Volatility:
     listed = dialect.volatile_literals | dialect.date_literals
-    pieces = [found for found in map(_LITERAL_WORD.findall, text.split()) if found]
+    pieces = [found for found in map(_LITERAL_WORD.findall, text.split()) if not _WORDS_OF_MOMENTS.issuperset(found)]
     others = [found for found in pieces if listed.isdisjoint(found)]
     begins_otherwise = pieces[:1] == others[:1] and not any(each.isdigit() for each in text)
-    is_sentence = len(others) > 2 or begins_otherwise
-    if is_sentence and (is_element or len(text.split()) > 2):
+    if len(others) > 2 or (begins_otherwise and len(text.split()) > 2):
         return Volatility.STABLE
     return most_volatile(
         _volatility_by_lists(word, volatile=dialect.volatile_literals, daily=dialect.date_literals)
