@@ -6,6 +6,7 @@ same examples, so that a change is judged by what it does.
 
 from __future__ import annotations
 
+import logging
 import multiprocessing.process
 import os
 import platform
@@ -27,6 +28,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_threa
     # As it is where tests are started in the background; what they start would ignore Ctrl-C as well.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # as in a parse worker; it logs texts that cannot be encoded
 
 platform.processor()  # runs `uname -p` once and keeps the answer, which the Azure SDK asks for in tests without processes
 
