@@ -6,13 +6,12 @@ import logging
 import os
 import sys
 
-from dbt_state_oss.domain.dialects import dialect_named
+from dbt_state_oss.domain.dialects import KNOWN_WAREHOUSES, dialect_named
 from dbt_state_oss.domain.sql.fingerprinting import fingerprint
 from dbt_state_oss.domain.submission import Code
 
 _RECURSION_LIMIT = 10_000
 """Python frames in a worker. The parser takes about 25 frames for each level of nesting that the domain allows."""
-_WAREHOUSES = ("postgres", "snowflake", "bigquery", "databricks", "redshift")
 _TINY = "with c as (select a, sum(b) as b from t where x = 1 group by a) select * from c join u using (a)"
 
 
@@ -25,5 +24,5 @@ def prepare_worker() -> None:
     os.setsid()
     logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
     sys.setrecursionlimit(_RECURSION_LIMIT)
-    for name in _WAREHOUSES:
+    for name in KNOWN_WAREHOUSES:
         fingerprint(Code(dialect_named(name), _TINY, "d", "s"))

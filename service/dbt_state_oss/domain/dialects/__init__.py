@@ -15,9 +15,11 @@ from dbt_state_oss.domain.dialects.postgres import POSTGRES
 from dbt_state_oss.domain.dialects.redshift import REDSHIFT
 from dbt_state_oss.domain.dialects.snowflake import SNOWFLAKE
 
-__all__ = ["CaseRule", "Dialect", "EpochClock", "dialect_named"]
+__all__ = ["KNOWN_WAREHOUSES", "CaseRule", "Dialect", "EpochClock", "dialect_named"]
 
 _WAREHOUSES = {warehouse.name: warehouse for warehouse in (BIGQUERY, DATABRICKS, POSTGRES, REDSHIFT, SNOWFLAKE)}
+KNOWN_WAREHOUSES = tuple(_WAREHOUSES)
+"""The names of the warehouses that have a dialect of their own."""
 _LONGEST_NAME = 256
 
 _CASE_RULES = {
