@@ -167,8 +167,8 @@ def unseen_sources(tree: exp.Expr, sql: str, tokens: Sequence[Token], dialect: D
     yield from _relations_as_types(tree)
     rewrites = {call.meta.get("start") for call in tree.find_all(exp.Anonymous) if _rewrites_by_arguments(call)}
     for token, following in pairwise(tokens):
-        is_call = following.token_type is TokenType.L_PAREN and token.start not in rewrites
-        if is_call and dialect.reads_by_text(token.text.lower()):
+        is_call = following.token_type is TokenType.L_PAREN
+        if is_call and dialect.reads_by_text(token.text.lower()) and token.start not in rewrites:
             yield token.text
         if token.token_type is TokenType.PARAMETER and token.text == dialect.stage_sign:
             yield f"the stage @{following.text}"

@@ -108,7 +108,14 @@ def text_asks_session(text: str, dialect: Dialect) -> bool:
 
 def statement_reads_storage(tree: exp.Expr, tokens: list[Token], dialect: Dialect) -> bool:
     """Whether a parsed statement reads system columns or samples rows. Its result depends on how the rows are stored."""
-    return tree.find(exp.TableSample) is not None or any(
+    if tree.find(exp.TableSample) is not None:
+        return True
+    words = {token.text.lower() for token in tokens}
+    named = {word for word in words if dialect.is_system_column(word)}
+    named |= words & (dialect.storage_functions | dialect.volatile_types)
+    if not named:
+        return False
+    return any(
         _is_system_column(tokens, index, dialect) or _tells_storage(tokens, index, dialect)
         for index in range(len(tokens))
     )
@@ -139,7 +146,7 @@ def _volatility_at(tokens: list[Token], index: int, dialect: Dialect) -> Volatil
         return Volatility.VOLATILE
     if name in dialect.volatile_types:
         return Volatility.VOLATILE
-    if _is_system_column(tokens, index, dialect):
+    if dialect.is_system_column(name) and _is_system_column(tokens, index, dialect):
         return Volatility.VOLATILE
     if not (name in dialect.volatile_functions or name in dialect.date_functions):
         return Volatility.STABLE
