@@ -48,7 +48,8 @@ class Confirm:
         organization, target = caller.organization, promise.target
         copy = None if outcome.failed_to_clone else promise.copy
         draft = await self._held_against_its_source(caller, target, copy or promise.draft)
-        draft = await read_by(self._ledger, organization, target, draft)
+        views = promise.views if copy is None else ()
+        draft = await read_by(self._ledger, organization, target, draft, views)
         execution = completed(draft, outcome, at=self._clock.now())
         await asyncio.gather(
             self._ledger.add(organization, target, execution),

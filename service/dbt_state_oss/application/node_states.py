@@ -63,17 +63,18 @@ class NodeStates:
         self._delayed_wake: asyncio.TimerHandle | None = None
 
     def note(
-        self, organization: str, submission: Submission, *, at: int, reused: bool, unchanged_since: str = ""
+        self, organization: str, submission: Submission, *, at: int, reused: bool, unchanged_inputs_of: str = ""
     ) -> None:
         """Note the state of this node at the time `at` (Unix milliseconds), if its client tracks it. Never waits.
 
         A node that was not `reused` is written soon, even if this process has seen an equal record: another process may have
-        changed the record since then. `unchanged_since` is the id of the reused execution if all its inputs are unchanged.
+        changed the record since then. `unchanged_inputs_of` is the id of the reused execution, if all its inputs are
+        unchanged.
         """
         node = submission.node
         if not _is_tracked(node) or self._closed.is_set() or self._notes.count >= _MOST_WAITING:
             return
-        entry = _entry(submission, seen_at=at, reused=unchanged_since)
+        entry = _entry(submission, seen_at=at, reused=unchanged_inputs_of)
         key = _shard_key(organization, node)
         noted = self._notes.nodes[key]
         noted[node.unique_id] = entry = with_sighting(entry, noted.get(node.unique_id))

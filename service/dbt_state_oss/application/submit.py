@@ -24,7 +24,7 @@ from dbt_state_oss.domain.decide import build_unasked, decide
 from dbt_state_oss.domain.decision import Build, Clone, Decision, Skip
 from dbt_state_oss.domain.draft import OVERSIZED, draft_execution
 from dbt_state_oss.domain.explanation import ExplainLine, Marker, Section
-from dbt_state_oss.domain.submission import Submission
+from dbt_state_oss.domain.submission import Code, Submission
 from dbt_state_oss.errors import StoreError
 
 _log = structlog.get_logger(__name__)
@@ -130,11 +130,13 @@ class Submit:
     async def _answer(self, caller: Caller, case: Case, decision: Decision) -> Answer:
         submission = case.submission
         skipped = decision.execution.id if isinstance(decision, Skip) else ""
-        unchanged_since = (
-            skipped if isinstance(decision, Skip) and self._saw_inputs_unmoved(caller, case, decision) else ""
-        )
+        same_inputs = isinstance(decision, Skip) and self._saw_inputs_unmoved(caller, case, decision)
         self._node_states.note(
-            caller.organization, submission, at=case.now, reused=bool(skipped), unchanged_since=unchanged_since
+            caller.organization,
+            submission,
+            at=case.now,
+            reused=bool(skipped),
+            unchanged_inputs_of=skipped if same_inputs else "",
         )
         if isinstance(decision, Skip):
             name = self._journal.note(caller, case, decision, execution_id=decision.execution.id)
@@ -148,7 +150,8 @@ class Submit:
             identity = execution_id(submission.key, caller.request_id, CLONE)
             copy = draft_copy(case, decision, execution_id=identity, decided_at=case.now)
         name = self._journal.note(caller, case, decision, execution_id=identity)
-        ticket = await by_size(weight, self._tickets.seal, caller.organization, submission.key, draft, copy)
+        views = tuple({view.relation for view in submission.code.views}) if isinstance(submission.code, Code) else ()
+        ticket = await by_size(weight, self._tickets.seal, caller.organization, submission.key, draft, copy, views)
         return Answer(decision, name, ticket)
 
     def _saw_inputs_unmoved(self, caller: Caller, case: Case, skip: Skip) -> bool:

@@ -20,6 +20,7 @@ import msgspec
 from dbt_state_oss.application.keys import TICKET_KEYS
 from dbt_state_oss.application.ports import Clock, Document, KeyRing, ObjectStore
 from dbt_state_oss.domain.history import Execution
+from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import TargetKey
 from dbt_state_oss.errors import Conflict, InvalidSettings, InvalidTicket, StoreUnavailable
 
@@ -40,6 +41,8 @@ class Promise:
     """Unix milliseconds."""
     copy: Execution | None = None
     """The execution that is recorded instead if the client made the clone that the answer offered (rule C4)."""
+    views: tuple[Relation, ...] = ()
+    """The views that the build reads, directly or through other views."""
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -54,12 +57,19 @@ class Tickets:
         self._clock = clock
         self._lifetime_ms = lifetime_ms
 
-    def seal(self, organization: str, target: TargetKey, draft: Execution, copy: Execution | None = None) -> str:
+    def seal(
+        self,
+        organization: str,
+        target: TargetKey,
+        draft: Execution,
+        copy: Execution | None = None,
+        views: tuple[Relation, ...] = (),
+    ) -> str:
         """Return a ticket for `draft`, or for `copy` if the client makes that clone.
 
         The ticket is valid for this organization until its lifetime has passed.
         """
-        promise = Promise(organization, target, draft, self._clock.now() + self._lifetime_ms, copy)
+        promise = Promise(organization, target, draft, self._clock.now() + self._lifetime_ms, copy, views)
         payload = zlib.compress(_pack(promise), 1)
         sealed = _mac(self._ring.secrets[self._ring.active], payload) + payload
         return f"t1.{self._ring.active}.{base64.urlsafe_b64encode(sealed).rstrip(b'=').decode('ascii')}"

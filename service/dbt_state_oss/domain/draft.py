@@ -15,7 +15,7 @@ from dbt_state_oss.domain.lineage import lineage_of
 from dbt_state_oss.domain.relation import Epoch, Relation
 from dbt_state_oss.domain.sql.fingerprint import Volatility, digest_of
 from dbt_state_oss.domain.stamps import stamped_from
-from dbt_state_oss.domain.submission import MOST_RELATIONS, ExecutionType, SeedValues
+from dbt_state_oss.domain.submission import MOST_RELATIONS, ExecutionType
 
 OVERSIZED = f"its request names more than {MOST_RELATIONS} tables and views, too many to be compared"
 """Why such a request is built, and why its record proves nothing (rule L8a)."""
@@ -56,16 +56,10 @@ def draft_execution(case: Case, *, execution_id: str, decided_at: int | None, is
         has_no_hooks=has_no_hooks(case.submission),
         hooks_are_harmless=case.hooks_are_harmless,
         hook_wrote=case.copy_may_have_hooks_work,
-        views=_views(case) if asked else (),
     )
     if not case.submission.oversized:
         return execution
     return replace(execution, unproven=OVERSIZED, lineage=UNKNOWN_LINEAGE, data_identity=None)
-
-
-def _views(case: Case) -> tuple[Relation, ...]:
-    code = case.submission.code
-    return () if isinstance(code, SeedValues) else tuple(sorted({view.relation for view in code.views}))
 
 
 def _stamped_from(case: Case, decided_at: int | None) -> Epoch | None:

@@ -154,8 +154,6 @@ class Execution:
     """It may have changed its table without changing the table's epoch (rule F1a)."""
     own_lineage: str = ""
     """Its lineage without that of the rows that it found (rule F5); empty if both are equal."""
-    views: tuple[Relation, ...] = ()
-    """The views that it reads, directly or through other views. Set until it is confirmed, and not recorded."""
 
     @property
     def is_stamped(self) -> bool:
