@@ -98,7 +98,7 @@ def read_sql(
         if is_view:
             tree, tokens = defining_query(tree, tokens)
         wording = Wording(sql, tokens, dialect, grammar.tokenizer_class.KEYWORDS)
-        with_comments = "" if dialect.is_known else text
+        with_comments = "" if dialect.is_known or text == blanked else text
         return _read(tree, wording, sources, grammar, is_view=is_view, with_comments=with_comments)
     except Exception:  # noqa: BLE001 - an error of the parser costs a comparison at most, never the answer (rule L8)
         return None
