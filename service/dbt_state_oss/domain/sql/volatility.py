@@ -71,7 +71,7 @@ def volatility_of_statement(tree: exp.Expr, tokens: list[Token], dialect: Dialec
 def volatility_of_text(text: str, dialect: Dialect) -> Volatility:
     """A cautious guess for SQL that could not be parsed. Every word counts, also in literals and comments."""
     folded = text.lower()
-    words = {*_WORD.findall(folded), *_WORD_WITH_DOLLARS.findall(folded)}
+    words = _words_in(folded)
     listed = (
         dialect.volatile_words
         | dialect.volatile_functions
@@ -123,9 +123,15 @@ def statement_reads_storage(tree: exp.Expr, tokens: list[Token], dialect: Dialec
 
 def text_reads_storage(text: str, dialect: Dialect) -> bool:
     """The same for SQL that could not be parsed. Every word counts."""
-    words = {*_WORD.findall(text.lower()), *_WORD_WITH_DOLLARS.findall(text.lower())}
+    words = _words_in(text.lower())
     listed = _SAMPLES | dialect.storage_functions | dialect.volatile_types
     return not words.isdisjoint(listed) or any(map(dialect.is_system_column, words))
+
+
+def _words_in(folded: str) -> set[str]:
+    """The words of a text in lower case. A word with `$` counts as a whole and in its parts."""
+    words = set(_WORD_WITH_DOLLARS.findall(folded))
+    return words.union(*(word.split("$") for word in words if "$" in word))
 
 
 def _volatility_at(tokens: list[Token], index: int, dialect: Dialect) -> Volatility:
