@@ -68,6 +68,10 @@ class Runs:
         return epoch
 
 
+def assert_built(answer: Answer) -> None:
+    assert isinstance(answer.decision, Build), answer.decision.description
+
+
 def table(
     relation: Relation,
     sql: str,

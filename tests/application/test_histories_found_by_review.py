@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from tests.application.conftest import HandClock, Inside
 from tests.application.counting_store import CountingStore
-from tests.application.runs import Runs, table
+from tests.application.runs import Runs, assert_built, table
 from tests.domain.building import MINUTE, T0
 
 from dbt_state_oss.application.caller import Caller
 from dbt_state_oss.application.confirm import Outcome
 from dbt_state_oss.application.submit import Answer
-from dbt_state_oss.domain.decision import Build, MissingEvidence, Skip
+from dbt_state_oss.domain.decision import MissingEvidence, Skip
 from dbt_state_oss.domain.dialects import dialect_named
 from dbt_state_oss.domain.relation import Relation
 from dbt_state_oss.domain.submission import CloneTerms, Code, ExecutionType, Submission, ViewDefinition
@@ -72,10 +72,6 @@ class House:
 @pytest.fixture
 def runs(inside: Inside) -> Runs:
     return Runs(inside)
-
-
-def assert_built(answer: Answer) -> None:
-    assert isinstance(answer.decision, Build), answer.decision.description
 
 
 async def test_a_custom_materialization_is_built_since_a_full_refresh_of_it_looks_like_any_run(runs: Runs) -> None:

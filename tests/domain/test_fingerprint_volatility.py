@@ -10,6 +10,7 @@ from dbt_state_oss.domain.sql.fingerprint import FingerprintKind, Volatility
 from dbt_state_oss.domain.sql.fingerprinting import fallback_fingerprint
 
 VOLATILE = [
+    ("postgres", "select xmin(a) from s.t"),
     ("postgres", "select now() from s.t"),
     ("postgres", "select NOW ( ) from s.t"),
     ("postgres", "select now()::date from s.t"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.e2e.gate import ClosedGate
 from tests.e2e.shop import Shop
 
@@ -62,14 +63,19 @@ def test_lag_tolerance_never_hides_a_hook_that_was_added_upstream(shop: Shop) ->
     assert shop.build().built == {"order_totals", "customer_totals"}
 
 
-def test_a_query_that_writes(shop: Shop) -> None:
+@pytest.mark.parametrize(
+    "writes",
+    [
+        "insert into {{ source('raw_log', 'log') }} values (1)",
+        "with src as (select 1 as x) insert into {{ source('raw_log', 'log') }} (x) select x from src returning x",
+    ],
+    ids=["at once", "after a WITH of its own"],
+)
+def test_a_query_that_writes(shop: Shop, writes: str) -> None:
     shop.sql("create table raw.log (x integer)")
     shop.write("models/log.yml", "sources: [{name: raw_log, schema: raw, tables: [{name: log}]}]")
-    shop.write(
-        "models/logged.sql",
-        "{{ config(materialized='table') }} with logged as (insert into {{ source('raw_log', 'log') }} values (1)) "
-        "select id from {{ source('raw', 'customers') }}",
-    )
+    query = f"with logged as ({writes}) select id from {{{{ source('raw', 'customers') }}}}"
+    shop.write("models/logged.sql", "{{ config(materialized='table') }} " + query)
     for _ in range(2):
         assert shop.dbt("build", "-s", "logged").built == {"logged"}
     assert shop.sql("select count(*) from raw.log") == [(2,)]
@@ -230,20 +236,6 @@ def test_rows_that_came_and_went_during_a_build_were_read_by_it(shop: Shop) -> N
     shop.dbt("build", "-s", "log_total")
     shop.vanilla("build", "-s", "order_log", "log_total")
     assert shop.table("log_total") == shop.table("log_total", schema="vanilla")
-
-
-def test_a_query_that_writes_after_a_with_of_its_own(shop: Shop) -> None:
-    shop.sql("create table raw.log (x integer)")
-    shop.write("models/log.yml", "sources: [{name: raw_log, schema: raw, tables: [{name: log}]}]")
-    shop.write(
-        "models/logged.sql",
-        "{{ config(materialized='table') }} with logged as (with src as (select 1 as x) "
-        "insert into {{ source('raw_log', 'log') }} (x) select x from src returning x) "
-        "select id from {{ source('raw', 'customers') }}",
-    )
-    for _ in range(2):
-        assert shop.dbt("build", "-s", "logged").built == {"logged"}
-    assert shop.sql("select count(*) from raw.log") == [(2,)]
 
 
 def test_a_system_column_in_functional_notation(shop: Shop) -> None:
